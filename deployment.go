@@ -1,0 +1,71 @@
+package sunya
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// Deployment is the resumable work from source to a revision that serves. Each
+// step is idempotent and recorded before the next begins, so that a killed
+// server continues where it was:
+//
+//	building -> starting -> routing -> done
+//	    |           |          |
+//	    +-----------+----------+----> failed
+type Deployment struct {
+	ID        string // also the id of its build log
+	Operation string // Operation.Name
+	Step      Step
+	Source    Source
+	Build     BuildSpec
+	Revision  Revision // without Image and, unless given, without Command until it is built
+
+	// Traffic, when not nil, becomes the service's split once the revision is
+	// ready. Replaces, when set, names a revision whose place the new one takes
+	// in the existing split and hosts.
+	Traffic  *Traffic
+	Replaces string
+	Hosts    []Host
+
+	// Document is the product's own record, opaque to the core; the product's
+	// hooks read it when the deployment ends.
+	Document json.RawMessage
+
+	CreateTime time.Time
+}
+
+// Step is where a Deployment is.
+type Step string
+
+// The steps of a deployment.
+const (
+	StepBuilding Step = "building"
+	StepStarting Step = "starting"
+	StepRouting  Step = "routing"
+	StepDone     Step = "done"
+	StepFailed   Step = "failed"
+)
+
+// Source is a tree of files, each an object in a bucket.
+type Source struct {
+	Files []SourceFile
+	// Archive, when set, is a bucket/object holding a zip or tar.gz instead.
+	Archive string
+}
+
+// SourceFile is one file of a Source.
+type SourceFile struct {
+	Path   string // slash-separated, relative, clean: never absolute, never with ..
+	Bucket string
+	Object string
+	SHA1   string // hex; checked when the file is written out
+	Mode   uint32 // permission bits; 0 stands for 0644
+}
+
+// BuildSpec says how a Source becomes an Image.
+type BuildSpec struct {
+	Runtime    string // python311
+	Entrypoint string // shell line of the user, or empty for the runtime's default
+	Env        map[string]string
+	Timeout    time.Duration
+}

@@ -1,0 +1,88 @@
+package sunya
+
+import (
+	"context"
+	"errors"
+	"fmt"
+)
+
+// Code says what a caller can do about an error. The values and numbers are
+// those of google.rpc.Code.
+type Code int
+
+// The codes of google.rpc.Code.
+const (
+	OK                 Code = 0
+	Canceled           Code = 1
+	Unknown            Code = 2
+	InvalidArgument    Code = 3
+	DeadlineExceeded   Code = 4
+	NotFound           Code = 5
+	AlreadyExists      Code = 6
+	PermissionDenied   Code = 7
+	ResourceExhausted  Code = 8
+	FailedPrecondition Code = 9
+	Aborted            Code = 10
+	OutOfRange         Code = 11
+	Unimplemented      Code = 12
+	Internal           Code = 13
+	Unavailable        Code = 14
+	DataLoss           Code = 15
+	Unauthenticated    Code = 16
+)
+
+// Error is an error that crosses an API: what went wrong, with which resource
+// or field, and what to do about it.
+type Error struct {
+	Code     Code
+	Resource string // resource name, or empty
+	Field    string // request field in the API's spelling, or empty
+	Reason   string // stable UPPER_SNAKE identifier for scripts (BUILD_FAILED), or empty
+	Message  string // one sentence, lower case, naming value and remedy
+	Err      error  // cause, may be nil; never shown to a client
+}
+
+// Error implements error.
+func (e *Error) Error() string {
+	msg := e.Message
+	if e.Field != "" {
+		msg = e.Field + ": " + msg
+	}
+	if e.Resource != "" {
+		msg = e.Resource + ": " + msg
+	}
+	if e.Err != nil {
+		msg += ": " + e.Err.Error()
+	}
+	return msg
+}
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+// Errorf returns an Error about a resource.
+func Errorf(code Code, resource, format string, args ...any) *Error {
+	return &Error{Code: code, Resource: resource, Message: fmt.Sprintf(format, args...)}
+}
+
+// Invalid returns an InvalidArgument about one field of a request.
+func Invalid(field, format string, args ...any) *Error {
+	return &Error{Code: InvalidArgument, Field: field, Message: fmt.Sprintf(format, args...)}
+}
+
+// CodeOf returns the Code of the first Error in err's chain; a context error
+// has its own code, nil is OK, and everything else is Unknown.
+func CodeOf(err error) Code {
+	var e *Error
+	switch {
+	case err == nil:
+		return OK
+	case errors.As(err, &e):
+		return e.Code
+	case errors.Is(err, context.Canceled):
+		return Canceled
+	case errors.Is(err, context.DeadlineExceeded):
+		return DeadlineExceeded
+	}
+	return Unknown
+}

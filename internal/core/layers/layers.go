@@ -1,0 +1,30 @@
+// Package layers is the contract for unpacked, read-only, content-addressed
+// directories: what images are made of.
+package layers
+
+import (
+	"context"
+
+	"github.com/sunya-cloud/sunya"
+)
+
+// Store keeps layers. A layer is complete or absent: a crash at any moment
+// leaves nothing half-written that is ever seen.
+type Store interface {
+	// Stage makes an empty directory in which a layer can be built, on the
+	// same file system as the layers. Whoever stages must Commit or Discard;
+	// what a crash leaves is removed at the next start.
+	Stage(ctx context.Context) (dir string, err error)
+	// Commit hashes dir, syncs it and renames it into place. A layer that
+	// already exists is kept and dir discarded. dir is gone afterwards.
+	Commit(ctx context.Context, dir string) (sunya.Layer, error)
+	Discard(dir string) error
+	// Path returns where a layer is unpacked; NotFound when it is not.
+	Path(digest string) (string, error)
+	// Lookup and Remember keep what a cache key (sha256 hex) was built into.
+	Lookup(ctx context.Context, key string) (sunya.Layer, bool, error)
+	Remember(ctx context.Context, key string, l sunya.Layer) error
+	// Collect removes every layer whose digest keep does not hold and that is
+	// older than the grace the store was opened with.
+	Collect(ctx context.Context, keep map[string]bool) error
+}

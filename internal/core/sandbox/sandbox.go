@@ -1,0 +1,122 @@
+// Package sandbox is the contract between what runs user code (instances,
+// builds) and what isolates it. It names no operating-system mechanism.
+package sandbox
+
+import (
+	"context"
+	"io"
+	"net"
+	"time"
+)
+
+// Engine starts sandboxes. Implementations are safe for concurrent use.
+type Engine interface {
+	// Start returns once the process exists, not once it listens. The caller
+	// owns the result and must Stop it. Unavailable means "try again".
+	Start(ctx context.Context, spec Spec) (Sandbox, error)
+	// Adopt returns the sandboxes that an earlier server left running. It is
+	// called once, before the first Start.
+	Adopt(ctx context.Context) ([]Sandbox, error)
+	// Report says what isolation is in force and what is missing.
+	Report() Report
+}
+
+// Sandbox is one isolated process tree. Its methods are safe for concurrent
+// use.
+type Sandbox interface {
+	Spec() Spec
+	StartTime() time.Time
+	// Ready returns nil once something in the sandbox listens on Spec.Port,
+	// and an error that explains itself when the process exits first or when
+	// ctx ends ("listens on 5000, not on $PORT (8080)").
+	Ready(ctx context.Context) error
+	// Dial opens a TCP connection to Spec.Port from inside the sandbox's own
+	// network namespace, so a program bound to 127.0.0.1 is reached too.
+	Dial(ctx context.Context) (net.Conn, error)
+	// Freeze stops every process where it is; Thaw lets them go on. Both are
+	// idempotent.
+	Freeze(ctx context.Context) error
+	Thaw(ctx context.Context) error
+	// Stop thaws, sends SIGTERM, waits up to grace, kills, and returns when no
+	// process, mount or cgroup is left. Stopping twice is not an error.
+	Stop(ctx context.Context, grace time.Duration) error
+	// Output returns the read ends of stdout and stderr. It may be called once
+	// per server; what was written while no server read is still there.
+	Output() (stdout, stderr io.ReadCloser)
+	// Done is closed when every process has ended; Exit is valid from then on.
+	Done() <-chan struct{}
+	Exit() Exit
+	// Usage reads the counters of the moment.
+	Usage(ctx context.Context) (Usage, error)
+}
+
+// Profile is a set of rules for what the code inside may do.
+type Profile string
+
+// The profiles.
+const (
+	// App has no capability, a read-only root and /tmp in memory.
+	App Profile = "app"
+	// Build has writable mounts on disk and the network; no capability either.
+	Build Profile = "build"
+)
+
+// Spec describes a sandbox.
+type Spec struct {
+	ID      string            // [a-z0-9-], at most 48; unique among live sandboxes
+	Kind    string            // "instance" or "build": what adopts it
+	Labels  map[string]string // kept with the sandbox for whoever adopts it
+	Profile Profile
+
+	Args     []string
+	Env      []string // NAME=value
+	Dir      string
+	Hostname string
+	Mounts   []Mount
+
+	UIDRange    int   // which range of host uids
+	MemoryBytes int64 // 0: no limit
+	CPUMillis   int   // weight, 1000 is one core; no hard cap
+	PIDs        int   // 0: the engine's default (1024)
+	Port        int   // 0: nothing is expected to listen
+	Network     bool  // outbound network and DNS
+}
+
+// Mount shows something inside the sandbox.
+type Mount struct {
+	Source   string // absolute host path; empty: a fresh tmpfs
+	Target   string // absolute path inside
+	Writable bool
+	Bytes    int64 // tmpfs size limit
+}
+
+// Exit is how a sandbox ended.
+type Exit struct {
+	Code      int  // exit status, or 128+signal
+	Signal    int  // 0 when it exited by itself
+	OOMKilled bool // the memory limit did it
+}
+
+// Usage is what a sandbox has used so far.
+type Usage struct {
+	MemoryBytes int64
+	CPU         time.Duration
+	PIDs        int
+}
+
+// Report says which isolation is in force.
+type Report struct {
+	Level   Level
+	Facts   []string // "cgroup v1+v2 hybrid", "idmapped mounts"
+	Missing []string // "memory limit: no writable memory controller"
+}
+
+// Level is how much isolation there is.
+type Level string
+
+// The levels.
+const (
+	Full Level = "full" // root: everything
+	User Level = "user" // not root: what user namespaces and delegation allow
+	None Level = "none" // only when asked for
+)

@@ -1,0 +1,102 @@
+package sunya
+
+import "time"
+
+// Revision is an immutable, runnable version of a Service.
+type Revision struct {
+	Name    string // unique for ever: the service's name, a slash, the revision's own id
+	ID      string // short, [a-z0-9-], unique on this platform: cgroups and sandboxes are named after it
+	Service string // Service.Name
+	Project string
+	Product Product
+
+	// Labels are the monitored-resource labels of its log entries, in the
+	// product's own terms (App Engine: project_id, module_id, version_id).
+	Labels map[string]string
+
+	Image   Image
+	Command []string // argument vector
+	Env     []EnvVar
+	Dir     string // working directory inside the sandbox
+	Port    int    // $PORT
+
+	MemoryBytes int64 // hard limit of one instance
+	CPUMillis   int   // weight; 1000 is one core
+	Concurrency int   // requests that one instance may have in flight; 1 to 1000
+	Scaling     Scaling
+
+	RequestTimeout time.Duration // from first byte in to last byte out
+	StartTimeout   time.Duration // from process start to listening
+
+	CreateTime time.Time
+}
+
+// Scaling bounds the number of instances.
+type Scaling struct {
+	Min        int           // kept ready, never stopped for idleness
+	Max        int           // 0: the platform's default
+	Idle       time.Duration // from the last request to stop; 0: the platform's default
+	TargetUtil float64       // share of Concurrency at which another instance is wanted; 0: 1
+	NoFreeze   bool          // basic and manual scaling, CPU always allocated
+}
+
+// EnvVar is one environment variable of an instance.
+type EnvVar struct {
+	Name  string
+	Value string
+	// Field, when set, is filled in per instance instead of Value: "instance.id".
+	Field string
+}
+
+// FieldInstanceID is the EnvVar.Field for the instance's own id.
+const FieldInstanceID = "instance.id"
+
+// Image is what a sandbox's file system is made of.
+type Image struct {
+	Stack     Stack
+	Layers    []Layer
+	HostPaths []string // host stack: directories of this machine shown read-only at their own path, besides the standard ones
+	// Fingerprint identifies the machine's runtime that a host-stack image was
+	// built on. A start refuses when it no longer matches.
+	Fingerprint string
+	Runtime     string // what was chosen, for people: "Python 3.11.7"
+}
+
+// Stack says what an image stands on.
+type Stack string
+
+// HostStack is this machine's own runtimes, read-only.
+const HostStack Stack = "host"
+
+// Layer is an unpacked, read-only, content-addressed directory.
+type Layer struct {
+	Digest string // sha256:<hex> over its canonical listing
+	Target string // where it is mounted inside the sandbox
+	Bytes  int64
+}
+
+// Instance is one running sandbox of a revision, as seen from outside.
+type Instance struct {
+	ID        string
+	Revision  string
+	State     InstanceState
+	StartTime time.Time
+	InFlight  int
+}
+
+// InstanceState is where an instance is in its life:
+//
+//	starting -> ready <-> frozen
+//	    |         |         |
+//	    v         v         v
+//	 stopped <- draining <--+
+type InstanceState string
+
+// The states of an instance.
+const (
+	InstanceStarting InstanceState = "starting"
+	InstanceReady    InstanceState = "ready"
+	InstanceFrozen   InstanceState = "frozen"
+	InstanceDraining InstanceState = "draining"
+	InstanceStopped  InstanceState = "stopped"
+)

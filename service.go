@@ -1,0 +1,54 @@
+package sunya
+
+import "time"
+
+// Service is what gets a name and a URL.
+type Service struct {
+	Name       string // the product's own resource name, such as apps/sunya/services/default
+	Project    string
+	Product    Product
+	Traffic    Traffic
+	UIDRange   int   // which range of 65,536 host uids its sandboxes run in; given by the store, never reused for another project
+	Generation int64 // +1 with every change
+	CreateTime time.Time
+	UpdateTime time.Time
+}
+
+// Product names the public API through which a service was described. The core
+// only hands it through, so that the product's own rules (request headers, log
+// resource) can be found again.
+type Product string
+
+// The products.
+const (
+	AppEngine Product = "appengine"
+)
+
+// Traffic is a split over revisions. The zero value serves nothing.
+type Traffic struct {
+	ShardBy ShardBy
+	Targets []Target
+}
+
+// ShardBy says what keeps a client on one revision.
+type ShardBy string
+
+// What a split can be sharded by.
+const (
+	ShardByRandom ShardBy = "random"
+	ShardByIP     ShardBy = "ip"
+	ShardByCookie ShardBy = "cookie"
+)
+
+// Target is the share of one revision.
+type Target struct {
+	Revision string // Revision.Name
+	Permille int    // 0 to 1000; the targets of a split sum to 1000
+}
+
+// Host is a name under which the gateway finds a service.
+type Host struct {
+	Label    string // the part in front of the domain, lower case: hello, v1-dot-hello
+	Service  string // Service.Name
+	Revision string // Revision.Name when the host addresses one revision, else empty: the split decides
+}
