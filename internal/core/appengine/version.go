@@ -1,0 +1,101 @@
+package appengine
+
+import (
+	"time"
+
+	"github.com/sunya-cloud/sunya"
+)
+
+// Application is what one project knows about its app.
+type Application struct {
+	ID         string // the project's id
+	Location   string // locationId: local
+	CreateTime time.Time
+	Document   []byte // the API's own JSON of what was sent, stored and returned
+}
+
+// Key names a version.
+type Key struct {
+	Project string
+	Service string
+	ID      string
+}
+
+// Version is one deployed version of a service: what the API keeps about it
+// and what it became in the serving core.
+type Version struct {
+	Key
+
+	Runtime       string            // python311
+	Entrypoint    string            // the user's shell line, or empty for the runtime's default
+	Env           map[string]string // env_variables
+	BuildEnv      map[string]string // build_env_variables
+	InstanceClass string            // F1
+	Scaling       Scaling
+	Source        sunya.Source `json:"-"` // only on the way to a Deployment, which keeps it; the Document holds the manifest
+	DiskBytes     int64        // size of the deployed files
+
+	ServingStatus ServingStatus
+	CreatedBy     string // who asked: an e-mail address
+	CreateTime    time.Time
+
+	State State
+	// Revision is the core revision that serves, empty until one does. While
+	// a version is deployed again, it and all other fields describe what
+	// serves, not what comes.
+	Revision string
+	// Deployment is the id of the deployment in progress, else empty.
+	Deployment string
+
+	// Document is the API's own JSON of everything that was sent, so that what
+	// this server does not understand is stored and returned too.
+	Document []byte
+}
+
+// State is where a version is between deploy and traffic.
+type State string
+
+// The states of a version.
+const (
+	Deploying State = "deploying"
+	Serving   State = "serving"
+	Failed    State = "failed"
+)
+
+// ServingStatus is the API's wish for a version.
+type ServingStatus string
+
+// The serving statuses of google.appengine.v1.ServingStatus.
+const (
+	StatusServing ServingStatus = "SERVING"
+	StatusStopped ServingStatus = "STOPPED"
+)
+
+// Scaling is app.yaml's scaling block. At most one of Automatic, Basic and
+// Manual is set; none stands for automatic scaling with its defaults.
+type Scaling struct {
+	Automatic *AutomaticScaling
+	Basic     *BasicScaling
+	Manual    *ManualScaling
+}
+
+// AutomaticScaling follows the requests. Zero values stand for defaults.
+type AutomaticScaling struct {
+	MinInstances                int
+	MaxInstances                int // 0: the platform's default; the API's 2147483647 too
+	MinIdleInstances            int
+	MaxIdleInstances            int
+	MaxConcurrentRequests       int
+	TargetThroughputUtilization float64
+}
+
+// BasicScaling starts instances for requests and stops them when idle.
+type BasicScaling struct {
+	MaxInstances int
+	IdleTimeout  time.Duration
+}
+
+// ManualScaling keeps a fixed number of instances.
+type ManualScaling struct {
+	Instances int
+}
