@@ -1,0 +1,85 @@
+# Sunya: every target works from a fresh clone and installs what it needs.
+SHELL       := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+export CGO_ENABLED := 0
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS := -s -w -X main.version=$(VERSION)
+HELPER  := internal/adapt/linuxns/helper/bin/sunya-helper
+BIN     := bin/sunya
+GO_SRC  := $(shell find . -name '*.go' -not -path './bin/*') go.mod go.sum
+
+## help: list the targets
+.PHONY: help
+help:
+	@sed -n 's/^## //p' $(MAKEFILE_LIST) | column -t -s: | sort
+
+## build: build bin/sunya (static, one file)
+.PHONY: build
+build: $(BIN)
+
+$(HELPER): $(shell find internal/adapt/linuxns/helper -name '*.go' 2>/dev/null)
+	go build -trimpath -ldflags "-s -w" -o $@ ./internal/adapt/linuxns/helper/cmd
+
+$(BIN): $(HELPER) $(GO_SRC)
+	go build -trimpath -ldflags "$(LDFLAGS)" -o $@ ./cmd/sunya
+
+## quickstart: build, start, deploy examples/hello-python and show its answer (ONCE=1 stops by itself)
+.PHONY: quickstart
+quickstart: deps $(BIN)
+	@ONCE=$(ONCE) scripts/quickstart.sh
+
+## deps: install what the machine lacks (Go modules; Debian packages when root)
+.PHONY: deps
+deps:
+	@scripts/deps.sh
+
+## test: everything a change must pass: lint, unit and contract tests, sandbox, end to end
+.PHONY: test
+test: deps lint test-unit test-race e2e
+
+## test-unit: unit and contract tests
+.PHONY: test-unit
+test-unit: $(HELPER)
+	go test ./...
+
+## test-race: the same under the race detector (core, where the concurrency is)
+.PHONY: test-race
+test-race: $(HELPER)
+	CGO_ENABLED=1 go test -race ./internal/core/... ./internal/adapt/sqlite/... ./internal/adapt/logdb/... ./internal/wire/...
+
+## e2e: the real binary, real HTTP, the official clients
+.PHONY: e2e
+e2e: deps $(BIN)
+	SUNYA_BIN=$(CURDIR)/$(BIN) go test -tags e2e -count=1 -timeout 20m ./e2e/...
+
+## torture: the same faults in large numbers (half an hour, root)
+.PHONY: torture
+torture: deps $(BIN)
+	SUNYA_BIN=$(CURDIR)/$(BIN) SUNYA_TORTURE=1 go test -tags e2e -count=1 -timeout 60m -run 'Torture|Kill|Frozen|Redeploy' -v ./e2e/...
+
+## fuzz: every fuzz target for FUZZTIME (30s)
+.PHONY: fuzz
+fuzz:
+	@scripts/fuzz.sh $(or $(FUZZTIME),30s)
+
+## bench: cold start, thaw and warm requests beside bare gunicorn, as ratios
+.PHONY: bench
+bench: deps $(BIN)
+	SUNYA_BIN=$(CURDIR)/$(BIN) go test -tags e2e -count=1 -timeout 20m -run '^$$' -bench . ./e2e/bench/...
+
+## lint: formatting, vet, staticcheck
+.PHONY: lint
+lint:
+	@scripts/lint.sh
+
+## figures: the shape of the code in numbers
+.PHONY: figures
+figures:
+	go run ./scripts/figures .
+
+## clean: remove what was built
+.PHONY: clean
+clean:
+	rm -rf bin $(HELPER)

@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# Formatting, vet and staticcheck (settings and reasons in staticcheck.conf).
+set -euo pipefail
+cd "$(dirname "$0")/.."
+unformatted=$(gofmt -l $(git ls-files '*.go'))
+if [ -n "$unformatted" ]; then
+	printf 'gofmt would change:\n%s\n' "$unformatted" >&2
+	exit 1
+fi
+go vet ./...
+go vet -tags e2e ./e2e/...
+go tool staticcheck -tags e2e ./...
+for s in scripts/*.sh .ci/run; do bash -n "$s"; done
