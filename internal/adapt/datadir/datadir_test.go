@@ -1,0 +1,76 @@
+package datadir
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/sunya-cloud/sunya"
+)
+
+func me() Owner { return Owner{UID: os.Getuid(), GID: os.Getgid()} }
+
+func TestSecondServerIsRefusedAndToldWho(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "data")
+	d, err := Open(path, me())
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = Open(path, me())
+	if sunya.CodeOf(err) != sunya.FailedPrecondition {
+		t.Fatalf("second Open: %v, want FailedPrecondition", err)
+	}
+	if want := fmt.Sprintf("pid %d", os.Getpid()); !strings.Contains(err.Error(), want) {
+		t.Errorf("error %q does not name the holder (%s)", err, want)
+	}
+	if err := d.Close(); err != nil {
+		t.Fatal(err)
+	}
+	again, err := Open(path, me())
+	if err != nil {
+		t.Fatalf("Open after Close: %v", err)
+	}
+	again.Close()
+}
+
+func TestEphemeralLeavesNothing(t *testing.T) {
+	d, err := Open("", me())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(d.Join("blobs", "x"), []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(d.Path()); !os.IsNotExist(err) {
+		t.Errorf("%s is still there: %v", d.Path(), err)
+	}
+}
+
+func TestWorkspacesOfADeadServerAreCleared(t *testing.T) {
+	path := t.TempDir()
+	d, err := Open(path, me())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ws, err := d.Create("b1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(ws, "main.py"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	d.Close()
+	d, err = Open(path, me())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	if _, err := os.Stat(ws); !os.IsNotExist(err) {
+		t.Errorf("workspace is still there: %v", err)
+	}
+}
