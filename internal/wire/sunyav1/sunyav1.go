@@ -1,0 +1,94 @@
+// Package sunyav1 is the small API of Sunya's own: what Google's APIs have no
+// place for, as plain JSON over HTTP.
+package sunyav1
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/sunya-cloud/sunya"
+	"github.com/sunya-cloud/sunya/internal/core/health"
+)
+
+// Status is the answer of GET /sunya/v1/status.
+type Status struct {
+	Version   string     `json:"version"`
+	StartTime time.Time  `json:"startTime"`
+	Level     string     `json:"level"`   // isolation: full, user, none
+	Facts     []string   `json:"facts"`   // how it is isolated
+	Missing   []string   `json:"missing"` // what this machine lacks
+	DataDir   string     `json:"dataDir"`
+	Domain    string     `json:"domain"`
+	AppsURL   string     `json:"appsURL"` // scheme, domain and port under which services answer
+	Project   string     `json:"project"` // the default one
+	Listeners []Listener `json:"listeners"`
+	Services  []Service  `json:"services"`
+	Instances []Instance `json:"instances"`
+}
+
+// Listener is one address that the server listens on.
+type Listener struct {
+	Address string   `json:"address"`
+	Roles   []string `json:"roles"`
+}
+
+// Service is one service with the URLs that reach it.
+type Service struct {
+	Name      string   `json:"name"`
+	Project   string   `json:"project"`
+	Product   string   `json:"product"`
+	URLs      []string `json:"urls"`
+	Revisions int      `json:"revisions"`
+}
+
+// Instance is one running sandbox.
+type Instance struct {
+	ID          string    `json:"id"`
+	Revision    string    `json:"revision"`
+	State       string    `json:"state"`
+	StartTime   time.Time `json:"startTime"`
+	InFlight    int       `json:"inFlight"`
+	MemoryBytes int64     `json:"memoryBytes"`
+}
+
+// Source answers for the server.
+type Source interface {
+	Status(ctx context.Context) (*Status, error)
+	Doctor(ctx context.Context) ([]health.Check, error)
+}
+
+// Handler serves GET /sunya/v1/status and GET /sunya/v1/doctor.
+func Handler(src Source, log *slog.Logger) http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /sunya/v1/status", func(w http.ResponseWriter, r *http.Request) {
+		st, err := src.Status(r.Context())
+		reply(w, log, st, err)
+	})
+	mux.HandleFunc("GET /sunya/v1/doctor", func(w http.ResponseWriter, r *http.Request) {
+		checks, err := src.Doctor(r.Context())
+		reply(w, log, map[string]any{"checks": checks}, err)
+	})
+	return mux
+}
+
+func reply(w http.ResponseWriter, log *slog.Logger, v any, err error) {
+	status := http.StatusOK
+	if err != nil {
+		log.Error("sunya.v1", "err", err)
+		status = http.StatusInternalServerError
+		v = map[string]any{"error": map[string]any{
+			"code": status, "status": "INTERNAL", "message": "could not be read: see the server's log",
+		}}
+		if sunya.CodeOf(err) == sunya.Unavailable {
+			status = http.StatusServiceUnavailable
+		}
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	if err := json.NewEncoder(w).Encode(v); err != nil {
+		log.Debug("sunya.v1: client went away", "err", err)
+	}
+}
