@@ -14,4 +14,7 @@ type Store interface {
 	// first, at most limit, beginning after the operation named after.
 	ListOperations(ctx context.Context, prefix, after string, limit int) ([]sunya.Operation, error)
 	PutOperation(ctx context.Context, op *sunya.Operation) error
+	// UpdateOperation reads, changes and writes one operation as one atomic
+	// step; change may be called again and must not block. NotFound.
+	UpdateOperation(ctx context.Context, name string, change func(*sunya.Operation)) error
 }

@@ -1,0 +1,86 @@
+// Package sqlite keeps all state that must survive in one SQLite file: it
+// implements the stores of the serving core, operations, deployments, App
+// Engine and objects (docs/adr/0002-sqlite.md).
+//
+// A write is synced to the disk before its method returns. Writers that wait at
+// the same time share one transaction and one sync; readers never wait for
+// them.
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"path/filepath"
+	"sync"
+
+	_ "modernc.org/sqlite" // the driver named "sqlite"
+)
+
+// readers is how many reads run side by side.
+const readers = 4
+
+// DB is an open state database. Its methods are safe for concurrent use.
+type DB struct {
+	path  string
+	log   *slog.Logger
+	write *sql.DB // one connection
+	read  *sql.DB // connections that cannot write
+
+	turn chan struct{} // holds one token: whoever has it writes
+
+	mu     sync.Mutex
+	queue  []*job
+	broken error // set once, when a sync failed: no write is acknowledged any more
+}
+
+// Open opens the database at path, or makes it, and brings its schema up to
+// date. A database that a newer Sunya wrote is FailedPrecondition and is left
+// as it is. The caller owns the result and must Close it.
+func Open(ctx context.Context, path string, log *slog.Logger) (*DB, error) {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return nil, fmt.Errorf("open state: %w", err)
+	}
+	db := &DB{path: path, log: log.With("component", "sqlite"), turn: make(chan struct{}, 1)}
+	db.turn <- struct{}{}
+	if db.write, err = sql.Open("sqlite", dsn(path, "rwc", "_txlock", "immediate")); err != nil {
+		return nil, fmt.Errorf("open %s: %w", path, err)
+	}
+	db.write.SetMaxOpenConns(1)
+	if err := db.migrate(ctx); err != nil {
+		return nil, errors.Join(err, db.write.Close())
+	}
+	if db.read, err = sql.Open("sqlite", dsn(path, "ro", "_pragma", "query_only(1)")); err != nil {
+		return nil, errors.Join(fmt.Errorf("open %s: %w", path, err), db.write.Close())
+	}
+	db.read.SetMaxOpenConns(readers)
+	db.read.SetMaxIdleConns(readers)
+	return db, nil
+}
+
+// dsn is how the driver is told to open path. Full sync makes a commit durable
+// in WAL mode; busy_timeout only matters while another process, such as a
+// backup, holds the file.
+func dsn(path, mode string, more ...string) string {
+	q := url.Values{"mode": {mode}, "_pragma": {
+		"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)",
+	}}
+	for i := 0; i+1 < len(more); i += 2 {
+		q.Add(more[i], more[i+1])
+	}
+	u := url.URL{Scheme: "file", Path: path, RawQuery: q.Encode()}
+	return u.String()
+}
+
+// Close waits for the write under way and closes the file. What is queued
+// behind it fails.
+func (db *DB) Close() error {
+	<-db.turn
+	defer func() { db.turn <- struct{}{} }()
+	db.fail(errClosed)
+	return errors.Join(db.read.Close(), db.write.Close())
+}

@@ -1,0 +1,54 @@
+package sqlite
+
+import (
+	"context"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"github.com/pressly/goose/v3"
+
+	"github.com/sunya-cloud/sunya"
+)
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+// migrate brings the schema up to date, each step in a transaction of its own.
+func (db *DB) migrate(ctx context.Context) error {
+	p, err := db.provider()
+	if err != nil {
+		return err
+	}
+	have, want, err := p.GetVersions(ctx)
+	if err != nil {
+		return fmt.Errorf("read schema version of %s: %w", db.path, explain(err))
+	}
+	if have > want {
+		return tooNew(db.path, have, want)
+	}
+	done, err := p.Up(ctx)
+	if err != nil {
+		return fmt.Errorf("migrate %s from version %d to %d: %w", db.path, have, want, explain(err))
+	}
+	for _, m := range done {
+		db.log.Debug("migrated", "version", m.Source.Version, "took", m.Duration)
+	}
+	return nil
+}
+
+func tooNew(path string, have, want int64) error {
+	return sunya.Errorf(sunya.FailedPrecondition, path,
+		"a newer Sunya wrote this database (schema %d, this program knows %d): use that version or restore a backup from before the upgrade", have, want)
+}
+
+func (db *DB) provider() (*goose.Provider, error) {
+	dir, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return nil, fmt.Errorf("read migrations: %w", err)
+	}
+	p, err := goose.NewProvider(goose.DialectSQLite3, db.write, dir,
+		goose.WithDisableGlobalRegistry(true), goose.WithSlog(db.log))
+	return p, errors.Join(err)
+}
