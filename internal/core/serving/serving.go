@@ -20,6 +20,13 @@ type Store interface {
 	Apply(ctx context.Context, c Change) error
 }
 
+// ServiceGetter is a Store that can read one service. With it a change costs
+// what it touches; without it the catalog loads everything again to learn what
+// the store gave a service (UIDRange, Generation, times).
+type ServiceGetter interface {
+	GetService(ctx context.Context, name string) (*sunya.Service, error) // NotFound
+}
+
 // Snapshot is the whole serving state at one moment.
 type Snapshot struct {
 	Services  []sunya.Service
