@@ -1,0 +1,69 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"strings"
+	"testing"
+)
+
+// TestBadInput: each mistake gets its exit code and an error that names the
+// thing, and leaves nothing behind.
+func TestBadInput(t *testing.T) {
+	s := start(t)
+	yaml := "runtime: python311\n"
+	own := yaml + "entrypoint: python3 main.py\n"
+	for _, c := range []struct {
+		name string
+		tree map[string]string
+		code int
+		want []string // all of these in stderr
+	}{
+		{"malformed YAML", map[string]string{"app.yaml": "runtime: [python311\n"}, 2, []string{"app.yaml", "line"}},
+		{"no app.yaml", map[string]string{"main.py": ""}, 2, []string{"app.yaml"}},
+		{"unknown key", map[string]string{"app.yaml": yaml + "instance_clas: F1\n"}, 2, []string{"instance_clas", "instance_class", "line 2"}},
+		{"unknown runtime", map[string]string{"app.yaml": "runtime: cobol60\n", "main.py": ""}, 2, []string{"cobol60", "python"}},
+		{"first generation", map[string]string{"app.yaml": "runtime: python27\n", "main.py": ""}, 2, []string{"python27"}},
+		{"wrong value", map[string]string{"app.yaml": yaml + "instance_class: F9\n"}, 2, []string{"instance_class", "F9", "F1"}},
+		{"requirements name a missing file", map[string]string{"app.yaml": yaml, "main.py": "app = None\n", "requirements.txt": "-r more.txt\n"}, 6, []string{"more.txt"}},
+		{"a package that does not exist", map[string]string{"app.yaml": yaml, "main.py": "app = None\n", "requirements.txt": "sunya-no-such-package-xyz==1.0\n"}, 6, []string{"sunya-no-such-package-xyz"}},
+		{"syntax error", map[string]string{"app.yaml": own, "main.py": "def f(:\n  pass\n"}, 6, []string{"main.py", "line 1"}},
+		{"exits", map[string]string{"app.yaml": own, "main.py": "import sys\nprint('giving up', flush=True)\nsys.exit(3)\n"}, 7, []string{"exit", "3", "giving up"}},
+		{"listens elsewhere", map[string]string{"app.yaml": own, "main.py": "import http.server\nhttp.server.HTTPServer(('', 5000), http.server.SimpleHTTPRequestHandler).serve_forever()\n"}, 7, []string{"5000", "8080"}},
+		{"odd service name", map[string]string{"app.yaml": own + "service: Ünï_code\n", "main.py": ""}, 2, []string{"service"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if testing.Short() && c.code == 7 {
+				t.Skip("waits for a start timeout")
+			}
+			r := s.cli("app", "deploy", files(t, c.tree), "--quiet")
+			if r.code != c.code {
+				t.Errorf("exit %d, want %d", r.code, c.code)
+			}
+			for _, w := range c.want {
+				if !strings.Contains(r.stderr, w) {
+					t.Errorf("stderr does not mention %q", w)
+				}
+			}
+			if !strings.Contains(r.stderr, "ERROR:") {
+				t.Error("no line begins with ERROR:")
+			}
+			if r.stdout != "" {
+				t.Errorf("stdout = %q, want nothing", r.stdout)
+			}
+			if t.Failed() {
+				t.Logf("stderr:\n%s", r.stderr)
+			}
+			if code, body, err := s.try("sunya.localhost:"+s.port, "/"); err != nil || code != 404 {
+				t.Errorf("something serves: %d %v %s", code, err, tail(body, 300))
+			}
+		})
+	}
+	if err := s.nothingRuns(); err != nil {
+		t.Errorf("left running: %v", err)
+	}
+	if out := s.ok("app", "versions", "list", "--format", "json").stdout; strings.TrimSpace(out) != "[]" {
+		t.Errorf("versions left behind: %s", out)
+	}
+	s.noOrphans()
+}
