@@ -59,7 +59,6 @@ type State string
 const (
 	Deploying State = "deploying"
 	Serving   State = "serving"
-	Failed    State = "failed"
 )
 
 // ServingStatus is the API's wish for a version.

@@ -1,0 +1,140 @@
+package appengine
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/sunya-cloud/sunya"
+	"github.com/sunya-cloud/sunya/internal/core/objects"
+	"github.com/sunya-cloud/sunya/internal/core/serving"
+)
+
+// Catalog is what this package needs of the serving core.
+type Catalog interface {
+	Service(name string) (sunya.Service, bool)
+	Apply(ctx context.Context, c serving.Change) error
+}
+
+// Operations keeps the operations that are done at once; those of a deploy are
+// written by Store.BeginDeploy.
+type Operations interface {
+	Put(ctx context.Context, op *sunya.Operation) error
+}
+
+// Objects finds the files of a manifest.
+type Objects interface {
+	GetObject(ctx context.Context, bucket, name string) (*objects.Object, error) // NotFound
+}
+
+// Runtimes knows what can be built here.
+type Runtimes interface {
+	// Resolve says how a runtime id will be met. The note, if any, is shown to
+	// the user ("python39: not here, Python 3.11.7 is used"); the error says
+	// why it cannot be met.
+	Resolve(runtime string) (note string, err error)
+	// Names lists the runtime ids that a user may ask for, for error messages.
+	Names() []string
+}
+
+// Parts is what an Admin works with. StartTimeout and EnsureBucket may be zero.
+type Parts struct {
+	Store      Store
+	Catalog    Catalog
+	Operations Operations
+	Objects    Objects
+	Runtimes   Runtimes
+
+	// CheckPath reports whether a path of a manifest may be written below a
+	// directory; its error says what is wrong with it.
+	CheckPath func(path string) error
+	// EnsureBucket makes an application's bucket exist.
+	EnsureBucket func(ctx context.Context, project, bucket string) error
+	// Kick tells the deploy runner that a deployment was stored.
+	Kick func()
+
+	Domain       string // the apps' domain: localhost
+	URL          func(label string) string
+	SourceHosts  []string      // hosts of sourceUrl besides Google's that mean this server's storage
+	Location     string        // locationId of applications: local
+	StartTimeout time.Duration // 0: DefaultStartTimeout
+
+	Now   func() time.Time
+	NewID func() string // unique, [a-z0-9-]: the last part of an operation's name
+}
+
+// DefaultStartTimeout is how long a program may take until it listens. It is
+// Cloud Run's default startup probe (container contract: 240 s), which is also
+// the longest that second-generation runtimes are given.
+const DefaultStartTimeout = 240 * time.Second
+
+// Admin is the administration of all applications. It is safe for concurrent
+// use.
+type Admin struct {
+	Parts
+
+	// mu orders the changes of one server, so that what was checked still
+	// holds when it is written.
+	mu     sync.Mutex
+	lastID int64 // last deployment id given out
+}
+
+// New returns an Admin.
+func New(p Parts) *Admin {
+	if p.StartTimeout == 0 {
+		p.StartTimeout = DefaultStartTimeout
+	}
+	return &Admin{Parts: p}
+}
+
+// deploymentID returns a new number: GAE_DEPLOYMENT_ID is numeric. The caller
+// holds mu.
+func (a *Admin) deploymentID(now time.Time) string {
+	a.lastID = max(a.lastID+1, now.UnixMicro())
+	return strconv.FormatInt(a.lastID, 10)
+}
+
+// operation returns a new operation of a project.
+func (a *Admin) operation(project, method, target, user string) *sunya.Operation {
+	return &sunya.Operation{
+		Name:       "apps/" + project + "/operations/" + a.NewID(),
+		Project:    project,
+		Method:     "google.appengine.v1." + method,
+		Target:     target,
+		User:       user,
+		CreateTime: a.Now(),
+	}
+}
+
+// finished stores an operation that is done already.
+func (a *Admin) finished(ctx context.Context, op *sunya.Operation) (*sunya.Operation, error) {
+	op.Done, op.EndTime = true, op.CreateTime
+	if err := a.Operations.Put(ctx, op); err != nil {
+		return nil, err
+	}
+	return op, nil
+}
+
+// found turns a NotFound error into ok == false.
+func found(err error) (ok bool, other error) {
+	if err == nil {
+		return true, nil
+	}
+	if sunya.CodeOf(err) == sunya.NotFound {
+		return false, nil
+	}
+	return false, err
+}
+
+// inField puts the field's name in front of an error about its value.
+func inField(field string, err error) error {
+	var e *sunya.Error
+	if !errors.As(err, &e) {
+		return sunya.Invalid(field, "%v", err)
+	}
+	out := *e
+	out.Field, out.Resource = field, ""
+	return &out
+}

@@ -1,0 +1,84 @@
+package appengine
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/sunya-cloud/sunya"
+)
+
+// CodeBucket is where clients upload the files of a deployment.
+func CodeBucket(project string) string { return "staging." + project + ".appspot.com" }
+
+// DefaultBucket is the application's own bucket.
+func DefaultBucket(project string) string { return project + ".appspot.com" }
+
+// Hostname returns the application's default host name: PROJECT.DOMAIN.
+func (a *Admin) Hostname(project string) string { return label(project) + "." + a.Domain }
+
+// Application returns a project's application. It exists for every project that
+// can have one, with its buckets.
+func (a *Admin) Application(ctx context.Context, project string) (*Application, error) {
+	if err := CheckApp(project); err != nil {
+		return nil, err
+	}
+	if err := a.ensureBuckets(ctx, project); err != nil {
+		return nil, err
+	}
+	app, err := a.Store.GetApplication(ctx, project)
+	ok, err := found(err)
+	if err != nil {
+		return nil, err
+	}
+	if !ok {
+		app = &Application{ID: project, Location: a.Location}
+	}
+	return app, nil
+}
+
+func (a *Admin) ensureBuckets(ctx context.Context, project string) error {
+	if a.EnsureBucket == nil {
+		return nil
+	}
+	for _, b := range []string{CodeBucket(project), DefaultBucket(project)} {
+		if err := a.EnsureBucket(ctx, project, b); err != nil {
+			return fmt.Errorf("make bucket %s: %w", b, err)
+		}
+	}
+	return nil
+}
+
+// CreateApplication stores where an application is. A second time is
+// AlreadyExists. The operation is done when it returns.
+func (a *Admin) CreateApplication(ctx context.Context, project, location string, document []byte, user string) (*sunya.Operation, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if err := CheckApp(project); err != nil {
+		return nil, err
+	}
+	_, err := a.Store.GetApplication(ctx, project)
+	ok, err := found(err)
+	if err != nil {
+		return nil, err
+	}
+	if ok {
+		return nil, sunya.Errorf(sunya.AlreadyExists, AppName(project), "this application already exists and cannot be re-created")
+	}
+	if err := a.ensureBuckets(ctx, project); err != nil {
+		return nil, err
+	}
+	app := &Application{ID: project, Location: orDefault(location, a.Location), CreateTime: a.Now(), Document: document}
+	if err := a.Store.PutApplication(ctx, app); err != nil {
+		return nil, err
+	}
+	return a.finished(ctx, a.operation(project, "Applications.CreateApplication", AppName(project), user))
+}
+
+// RepairApplication makes the application's buckets again. The operation is
+// done when it returns.
+func (a *Admin) RepairApplication(ctx context.Context, project, user string) (*sunya.Operation, error) {
+	if _, err := a.Application(ctx, project); err != nil {
+		return nil, err
+	}
+	return a.finished(ctx, a.operation(project, "Applications.RepairApplication", AppName(project), user))
+}
