@@ -1,0 +1,89 @@
+package node
+
+import (
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"regexp"
+	"time"
+
+	"github.com/sunya-cloud/sunya"
+	"github.com/sunya-cloud/sunya/internal/core/sandbox"
+)
+
+// Config is everything that can be said to a server when it starts. The zero
+// value of a field stands for the default named beside it.
+type Config struct {
+	Version string // of the program
+
+	Data      string // data directory; DefaultData()
+	Ephemeral bool   // a fresh data directory that is removed at the end
+
+	Listen  []string // ADDR[,roles=apps+api+console]; 127.0.0.1:8080 with all roles
+	Public  []string // short for ADDR,roles=apps
+	TLSCert string   // PEM files; with both, the public listeners speak TLS
+	TLSKey  string
+
+	// TrustedProxies are the peers whose X-Forwarded-* headers are believed.
+	TrustedProxies []netip.Prefix
+
+	Domain  string // what service names stand in front of; localhost
+	Project string // default project; sunya
+
+	IdleTimeout time.Duration // from an instance's last request to its stop; 15 min
+	Isolation   sandbox.Level // demanded level; the best there is
+}
+
+// The defaults.
+const (
+	DefaultListen      = "127.0.0.1:8080"
+	DefaultDomain      = "localhost"
+	DefaultProject     = "sunya"
+	DefaultIdleTimeout = 15 * time.Minute
+)
+
+// DefaultData is where a server keeps its data unless told otherwise.
+func DefaultData(getenv func(string) string) string {
+	if os.Getuid() == 0 {
+		return "/var/lib/sunya"
+	}
+	if dir := getenv("XDG_DATA_HOME"); dir != "" {
+		return filepath.Join(dir, "sunya")
+	}
+	return filepath.Join(getenv("HOME"), ".local", "share", "sunya")
+}
+
+var domainRE = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$`)
+
+// complete fills in the defaults and refuses what cannot work.
+func (c *Config) complete() error {
+	if len(c.Listen) == 0 {
+		c.Listen = []string{DefaultListen}
+	}
+	if c.Domain == "" {
+		c.Domain = DefaultDomain
+	}
+	if c.Project == "" {
+		c.Project = DefaultProject
+	}
+	if c.IdleTimeout == 0 {
+		c.IdleTimeout = DefaultIdleTimeout
+	}
+	switch {
+	case !domainRE.MatchString(c.Domain):
+		return sunya.Invalid("domain", "%q is not a domain name: use lower-case letters, digits, dashes and dots, such as apps.example.org", c.Domain)
+	case (c.TLSCert == "") != (c.TLSKey == ""):
+		return sunya.Invalid("tls-cert", "--tls-cert and --tls-key go together: give both or none")
+	case c.TLSCert != "" && len(c.Public) == 0:
+		return sunya.Invalid("tls-cert", "there is no public listener to use the certificate on: add --public ADDR, such as --public :443")
+	case c.Ephemeral && c.Data != "":
+		return sunya.Invalid("ephemeral", "--ephemeral uses a directory of its own: leave out --data")
+	case c.IdleTimeout < 0:
+		return sunya.Invalid("idle-timeout", "%v is negative: use a duration such as 15m", c.IdleTimeout)
+	}
+	if err := sunya.CheckProject(c.Project); err != nil {
+		return fmt.Errorf("project: %w", err)
+	}
+	return nil
+}
