@@ -27,7 +27,6 @@ func (d Decorator) Decorate(h http.Header, info RequestInfo) {
 		https = "on"
 	}
 	h.Set("X-Appengine-Country", "ZZ")
-	h.Set("X-Appengine-Region", "?")
 	h.Set("X-Appengine-City", "?")
 	h.Set("X-Appengine-CityLatLong", "0.000000,0.000000")
 	h.Set("X-Appengine-Https", https)
