@@ -69,7 +69,7 @@ func sources(t *testing.T) []source {
 		}
 		name := d.Name()
 		if d.IsDir() {
-			if p != root && (strings.HasPrefix(name, ".") || name == "testdata" || name == "examples" || name == "e2e") {
+			if p != root && (strings.HasPrefix(name, ".") || name == "testdata" || name == "examples" || name == "e2e" || name == "scripts") {
 				return filepath.SkipDir
 			}
 			return nil
