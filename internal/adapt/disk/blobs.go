@@ -1,0 +1,175 @@
+package disk
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"time"
+
+	"github.com/sunya-cloud/sunya"
+	"github.com/sunya-cloud/sunya/internal/core/objects"
+)
+
+// Blobs keeps the bytes of objects, each blob a file:
+//
+//	ab/abcd…   a complete, synced blob; the name is 128 random bits in hex
+//	tmp/       blobs being written; emptied at the next start
+//
+// Names are random and not hashes of the content: two uploads never meet in one
+// file, so deleting an object can delete its blob. It implements objects.Blobs
+// and is safe for concurrent use.
+type Blobs struct {
+	dir   string
+	grace time.Duration
+	now   func() time.Time
+}
+
+var _ objects.Blobs = (*Blobs)(nil)
+
+var blobRE = regexp.MustCompile(`^[0-9a-f]{32}$`)
+
+// OpenBlobs opens the store in dir, which is made when missing, and removes
+// what a crash left half-written. Sweep spares what was written less than
+// grace ago; an upload must be recorded within that time.
+func OpenBlobs(dir string, grace time.Duration, now func() time.Time) (*Blobs, error) {
+	b := &Blobs{dir: dir, grace: grace, now: now}
+	if err := os.RemoveAll(b.tmp()); err != nil {
+		return nil, fmt.Errorf("sweep half-written blobs: %w", err)
+	}
+	if err := os.MkdirAll(b.tmp(), 0o700); err != nil {
+		return nil, fmt.Errorf("open blobs: %w", diskError(err))
+	}
+	for i := range 256 {
+		err := os.Mkdir(filepath.Join(dir, fmt.Sprintf("%02x", i)), 0o700)
+		if err != nil && !errors.Is(err, fs.ErrExist) {
+			return nil, fmt.Errorf("open blobs: %w", diskError(err))
+		}
+	}
+	if err := syncBlobDir(dir); err != nil {
+		return nil, fmt.Errorf("open blobs: %w", diskError(err))
+	}
+	return b, nil
+}
+
+func (b *Blobs) tmp() string { return filepath.Join(b.dir, "tmp") }
+
+func (b *Blobs) path(blob string) string { return filepath.Join(b.dir, blob[:2], blob) }
+
+// Write copies r to a new blob. An error of r comes back as it is; the disk's
+// are ResourceExhausted when it is full and Unavailable otherwise.
+func (b *Blobs) Write(ctx context.Context, r io.Reader, limit int64) (objects.Written, error) {
+	f, err := os.CreateTemp(b.tmp(), "blob-")
+	if err != nil {
+		return objects.Written{}, fmt.Errorf("write blob: %w", diskError(err))
+	}
+	w, err := b.write(ctx, f, r, limit)
+	if err != nil {
+		return objects.Written{}, errors.Join(err, f.Close(), os.Remove(f.Name()))
+	}
+	if err := b.publish(f, w.Blob); err != nil {
+		return objects.Written{}, fmt.Errorf("write blob: %w", diskError(err))
+	}
+	return w, nil
+}
+
+// write fills and syncs f.
+func (b *Blobs) write(ctx context.Context, f *os.File, r io.Reader, limit int64) (objects.Written, error) {
+	s := newSums()
+	if err := copyBlob(ctx, f, s, r, limit); err != nil {
+		return objects.Written{}, err
+	}
+	if err := f.Sync(); err != nil {
+		return objects.Written{}, fmt.Errorf("write blob: %w", diskError(err))
+	}
+	var id [16]byte
+	rand.Read(id[:])
+	return s.written(hex.EncodeToString(id[:])), nil
+}
+
+// publish gives a synced file its name, durably, or removes it.
+func (b *Blobs) publish(f *os.File, blob string) error {
+	if err := f.Close(); err != nil {
+		return errors.Join(err, os.Remove(f.Name()))
+	}
+	if err := os.Rename(f.Name(), b.path(blob)); err != nil {
+		return errors.Join(err, os.Remove(f.Name()))
+	}
+	if err := syncBlobDir(filepath.Dir(b.path(blob))); err != nil {
+		return errors.Join(err, os.Remove(b.path(blob)))
+	}
+	return nil
+}
+
+// Open returns a blob's bytes; NotFound when there is no such blob.
+func (b *Blobs) Open(_ context.Context, blob string) (io.ReadSeekCloser, error) {
+	if !blobRE.MatchString(blob) {
+		return nil, sunya.Errorf(sunya.NotFound, blob, "not the name of a blob")
+	}
+	f, err := os.Open(b.path(blob))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, sunya.Errorf(sunya.NotFound, blob, "the blob does not exist")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open blob: %w", diskError(err))
+	}
+	return f, nil
+}
+
+// Delete removes a blob. One that is gone is not an error.
+func (b *Blobs) Delete(_ context.Context, blob string) error {
+	if !blobRE.MatchString(blob) {
+		return sunya.Errorf(sunya.NotFound, blob, "not the name of a blob")
+	}
+	if err := os.Remove(b.path(blob)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("delete blob: %w", diskError(err))
+	}
+	return nil
+}
+
+// Sweep removes what inUse does not know. It goes on past blobs that cannot be
+// removed and returns their errors.
+func (b *Blobs) Sweep(ctx context.Context, inUse func(blob string) (bool, error)) error {
+	old := b.now().Add(-b.grace)
+	var errs []error
+	for i := range 256 {
+		entries, err := os.ReadDir(filepath.Join(b.dir, fmt.Sprintf("%02x", i)))
+		if err != nil {
+			return fmt.Errorf("sweep blobs: %w", diskError(err))
+		}
+		for _, e := range entries {
+			if ctx.Err() != nil {
+				return context.Cause(ctx)
+			}
+			errs = append(errs, b.sweep(ctx, e, old, inUse))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (b *Blobs) sweep(ctx context.Context, e fs.DirEntry, old time.Time, inUse func(string) (bool, error)) error {
+	info, err := e.Info()
+	if errors.Is(err, fs.ErrNotExist) || !blobRE.MatchString(e.Name()) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("sweep blobs: %w", diskError(err))
+	}
+	if info.ModTime().After(old) {
+		return nil
+	}
+	used, err := inUse(e.Name())
+	if err != nil {
+		return fmt.Errorf("sweep blobs: %w", err)
+	}
+	if used {
+		return nil
+	}
+	return b.Delete(ctx, e.Name())
+}
