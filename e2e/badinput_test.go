@@ -5,12 +5,14 @@ package e2e
 import (
 	"strings"
 	"testing"
+
+	"github.com/sunya-cloud/sunya/e2e/platform"
 )
 
 // TestBadInput: each mistake gets its exit code and an error that names the
 // thing, and leaves nothing behind.
 func TestBadInput(t *testing.T) {
-	s := start(t)
+	s := platform.Start(t)
 	yaml := "runtime: python311\n"
 	own := yaml + "entrypoint: python3 main.py\n"
 	for _, c := range []struct {
@@ -36,34 +38,34 @@ func TestBadInput(t *testing.T) {
 			if testing.Short() && c.code == 7 {
 				t.Skip("waits for a start timeout")
 			}
-			r := s.cli("app", "deploy", files(t, c.tree), "--quiet")
-			if r.code != c.code {
-				t.Errorf("exit %d, want %d", r.code, c.code)
+			r := s.CLI("app", "deploy", platform.Files(t, c.tree), "--quiet")
+			if r.Code != c.code {
+				t.Errorf("exit %d, want %d", r.Code, c.code)
 			}
 			for _, w := range c.want {
-				if !strings.Contains(r.stderr, w) {
+				if !strings.Contains(r.Stderr, w) {
 					t.Errorf("stderr does not mention %q", w)
 				}
 			}
-			if !strings.Contains(r.stderr, "ERROR:") {
+			if !strings.Contains(r.Stderr, "ERROR:") {
 				t.Error("no line begins with ERROR:")
 			}
-			if r.stdout != "" {
-				t.Errorf("stdout = %q, want nothing", r.stdout)
+			if r.Stdout != "" {
+				t.Errorf("stdout = %q, want nothing", r.Stdout)
 			}
 			if t.Failed() {
-				t.Logf("stderr:\n%s", r.stderr)
+				t.Logf("stderr:\n%s", r.Stderr)
 			}
-			if code, body, err := s.try("sunya.localhost:"+s.port, "/"); err != nil || code != 404 {
-				t.Errorf("something serves: %d %v %s", code, err, tail(body, 300))
+			if code, body, err := s.Try("sunya.localhost:"+s.Port, "/"); err != nil || code != 404 {
+				t.Errorf("something serves: %d %v %s", code, err, platform.Tail(body, 300))
 			}
 		})
 	}
-	if err := s.nothingRuns(); err != nil {
+	if err := nothingRuns(s); err != nil {
 		t.Errorf("left running: %v", err)
 	}
-	if out := s.ok("app", "versions", "list", "--format", "json").stdout; strings.TrimSpace(out) != "[]" {
+	if out := s.OK("app", "versions", "list", "--format", "json").Stdout; strings.TrimSpace(out) != "[]" {
 		t.Errorf("versions left behind: %s", out)
 	}
-	s.noOrphans()
+	s.NoOrphans()
 }

@@ -14,51 +14,53 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/sunya-cloud/sunya/e2e/platform"
 )
 
 // TestFromThreeFilesToAURL is the README's promise: the example deploys, says
 // Hello World!, is gone when idle and back on the next request.
 func TestFromThreeFilesToAURL(t *testing.T) {
-	s := start(t, "--idle-timeout", "2s")
-	r := s.ok("app", "deploy", "../examples/hello-python", "--quiet")
-	if got, want := r.lastLine(), "http://sunya.localhost:"+s.port; got != want {
+	s := platform.Start(t, "--idle-timeout", "2s")
+	r := s.OK("app", "deploy", "../examples/hello-python", "--quiet")
+	if got, want := r.LastLine(), "http://sunya.localhost:"+s.Port; got != want {
 		t.Errorf("last line of stdout = %q, want %q", got, want)
 	}
-	host := "sunya.localhost:" + s.port
-	if got := s.get(host, "/"); strings.TrimSpace(got) != "Hello World!" {
+	host := "sunya.localhost:" + s.Port
+	if got := s.Get(host, "/"); strings.TrimSpace(got) != "Hello World!" {
 		t.Errorf("body = %q", got)
 	}
-	s.eventually(15*time.Second, "scaled to zero", s.nothingRuns)
-	if left := processes(t, "main:app"); len(left) > 0 {
+	s.Eventually(15*time.Second, "scaled to zero", func() error { return nothingRuns(s) })
+	if left := platform.Processes(t, "main:app"); len(left) > 0 {
 		t.Errorf("processes of the app still exist: %v", left)
 	}
-	if got := s.get(host, "/"); strings.TrimSpace(got) != "Hello World!" {
+	if got := s.Get(host, "/"); strings.TrimSpace(got) != "Hello World!" {
 		t.Errorf("body after idle = %q", got)
 	}
-	logs := s.ok("logs", "--tail", "100").stdout
+	logs := s.OK("logs", "--tail", "100").Stdout
 	if !strings.Contains(logs, "cold start") {
 		t.Errorf("the log does not mention the cold start:\n%s", logs)
 	}
-	s.noOrphans()
+	s.NoOrphans()
 }
 
-func (s *server) nothingRuns() error {
-	if is := s.instances(); len(is) > 0 {
+func nothingRuns(s *platform.Server) error {
+	if is := s.Instances(); len(is) > 0 {
 		return fmt.Errorf("%v", is)
 	}
 	return nil
 }
 
 func TestWhatAnAppSees(t *testing.T) {
-	s := start(t)
-	dir := bare(t, "hi")
+	s := platform.Start(t)
+	dir := platform.Bare(t, "hi")
 	yaml := "runtime: python311\nentrypoint: python3 main.py\ninstance_class: F2\nenv_variables:\n  COLOUR: 'blue'\n"
 	if err := os.WriteFile(filepath.Join(dir, "app.yaml"), []byte(yaml), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	host := s.deploy(dir, "--version", "v1")
+	host := s.Deploy(dir, "--version", "v1")
 	env := map[string]string{}
-	if err := json.Unmarshal([]byte(s.get(host, "/env")), &env); err != nil {
+	if err := json.Unmarshal([]byte(s.Get(host, "/env")), &env); err != nil {
 		t.Fatal(err)
 	}
 	for name, want := range map[string]string{
@@ -75,7 +77,7 @@ func TestWhatAnAppSees(t *testing.T) {
 		}
 	}
 	headers := map[string]string{}
-	if err := json.Unmarshal([]byte(s.get(host, "/headers")), &headers); err != nil {
+	if err := json.Unmarshal([]byte(s.Get(host, "/headers")), &headers); err != nil {
 		t.Fatal(err)
 	}
 	canonical := http.Header{}
@@ -90,13 +92,13 @@ func TestWhatAnAppSees(t *testing.T) {
 }
 
 func TestLogsOutliveTheInstance(t *testing.T) {
-	s := start(t, "--idle-timeout", "1s")
-	host := s.deploy(bare(t, "hi"))
-	s.get(host, "/log")
-	s.eventually(15*time.Second, "scaled to zero", s.nothingRuns)
-	s.kill()
-	s.up()
-	logs := s.ok("logs", "--tail", "200", "--json").stdout
+	s := platform.Start(t, "--idle-timeout", "1s")
+	host := s.Deploy(platform.Bare(t, "hi"))
+	s.Get(host, "/log")
+	s.Eventually(15*time.Second, "scaled to zero", func() error { return nothingRuns(s) })
+	s.Kill()
+	s.Up()
+	logs := s.OK("logs", "--tail", "200", "--json").Stdout
 	for _, want := range []string{"a line on stdout", "a structured line", "ValueError: a traceback", "/log"} {
 		if !strings.Contains(logs, want) {
 			t.Errorf("log has no %q:\n%s", want, logs)
@@ -123,7 +125,7 @@ type hammer struct {
 	first  error
 }
 
-func (s *server) hammer(host, path string, workers int, limit int64) *hammer {
+func startHammer(s *platform.Server, host, path string, workers int, limit int64) *hammer {
 	h := &hammer{quit: make(chan struct{})}
 	for range workers {
 		h.wg.Go(func() {
@@ -136,9 +138,9 @@ func (s *server) hammer(host, path string, workers int, limit int64) *hammer {
 				if h.sent.Add(1) > limit {
 					return
 				}
-				code, body, err := s.try(host, path)
+				code, body, err := s.Try(host, path)
 				if err == nil && code != http.StatusOK {
-					err = fmt.Errorf("%d %s", code, tail(body, 200))
+					err = fmt.Errorf("%d %s", code, platform.Tail(body, 200))
 				}
 				if err != nil {
 					h.failed.Add(1)
@@ -155,38 +157,38 @@ func (s *server) hammer(host, path string, workers int, limit int64) *hammer {
 func (h *hammer) stop() { close(h.quit); h.wg.Wait() }
 
 func TestRedeploysLoseNoRequest(t *testing.T) {
-	s := start(t)
-	dir := bare(t, "version 0")
-	host := s.deploy(dir)
-	h := s.hammer(host, "/", 50, 1<<40)
+	s := platform.Start(t)
+	dir := platform.Bare(t, "version 0")
+	host := s.Deploy(dir)
+	h := startHammer(s, host, "/", 50, 1<<40)
 	for i := range 10 {
 		main := filepath.Join(dir, "main.py")
-		if err := os.WriteFile(main, []byte(bareMain(fmt.Sprintf("version %d", i+1))), 0o644); err != nil {
+		if err := os.WriteFile(main, []byte(platform.BareMain(fmt.Sprintf("version %d", i+1))), 0o644); err != nil {
 			t.Fatal(err)
 		}
 		// Two of three are new versions, the third replaces one that serves.
-		s.deploy(dir, "--version", fmt.Sprintf("v%d", i-i%3/2))
+		s.Deploy(dir, "--version", fmt.Sprintf("v%d", i-i%3/2))
 	}
 	h.stop()
 	if h.failed.Load() > 0 {
-		t.Errorf("%d of %d requests failed, first: %v", h.failed.Load(), h.sent.Load(), tail(h.first.Error(), 1500))
+		t.Errorf("%d of %d requests failed, first: %v", h.failed.Load(), h.sent.Load(), platform.Tail(h.first.Error(), 1500))
 	}
 	if h.sent.Load() < 1000 {
 		t.Errorf("only %d requests were sent", h.sent.Load())
 	}
-	if got := s.get(host, "/"); got != "version 10" {
+	if got := s.Get(host, "/"); got != "version 10" {
 		t.Errorf("after the last redeploy: %q", got)
 	}
 	t.Logf("%d requests through 10 redeploys", h.sent.Load())
 }
 
 func TestCtrlCLeavesNothing(t *testing.T) {
-	s := start(t)
-	host := s.deploy(bare(t, "hi"))
-	s.get(host, "/")
-	s.stop()
-	s.eventually(5*time.Second, "nothing of the server is left", func() error {
-		if left := processes(t, s.data); len(left) > 0 {
+	s := platform.Start(t)
+	host := s.Deploy(platform.Bare(t, "hi"))
+	s.Get(host, "/")
+	s.Stop()
+	s.Eventually(5*time.Second, "nothing of the server is left", func() error {
+		if left := platform.Processes(t, s.Data); len(left) > 0 {
 			return fmt.Errorf("%v", left)
 		}
 		return nil
@@ -202,17 +204,17 @@ func TestCtrlCLeavesNothing(t *testing.T) {
 			}
 		}
 	}
-	s.up()
-	if got := s.get(host, "/"); got != "hi" {
+	s.Up()
+	if got := s.Get(host, "/"); got != "hi" {
 		t.Errorf("after a restart: %q", got)
 	}
 }
 
 func TestSecondServerOnTheSameDataIsRefused(t *testing.T) {
-	s := start(t)
-	r := s.cli("up", "--data", s.data, "--listen", "127.0.0.1:0")
-	if r.code == 0 || !strings.Contains(r.stderr, fmt.Sprint(s.cmd.Process.Pid)) {
-		t.Errorf("exit %d, stderr %q: want a refusal that names pid %d", r.code, r.stderr, s.cmd.Process.Pid)
+	s := platform.Start(t)
+	r := s.CLI("up", "--data", s.Data, "--listen", "127.0.0.1:0")
+	if r.Code == 0 || !strings.Contains(r.Stderr, fmt.Sprint(s.PID())) {
+		t.Errorf("exit %d, stderr %q: want a refusal that names pid %d", r.Code, r.Stderr, s.PID())
 	}
-	s.get("localhost:"+s.port, "/healthz")
+	s.Get("localhost:"+s.Port, "/healthz")
 }

@@ -1,6 +1,6 @@
-//go:build e2e
-
-package e2e
+// Package platform runs the real binary for tests and benchmarks, and talks to
+// it as its users do.
+package platform
 
 import (
 	"bufio"
@@ -40,12 +40,12 @@ func bin(t testing.TB) string {
 	return p
 }
 
-// server is one running platform.
-type server struct {
+// Server is one running platform.
+type Server struct {
 	t    testing.TB
-	data string
+	Data string
 	args []string
-	port string
+	Port string
 	cmd  *exec.Cmd
 	out  *output
 	done chan struct{}
@@ -64,9 +64,9 @@ func (o *output) String() string {
 	return string(b)
 }
 
-// start runs sunya up with these flags on a free port and waits until it is
+// Start runs sunya up with these flags on a free port and waits until it is
 // ready. It is stopped when the test ends.
-func start(t testing.TB, args ...string) *server {
+func Start(t testing.TB, args ...string) *Server {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "sunya-e2e-")
 	if err != nil {
@@ -79,22 +79,23 @@ func start(t testing.TB, args ...string) *server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &server{t: t, data: filepath.Join(dir, "data"), args: args, port: "0", out: &output{f}}
+	s := &Server{t: t, Data: filepath.Join(dir, "data"), args: args, Port: "0", out: &output{f}}
 	t.Cleanup(func() {
-		s.stop()
+		s.Stop()
 		if t.Failed() {
-			t.Logf("server output:\n%s", tail(s.out.String(), 8000))
+			t.Logf("server output:\n%s", Tail(s.out.String(), 8000))
 		}
 		f.Close()
 		if err := os.RemoveAll(dir); err != nil {
 			t.Errorf("data directory cannot be removed: %v", err)
 		}
 	})
-	s.up()
+	s.Up()
 	return s
 }
 
-func tail(s string, n int) string {
+// Tail returns the last n bytes of s.
+func Tail(s string, n int) string {
 	if len(s) <= n {
 		return s
 	}
@@ -103,18 +104,18 @@ func tail(s string, n int) string {
 
 var apisLine = regexp.MustCompile(`(?m)^\s*APIs\s+http://[^:\s]+:(\d+)`)
 
-// up starts the process; after a kill it comes back on the same port.
-func (s *server) up() {
+// Up starts the process; after a kill it comes back on the same port.
+func (s *Server) Up() {
 	s.t.Helper()
 	mark := len(s.out.String())
-	s.cmd = exec.Command(bin(s.t), append([]string{"up", "--data", s.data, "--listen", "127.0.0.1:" + s.port}, s.args...)...)
+	s.cmd = exec.Command(bin(s.t), append([]string{"up", "--data", s.Data, "--listen", "127.0.0.1:" + s.Port}, s.args...)...)
 	s.cmd.Stdout, s.cmd.Stderr = s.out.file, s.out.file
 	if err := s.cmd.Start(); err != nil {
 		s.t.Fatal(err)
 	}
 	s.done = make(chan struct{})
 	go func(cmd *exec.Cmd, done chan struct{}) { _ = cmd.Wait(); close(done) }(s.cmd, s.done)
-	s.eventually(20*time.Second, "server is ready", func() error {
+	s.Eventually(20*time.Second, "server is ready", func() error {
 		select {
 		case <-s.done:
 			s.t.Fatalf("server exited: %s", s.out)
@@ -124,8 +125,8 @@ func (s *server) up() {
 		if m == nil {
 			return errors.New("no APIs line printed")
 		}
-		s.port = m[1]
-		resp, err := http.Get(s.url() + "/healthz")
+		s.Port = m[1]
+		resp, err := http.Get(s.URL() + "/healthz")
 		if err != nil {
 			return err
 		}
@@ -137,16 +138,17 @@ func (s *server) up() {
 	})
 }
 
-func (s *server) url() string { return "http://127.0.0.1:" + s.port }
+// URL is where the APIs answer.
+func (s *Server) URL() string { return "http://127.0.0.1:" + s.Port }
 
-// kill ends the server as a power cut would, and nothing else.
-func (s *server) kill() {
+// Kill ends the server as a power cut would, and nothing else.
+func (s *Server) Kill() {
 	_ = s.cmd.Process.Kill()
 	<-s.done
 }
 
-// stop is Ctrl-C.
-func (s *server) stop() {
+// Stop is Ctrl-C.
+func (s *Server) Stop() {
 	select {
 	case <-s.done:
 		return
@@ -157,12 +159,12 @@ func (s *server) stop() {
 	case <-s.done:
 	case <-time.After(40 * time.Second):
 		s.t.Errorf("server did not stop within 40 s of SIGINT")
-		s.kill()
+		s.Kill()
 	}
 }
 
-// eventually waits for a condition.
-func (s *server) eventually(limit time.Duration, what string, cond func() error) {
+// Eventually waits for a condition.
+func (s *Server) Eventually(limit time.Duration, what string, cond func() error) {
 	s.t.Helper()
 	deadline := time.Now().Add(limit)
 	for {
@@ -177,25 +179,25 @@ func (s *server) eventually(limit time.Duration, what string, cond func() error)
 	}
 }
 
-// result is what a command said.
-type result struct {
-	stdout, stderr string
-	code           int
+// Result is what a command said.
+type Result struct {
+	Stdout, Stderr string
+	Code           int
 }
 
-// lastLine is the last line of stdout.
-func (r result) lastLine() string {
-	lines := strings.Split(strings.TrimRight(r.stdout, "\n"), "\n")
+// LastLine is the last line of stdout.
+func (r Result) LastLine() string {
+	lines := strings.Split(strings.TrimRight(r.Stdout, "\n"), "\n")
 	return lines[len(lines)-1]
 }
 
-// cli runs the command line against this server.
-func (s *server) cli(args ...string) result {
+// CLI runs the command line against this server.
+func (s *Server) CLI(args ...string) Result {
 	s.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, bin(s.t), args...)
-	cmd.Env = append(os.Environ(), "SUNYA_SERVER="+s.url())
+	cmd.Env = append(os.Environ(), "SUNYA_SERVER="+s.URL())
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	err := cmd.Run()
@@ -203,45 +205,45 @@ func (s *server) cli(args ...string) result {
 	if err != nil && !errors.As(err, &exit) {
 		s.t.Fatalf("sunya %s: %v", strings.Join(args, " "), err)
 	}
-	return result{stdout.String(), stderr.String(), cmd.ProcessState.ExitCode()}
+	return Result{stdout.String(), stderr.String(), cmd.ProcessState.ExitCode()}
 }
 
-// ok runs the command line and expects success.
-func (s *server) ok(args ...string) result {
+// OK runs the command line and expects success.
+func (s *Server) OK(args ...string) Result {
 	s.t.Helper()
-	r := s.cli(args...)
-	if r.code != 0 {
-		s.t.Fatalf("sunya %s: exit %d\nstdout: %s\nstderr: %s\nserver: %s", strings.Join(args, " "), r.code, r.stdout, r.stderr, tail(s.out.String(), 3000))
+	r := s.CLI(args...)
+	if r.Code != 0 {
+		s.t.Fatalf("sunya %s: exit %d\nstdout: %s\nstderr: %s\nserver: %s", strings.Join(args, " "), r.Code, r.Stdout, r.Stderr, Tail(s.out.String(), 3000))
 	}
 	return r
 }
 
-// deploy deploys a directory and returns the host under which it answers.
-func (s *server) deploy(dir string, flags ...string) (host string) {
+// Deploy deploys a directory and returns the host under which it answers.
+func (s *Server) Deploy(dir string, flags ...string) (host string) {
 	s.t.Helper()
-	r := s.ok(append([]string{"app", "deploy", dir, "--quiet"}, flags...)...)
-	u, err := url.Parse(r.lastLine())
+	r := s.OK(append([]string{"app", "deploy", dir, "--quiet"}, flags...)...)
+	u, err := url.Parse(r.LastLine())
 	if err != nil || u.Host == "" {
-		s.t.Fatalf("last line of stdout is not a URL: %q", r.stdout)
+		s.t.Fatalf("last line of stdout is not a URL: %q", r.Stdout)
 	}
 	return u.Host
 }
 
-// client has no proxy and no redirects, and a deadline.
-var client = &http.Client{
+// Client has no proxy and no redirects, and a deadline.
+var Client = &http.Client{
 	Timeout:       90 * time.Second,
 	Transport:     &http.Transport{MaxIdleConnsPerHost: 64, DialContext: (&net.Dialer{Timeout: 5 * time.Second}).DialContext},
 	CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 }
 
-// try asks an app and returns status and body.
-func (s *server) try(host, path string) (int, string, error) {
-	req, err := http.NewRequest(http.MethodGet, s.url()+path, nil)
+// Try asks an app and returns status and body.
+func (s *Server) Try(host, path string) (int, string, error) {
+	req, err := http.NewRequest(http.MethodGet, s.URL()+path, nil)
 	if err != nil {
 		return 0, "", err
 	}
 	req.Host = host
-	resp, err := client.Do(req)
+	resp, err := Client.Do(req)
 	if err != nil {
 		return 0, "", err
 	}
@@ -250,39 +252,39 @@ func (s *server) try(host, path string) (int, string, error) {
 	return resp.StatusCode, string(b), err
 }
 
-// get asks an app and expects 200.
-func (s *server) get(host, path string) string {
+// Get asks an app and expects 200.
+func (s *Server) Get(host, path string) string {
 	s.t.Helper()
-	code, body, err := s.try(host, path)
+	code, body, err := s.Try(host, path)
 	if err != nil || code != http.StatusOK {
-		s.t.Fatalf("GET %s%s: %d %v\n%s\nserver: %s", host, path, code, err, tail(body, 2000), tail(s.out.String(), 3000))
+		s.t.Fatalf("GET %s%s: %d %v\n%s\nserver: %s", host, path, code, err, Tail(body, 2000), Tail(s.out.String(), 3000))
 	}
 	return body
 }
 
-// instance is one row of status.
-type instance struct {
+// Instance is one row of status.
+type Instance struct {
 	ID, Revision, State string
 }
 
-// instances asks the server what runs.
-func (s *server) instances() []instance {
+// Instances asks the server what runs.
+func (s *Server) Instances() []Instance {
 	s.t.Helper()
-	resp, err := client.Get(s.url() + "/sunya/v1/status")
+	resp, err := Client.Get(s.URL() + "/sunya/v1/status")
 	if err != nil {
 		s.t.Fatal(err)
 	}
 	defer resp.Body.Close()
-	var st struct{ Instances []instance }
+	var st struct{ Instances []Instance }
 	if err := json.NewDecoder(resp.Body).Decode(&st); err != nil {
 		s.t.Fatal(err)
 	}
 	return st.Instances
 }
 
-// processes lists the command lines of all processes that mention word, as the
+// Processes lists the command lines of all processes that mention word, as the
 // machine sees them.
-func processes(t testing.TB, word string) []string {
+func Processes(t testing.TB, word string) []string {
 	t.Helper()
 	dirs, err := filepath.Glob("/proc/[0-9]*/cmdline")
 	if err != nil {
@@ -302,17 +304,17 @@ func processes(t testing.TB, word string) []string {
 	return out
 }
 
-// noOrphans asks doctor.
-func (s *server) noOrphans() {
+// NoOrphans asks doctor.
+func (s *Server) NoOrphans() {
 	s.t.Helper()
-	r := s.cli("doctor", "--json")
-	sc := bufio.NewScanner(strings.NewReader(r.stdout))
+	r := s.CLI("doctor", "--json")
+	sc := bufio.NewScanner(strings.NewReader(r.Stdout))
 	sc.Buffer(nil, 1<<20)
 	var doc struct {
 		Checks []struct{ Name, Status, Detail string }
 	}
-	if err := json.Unmarshal([]byte(r.stdout), &doc); err != nil {
-		s.t.Fatalf("doctor --json: %v\n%s\n%s", err, r.stdout, r.stderr)
+	if err := json.Unmarshal([]byte(r.Stdout), &doc); err != nil {
+		s.t.Fatalf("doctor --json: %v\n%s\n%s", err, r.Stdout, r.Stderr)
 	}
 	for _, c := range doc.Checks {
 		if c.Status == "fail" || strings.Contains(c.Name, "orphan") && c.Status != "ok" {
@@ -320,3 +322,6 @@ func (s *server) noOrphans() {
 		}
 	}
 }
+
+// PID is the server's process id.
+func (s *Server) PID() int { return s.cmd.Process.Pid }

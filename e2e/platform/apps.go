@@ -1,6 +1,4 @@
-//go:build e2e
-
-package e2e
+package platform
 
 import (
 	"os"
@@ -8,8 +6,8 @@ import (
 	"testing"
 )
 
-// files writes a source tree and returns its directory.
-func files(t testing.TB, tree map[string]string) string {
+// Files writes a source tree and returns its directory.
+func Files(t testing.TB, tree map[string]string) string {
 	t.Helper()
 	dir := t.TempDir()
 	for name, content := range tree {
@@ -24,17 +22,18 @@ func files(t testing.TB, tree map[string]string) string {
 	return dir
 }
 
-// bare is an app that needs nothing but the interpreter, so that what a test
+// Bare is an app that needs nothing but the interpreter, so that what a test
 // measures is Sunya and not an installer. It answers with its environment, its
 // pid and whatever greeting says.
-func bare(t testing.TB, greeting string) string {
-	return files(t, map[string]string{
+func Bare(t testing.TB, greeting string) string {
+	return Files(t, map[string]string{
 		"app.yaml": "runtime: python311\nentrypoint: python3 main.py\n",
-		"main.py":  bareMain(greeting),
+		"main.py":  BareMain(greeting),
 	})
 }
 
-func bareMain(greeting string) string {
+// BareMain is the source of Bare.
+func BareMain(greeting string) string {
 	return `import http.server, json, os, sys, time
 
 class Handler(http.server.BaseHTTPRequestHandler):
