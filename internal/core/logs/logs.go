@@ -21,6 +21,24 @@ type Entry struct {
 	JSON          json.RawMessage // jsonPayload
 	HTTP          *HTTPRequest
 	Trace, SpanID string
+	TraceSampled  bool
+	Operation     *Operation
+	Source        *SourceLocation
+}
+
+// Operation groups the entries of one long-running thing.
+type Operation struct {
+	ID       string `json:"id,omitempty"`
+	Producer string `json:"producer,omitempty"`
+	First    bool   `json:"first,omitempty"`
+	Last     bool   `json:"last,omitempty"`
+}
+
+// SourceLocation is the place in the program that wrote an entry.
+type SourceLocation struct {
+	File     string `json:"file,omitempty"`
+	Line     int64  `json:"line,omitempty,string"`
+	Function string `json:"function,omitempty"`
 }
 
 // Resource is the monitored resource an entry is about.
@@ -65,6 +83,15 @@ type Store interface {
 	Query(ctx context.Context, q Query) ([]Entry, error)
 }
 
+// Directory is what a store knows about its logs as wholes.
+type Directory interface {
+	// Logs returns the names of the logs of projects that hold entries, sorted.
+	Logs(ctx context.Context, projects []string) ([]string, error)
+	// DeleteLog removes the entries of one log with a timestamp before t and
+	// says how many there were. A log without entries is not an error.
+	DeleteLog(ctx context.Context, logName string, t time.Time) (int64, error)
+}
+
 // Query selects entries. The zero value of a field does not restrict.
 type Query struct {
 	Projects     []string
@@ -77,6 +104,7 @@ type Query struct {
 	Newest       bool              // newest first
 	After        Cursor            // continue behind this entry
 	Limit        int
+	MaxBytes     int64 // stop behind the entry that reaches this size (Entry.Size)
 }
 
 // Cursor is a place in the order of entries.
