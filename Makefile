@@ -67,7 +67,7 @@ fuzz:
 ## bench: cold start, thaw and warm requests beside bare gunicorn, as ratios
 .PHONY: bench
 bench: deps $(BIN)
-	SUNYA_BIN=$(CURDIR)/$(BIN) go test -tags e2e -count=1 -timeout 20m -run '^$$' -bench . ./e2e/bench/...
+	SUNYA_BIN=$(CURDIR)/$(BIN) go test -tags e2e -count=1 -timeout 20m -run '^$$' -bench . -benchtime 1x ./e2e/bench/
 
 ## lint: formatting, vet, staticcheck
 .PHONY: lint
