@@ -1,3 +1,155 @@
 // Package activator gives requests their slot in an instance, and holds them
 // in arrival order while none is free.
+//
+// A revision has a pool only while it has instances or requests: at rest it
+// costs nothing here. A request that finds no slot, and that no instance which
+// is about to be ready will absorb, starts an instance at once.
 package activator
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/sunya-cloud/sunya"
+	"github.com/sunya-cloud/sunya/internal/core/instance"
+)
+
+// Options are the platform's defaults. Zero values are the defaults named.
+type Options struct {
+	Idle         time.Duration // from the last request to stop, for revisions that do not say; 15 min
+	MaxInstances int           // for revisions that do not say; 20
+	MaxQueue     int           // requests of one revision that wait for a slot; 1000
+	QueueTimeout time.Duration // longest wait while all instances are busy; 1 min
+	Linger       time.Duration // how long an instance of an unrouted revision stays for requests that were routed just before; 1 s
+}
+
+func (o Options) withDefaults() Options {
+	set := func(d *time.Duration, v time.Duration) {
+		if *d <= 0 {
+			*d = v
+		}
+	}
+	set(&o.Idle, 15*time.Minute)
+	set(&o.QueueTimeout, time.Minute)
+	set(&o.Linger, time.Second)
+	if o.MaxInstances <= 0 {
+		o.MaxInstances = 20
+	}
+	if o.MaxQueue <= 0 {
+		o.MaxQueue = 1000
+	}
+	return o
+}
+
+// Activator keeps the pools. It is safe for concurrent use.
+type Activator struct {
+	instances *instance.Manager
+	opts      Options
+	now       func() time.Time
+	log       *slog.Logger
+	pools     sync.Map      // revision name to *pool
+	wake      chan struct{} // never closed
+
+	// starts ends with the activator: a start outlives the request that
+	// wanted it.
+	starts     context.Context
+	stopStarts context.CancelFunc
+
+	mu     sync.Mutex
+	closed bool
+	wg     sync.WaitGroup // one for each instance; Add only with mu held and not closed
+}
+
+// New returns an Activator; call Run to make it stop idle instances.
+func New(m *instance.Manager, o Options, now func() time.Time, log *slog.Logger) *Activator {
+	starts, stop := context.WithCancel(context.Background())
+	return &Activator{
+		instances:  m,
+		opts:       o.withDefaults(),
+		now:        now,
+		log:        log.With("component", "activator"),
+		wake:       make(chan struct{}, 1),
+		starts:     starts,
+		stopStarts: stop,
+	}
+}
+
+// pool returns the pool of rev, made now if there is none.
+func (a *Activator) pool(rev *sunya.Revision) *pool {
+	if p, ok := a.pools.Load(rev.Name); ok {
+		return p.(*pool)
+	}
+	p, _ := a.pools.LoadOrStore(rev.Name, newPool(a, rev))
+	return p.(*pool)
+}
+
+// with calls f with the pool of rev locked, one that stays.
+func (a *Activator) with(rev *sunya.Revision, f func(p *pool)) {
+	for {
+		p := a.pool(rev)
+		p.mu.Lock()
+		if !p.gone {
+			f(p)
+			p.mu.Unlock()
+			return
+		}
+		p.mu.Unlock()
+	}
+}
+
+// Warm keeps the minimum of instances that rev asks for: it has traffic.
+func (a *Activator) Warm(rev *sunya.Revision) {
+	if rev.Scaling.Min <= 0 && !a.has(rev.Name) {
+		return
+	}
+	a.with(rev, func(p *pool) { p.policy.Min, p.draining = rev.Scaling.Min, false })
+	a.nudge()
+}
+
+// Cool keeps no minimum any more: rev is reached only by its own host.
+func (a *Activator) Cool(rev *sunya.Revision) {
+	if !a.has(rev.Name) {
+		return
+	}
+	a.with(rev, func(p *pool) { p.policy.Min, p.draining = 0, false })
+	a.nudge()
+}
+
+// Drain lets rev finish what was routed to it and stops its instances then.
+func (a *Activator) Drain(rev *sunya.Revision) {
+	if !a.has(rev.Name) {
+		return
+	}
+	a.with(rev, func(p *pool) { p.policy.Min, p.draining = 0, true })
+	a.nudge()
+}
+
+func (a *Activator) has(revision string) bool {
+	_, ok := a.pools.Load(revision)
+	return ok
+}
+
+// Instances returns all instances, by revision.
+func (a *Activator) Instances() []sunya.Instance { return a.instances.Instances() }
+
+// spawn runs f on a goroutine that Shutdown waits for; it refuses once that
+// has begun.
+func (a *Activator) spawn(f func()) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.closed {
+		return false
+	}
+	a.wg.Go(f)
+	return true
+}
+
+// nudge makes Run look again.
+func (a *Activator) nudge() {
+	select {
+	case a.wake <- struct{}{}:
+	default:
+	}
+}

@@ -1,3 +1,105 @@
 // Package instance keeps the running sandboxes of revisions: it starts,
 // freezes, thaws, drains and stops them, and carries their output to the log.
+//
+// An instance without a request in flight is frozen after a second, so that it
+// costs no CPU, and thawed by the next request. Programs with heartbeats of
+// their own (gunicorn's master kills a worker that is silent for 30 s) survive
+// because every frozen instance is let go for some milliseconds every 20 s.
 package instance
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/sunya-cloud/sunya"
+	"github.com/sunya-cloud/sunya/internal/core/sandbox"
+)
+
+// Instance is one running sandbox of a revision. Its methods are safe for
+// concurrent use.
+type Instance struct {
+	m         *Manager
+	rev       *sunya.Revision
+	box       sandbox.Sandbox
+	out       *output
+	transport *http.Transport
+	done      chan struct{} // closed by supervise, when nothing of it is left
+
+	mu       sync.Mutex
+	state    sunya.InstanceState
+	inFlight int
+	freezeAt time.Time // when it may freeze, while nothing is in flight
+	beatAt   time.Time // when a frozen one is let go for a moment
+}
+
+func (m *Manager) newInstance(rev *sunya.Revision, box sandbox.Sandbox) *Instance {
+	i := &Instance{
+		m:     m,
+		rev:   rev,
+		box:   box,
+		state: sunya.InstanceStarting,
+		done:  make(chan struct{}),
+	}
+	i.out = m.carryOutput(i)
+	i.transport = newTransport(i)
+	m.add(i)
+	return i
+}
+
+// ID returns the instance's id, which is its sandbox's.
+func (i *Instance) ID() string { return i.box.Spec().ID }
+
+// Revision returns what it is an instance of.
+func (i *Instance) Revision() *sunya.Revision { return i.rev }
+
+// Done is closed when the instance has ended and nothing of it is left.
+func (i *Instance) Done() <-chan struct{} { return i.done }
+
+// Transport returns the connection pool of this instance. It ignores the host
+// of a URL and is closed when the instance ends.
+func (i *Instance) Transport() *http.Transport { return i.transport }
+
+// Dial opens a connection to the program's port. Enter first: a frozen program
+// accepts nothing.
+func (i *Instance) Dial(ctx context.Context) (net.Conn, error) { return i.box.Dial(ctx) }
+
+// Usage reads what the instance uses at the moment.
+func (i *Instance) Usage(ctx context.Context) (sandbox.Usage, error) { return i.box.Usage(ctx) }
+
+// Status returns the instance as seen from outside.
+func (i *Instance) Status() sunya.Instance {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return sunya.Instance{
+		ID:        i.ID(),
+		Revision:  i.rev.Name,
+		State:     i.state,
+		StartTime: i.box.StartTime(),
+		InFlight:  i.inFlight,
+	}
+}
+
+// LogLines returns the last lines of its output.
+func (i *Instance) LogLines() []string { return i.out.lines() }
+
+// newTransport returns the pool of connections to i. Limits: robustness.md
+// rule 26.
+func newTransport(i *Instance) *http.Transport {
+	t := &http.Transport{
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return i.box.Dial(ctx)
+		},
+		DisableCompression:     true,
+		MaxIdleConnsPerHost:    max(i.rev.Concurrency, 1),
+		MaxResponseHeaderBytes: 256 << 10,
+	}
+	if i.rev.Scaling.NoFreeze {
+		// Servers close idle connections themselves, some after 2 s. A frozen
+		// one cannot, so there the connections are kept.
+		t.IdleConnTimeout = 1500 * time.Millisecond
+	}
+	return t
+}

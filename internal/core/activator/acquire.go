@@ -1,0 +1,133 @@
+package activator
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"time"
+
+	"github.com/sunya-cloud/sunya"
+	"github.com/sunya-cloud/sunya/internal/core/instance"
+)
+
+// Lease is a request's slot in an instance.
+type Lease struct {
+	Instance  *instance.Instance
+	ColdStart bool // the request waited for an instance to start
+	Thawed    bool // the request woke a frozen instance
+
+	p        *pool
+	m        *member
+	released atomic.Bool
+}
+
+// Release gives the slot back. Releasing twice is not an error.
+func (l *Lease) Release() {
+	if l.released.Swap(true) {
+		return
+	}
+	l.Instance.Leave()
+	l.p.release(l.m)
+}
+
+// enterAttempts is how many instances that died under the request's hands it
+// tries before it gives up.
+const enterAttempts = 3
+
+// Acquire returns a slot in an instance of rev, thawed and ready. It waits for
+// one while there is none, in the order of arrival, and starts an instance if
+// none of those that start will absorb the request. Errors are Unavailable (the
+// revision does not start), ResourceExhausted (the queue is full, or all
+// instances stayed busy) or that of ctx; RetryAfter says when to come again.
+func (a *Activator) Acquire(ctx context.Context, rev *sunya.Revision) (*Lease, error) {
+	return a.acquire(ctx, rev, instance.ColdStart)
+}
+
+// Prove starts an instance of rev, unless one runs, and returns once it is
+// ready; it stays for the requests to come. Failures that were recorded before
+// do not hold it back. The error is an *instance.StartError when the program is
+// to blame.
+func (a *Activator) Prove(ctx context.Context, rev *sunya.Revision) error {
+	a.with(rev, func(p *pool) { p.backoff, p.draining = instance.Backoff{}, false })
+	l, err := a.acquire(ctx, rev, instance.Proof)
+	if err != nil {
+		return err
+	}
+	l.Release()
+	return nil
+}
+
+func (a *Activator) acquire(ctx context.Context, rev *sunya.Revision, why instance.Reason) (*Lease, error) {
+	var last error
+	for range enterAttempts {
+		l, err := a.slot(ctx, rev, why)
+		if err != nil {
+			return nil, err
+		}
+		if l.Thawed, last = l.Instance.Enter(ctx); last == nil {
+			return l, nil
+		}
+		a.lost(l, last)
+	}
+	return nil, sunya.Errorf(sunya.Unavailable, rev.Name, "its instances end as soon as they are asked: %v", last)
+}
+
+// slot returns a slot in an instance that was ready a moment ago.
+func (a *Activator) slot(ctx context.Context, rev *sunya.Revision, why instance.Reason) (*Lease, error) {
+	var (
+		p   *pool
+		g   grant
+		w   *waiter
+		err error
+	)
+	a.with(rev, func(own *pool) {
+		p = own
+		g.m, w, err = p.take(why)
+	})
+	if err != nil {
+		return nil, err
+	}
+	if w != nil {
+		if g = p.wait(ctx, w); g.err != nil {
+			return nil, g.err
+		}
+	}
+	return &Lease{Instance: g.m.inst, ColdStart: g.cold, p: p, m: g.m}, nil
+}
+
+// wait waits for a grant, at most as long as a start may take or the queue may
+// hold.
+func (p *pool) wait(ctx context.Context, w *waiter) grant {
+	limit := max(p.a.opts.QueueTimeout, p.rev.StartTimeout+startSlack)
+	timer := time.NewTimer(limit)
+	defer timer.Stop()
+	select {
+	case g := <-w.got:
+		return g
+	case <-ctx.Done():
+		p.abandon(w)
+		return grant{err: context.Cause(ctx)}
+	case <-timer.C:
+		p.abandon(w)
+		return grant{err: errBusy(p.rev, limit)}
+	}
+}
+
+// startSlack is what a start may take around the program's own time.
+const startSlack = 15 * time.Second
+
+// lost takes an instance that could not be entered out of service.
+func (a *Activator) lost(l *Lease, err error) {
+	l.p.mu.Lock()
+	there := l.p.remove(l.m)
+	l.p.mu.Unlock()
+	l.p.release(l.m)
+	if !there || errors.Is(err, instance.ErrStopped) {
+		return
+	}
+	a.log.Warn("instance does not wake", "instance", l.Instance.ID(), "err", err)
+	stop := func() { a.stop(l.Instance, "it did not wake") }
+	if !a.spawn(stop) {
+		stop()
+	}
+}

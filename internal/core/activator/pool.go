@@ -1,0 +1,185 @@
+package activator
+
+import (
+	"container/list"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/sunya-cloud/sunya"
+	"github.com/sunya-cloud/sunya/internal/core/autoscale"
+	"github.com/sunya-cloud/sunya/internal/core/instance"
+)
+
+// pool is the instances of one revision and the requests that wait for them.
+type pool struct {
+	a   *Activator
+	rev *sunya.Revision
+
+	mu       sync.Mutex
+	policy   autoscale.Policy
+	members  []*member // ready
+	starting int
+	inFlight int
+	waiters  list.List // of *waiter, the oldest first
+	lastSeen time.Time
+	draining bool // nothing is routed here any more
+	gone     bool // no longer in Activator.pools
+	closed   bool // by Shutdown
+	backoff  instance.Backoff
+	lastErr  error // of the last start that failed
+}
+
+// member is an instance with its slots.
+type member struct {
+	inst     *instance.Instance
+	used     int
+	lastUsed time.Time
+	retired  bool // the pool itself wants its end
+}
+
+// waiter is a request without a slot.
+type waiter struct {
+	got chan grant // buffered; at most one is sent
+}
+
+// grant is what a waiter waits for.
+type grant struct {
+	m    *member
+	cold bool // m has just started
+	err  error
+}
+
+func newPool(a *Activator, rev *sunya.Revision) *pool {
+	p := &pool{a: a, rev: rev, policy: autoscale.Policy{
+		Concurrency: max(rev.Concurrency, 1),
+		TargetUtil:  rev.Scaling.TargetUtil,
+		Max:         a.opts.MaxInstances,
+		Idle:        a.opts.Idle,
+	}}
+	if rev.Scaling.Max > 0 {
+		p.policy.Max = rev.Scaling.Max
+	}
+	if rev.Scaling.Idle > 0 {
+		p.policy.Idle = rev.Scaling.Idle
+	}
+	return p
+}
+
+// take gives a slot that is free, or puts the request at the end of the queue.
+// mu is held; exactly one of the results is set.
+func (p *pool) take(why instance.Reason) (*member, *waiter, error) {
+	now := p.a.now()
+	p.lastSeen = now
+	if m := p.fullest(); m != nil {
+		p.occupy(m)
+		p.scale(why)
+		return m, nil, nil
+	}
+	if err := p.refuse(now); err != nil {
+		return nil, nil, err
+	}
+	w := &waiter{got: make(chan grant, 1)}
+	p.waiters.PushBack(w)
+	p.scale(why)
+	if p.starting == 0 && len(p.members) == 0 {
+		p.failWaiters(errClosed(p.rev)) // only a closed activator starts nothing
+	}
+	return nil, w, nil
+}
+
+// refuse says why a request may not wait. mu is held.
+func (p *pool) refuse(now time.Time) error {
+	if wait := p.backoff.Wait(now); wait > 0 && p.starting == 0 && len(p.members) == 0 {
+		return errBackoff(p.rev, p.lastErr, wait)
+	}
+	if p.waiters.Len() >= p.a.opts.MaxQueue {
+		return errQueueFull(p.rev, p.waiters.Len())
+	}
+	return nil
+}
+
+// fullest returns the most loaded member that has a free slot, so that the
+// others can rest; among equals the one used last, which may still be warm.
+func (p *pool) fullest() *member {
+	var best *member
+	for _, m := range p.members {
+		if m.used >= p.policy.Concurrency {
+			continue
+		}
+		if best == nil || m.used > best.used || m.used == best.used && m.lastUsed.After(best.lastUsed) {
+			best = m
+		}
+	}
+	return best
+}
+
+func (p *pool) occupy(m *member) {
+	m.used++
+	p.inFlight++
+}
+
+// release returns a slot, to the oldest waiter if there is one.
+func (p *pool) release(m *member) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	m.used--
+	p.inFlight--
+	m.lastUsed = p.a.now()
+	p.lastSeen = m.lastUsed
+	if slices.Contains(p.members, m) {
+		p.dispatch(m, false)
+	}
+	if p.draining && m.used == 0 {
+		p.a.nudge()
+	}
+}
+
+// dispatch gives the free slots of m to waiters. mu is held.
+func (p *pool) dispatch(m *member, cold bool) {
+	for m.used < p.policy.Concurrency && p.waiters.Len() > 0 {
+		w := p.waiters.Remove(p.waiters.Front()).(*waiter)
+		p.occupy(m)
+		w.got <- grant{m: m, cold: cold}
+	}
+}
+
+// failWaiters ends the wait of all. mu is held.
+func (p *pool) failWaiters(err error) {
+	for p.waiters.Len() > 0 {
+		w := p.waiters.Remove(p.waiters.Front()).(*waiter)
+		w.got <- grant{err: err}
+	}
+}
+
+// abandon takes a waiter out of the queue, or gives back what it was granted
+// at the same moment.
+func (p *pool) abandon(w *waiter) {
+	p.mu.Lock()
+	for e := p.waiters.Front(); e != nil; e = e.Next() {
+		if e.Value == w {
+			p.waiters.Remove(e)
+			p.mu.Unlock()
+			return
+		}
+	}
+	p.mu.Unlock()
+	if g := <-w.got; g.m != nil {
+		p.release(g.m)
+	}
+}
+
+// sample is what the autoscaler decides on. mu is held.
+func (p *pool) sample() autoscale.Sample {
+	return autoscale.Sample{InFlight: p.inFlight, Queued: p.waiters.Len(), LastSeen: p.lastSeen}
+}
+
+// remove takes a member out of service. mu is held.
+func (p *pool) remove(m *member) bool {
+	i := slices.Index(p.members, m)
+	if i < 0 {
+		return false
+	}
+	p.members = slices.Delete(p.members, i, i+1)
+	return true
+}

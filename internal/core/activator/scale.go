@@ -1,0 +1,197 @@
+package activator
+
+import (
+	"context"
+	"time"
+
+	"github.com/sunya-cloud/sunya/internal/core/autoscale"
+	"github.com/sunya-cloud/sunya/internal/core/instance"
+)
+
+// scale starts as many instances as are wanted and neither there nor on their
+// way. mu is held.
+func (p *pool) scale(why instance.Reason) {
+	now := p.a.now()
+	if p.backoff.Wait(now) > 0 {
+		return
+	}
+	for autoscale.Desired(p.policy, p.sample(), now) > len(p.members)+p.starting {
+		if why == instance.ColdStart && len(p.members)+p.starting > 0 {
+			why = instance.ScaleOut
+		}
+		if !p.launch(p.starter(why)) {
+			return
+		}
+	}
+}
+
+// starter begins the life of an instance.
+type starter func(ctx context.Context) (*instance.Instance, error)
+
+func (p *pool) starter(why instance.Reason) starter {
+	return func(ctx context.Context) (*instance.Instance, error) {
+		return p.a.instances.Start(ctx, p.rev, why)
+	}
+}
+
+// launch begins the life of an instance in the background; it fails only when
+// the activator is closed. mu is held.
+func (p *pool) launch(start starter) bool {
+	ok := p.a.spawn(func() { p.live(start) })
+	if ok {
+		p.starting++
+	}
+	return ok
+}
+
+// live is the life of one instance in its pool, from start to end.
+func (p *pool) live(start starter) {
+	inst, err := start(p.a.starts)
+	if err != nil {
+		p.failed(err)
+		return
+	}
+	m := p.join(inst)
+	if m.retired {
+		p.a.stop(inst, "the server shuts down")
+	}
+	<-inst.Done()
+	p.ended(m)
+}
+
+// join takes a ready instance into service.
+func (p *pool) join(inst *instance.Instance) *member {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	m := &member{inst: inst, lastUsed: p.a.now()}
+	p.starting--
+	if p.closed {
+		m.retired = true
+		return m
+	}
+	p.backoff.Ready()
+	p.members = append(p.members, m)
+	p.dispatch(m, true)
+	p.a.nudge()
+	return m
+}
+
+// failed records a start that came to nothing. Who waits is told, unless other
+// instances will serve them.
+func (p *pool) failed(err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.starting--
+	p.backoff.Failed(p.a.now())
+	p.lastErr = err
+	if p.starting == 0 && len(p.members) == 0 {
+		p.failWaiters(err)
+	}
+	p.a.nudge()
+}
+
+// ended takes an instance out of service that has ended.
+func (p *pool) ended(m *member) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.remove(m)
+	if !m.retired {
+		now := p.a.now()
+		p.backoff.Ended(now, now.Sub(m.inst.Status().StartTime))
+	}
+	p.replace()
+	p.a.nudge()
+}
+
+// replace sees to it that those who wait are served or told. mu is held.
+func (p *pool) replace() {
+	if p.waiters.Len() == 0 {
+		return
+	}
+	p.scale(instance.ColdStart)
+	if p.starting == 0 && len(p.members) == 0 {
+		p.failWaiters(errBackoff(p.rev, p.lastErr, p.backoff.Wait(p.a.now())))
+	}
+}
+
+// tidy stops what is idle, starts what is missing and says when to look again;
+// zero for never.
+func (p *pool) tidy(now time.Time) (again time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.gone {
+		return time.Time{}
+	}
+	why := instance.Minimum
+	if p.waiters.Len() > 0 {
+		why = instance.ColdStart
+	}
+	p.scale(why)
+	again = p.retireIdle(now)
+	if p.dropIfEmpty(now) {
+		return time.Time{}
+	}
+	if wait := p.backoff.Wait(now); wait > 0 && p.policy.Min > 0 {
+		again = earlier(again, now.Add(wait))
+	}
+	if len(p.members) == 0 {
+		again = earlier(again, now.Add(instance.LongEnough)) // when failures are forgotten
+	}
+	return again
+}
+
+// retireIdle stops the instances that are idle for long enough and not wanted.
+// mu is held.
+func (p *pool) retireIdle(now time.Time) (again time.Time) {
+	idle, policy := p.policy.Idle, p.policy
+	if p.draining {
+		idle = min(p.a.opts.Linger, idle)
+		policy.Idle = idle
+	}
+	spare := len(p.members) - autoscale.Desired(policy, p.sample(), now)
+	for _, m := range append([]*member(nil), p.members...) {
+		due := m.lastUsed.Add(idle)
+		switch {
+		case m.used > 0:
+			again = earlier(again, now.Add(idle))
+		case now.Before(due):
+			again = earlier(again, due)
+		case spare > 0:
+			spare--
+			p.retire(m)
+		default:
+			again = earlier(again, now.Add(idle))
+		}
+	}
+	return again
+}
+
+// retire takes m out of service and stops it. mu is held.
+func (p *pool) retire(m *member) {
+	why := "idle for " + p.policy.Idle.String()
+	if p.draining {
+		why = "no longer routed"
+	}
+	if p.a.spawn(func() { p.a.stop(m.inst, why) }) {
+		m.retired = true
+		p.remove(m)
+	}
+}
+
+// dropIfEmpty forgets the pool when there is nothing to remember. mu is held.
+func (p *pool) dropIfEmpty(now time.Time) bool {
+	if len(p.members)+p.starting+p.waiters.Len()+p.inFlight+p.policy.Min > 0 || !p.backoff.Clean(now) {
+		return false
+	}
+	p.gone = true
+	p.a.pools.CompareAndDelete(p.rev.Name, p)
+	return true
+}
+
+// earlier returns the first of two moments; zero stands for never.
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || b.Before(a) {
+		return b
+	}
+	return a
+}

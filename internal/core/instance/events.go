@@ -1,0 +1,99 @@
+package instance
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/sunya-cloud/sunya"
+	"github.com/sunya-cloud/sunya/internal/core/logs"
+)
+
+// event is the payload of what the platform says about an instance.
+type event struct {
+	Message   string   `json:"message"`
+	Event     string   `json:"event"` // started, stopped, exited, failed
+	Revision  string   `json:"revision"`
+	Instance  string   `json:"instance,omitempty"`
+	Reason    string   `json:"reason,omitempty"`
+	ColdStart bool     `json:"coldStart,omitempty"`
+	TookMS    int64    `json:"tookMs,omitempty"`
+	ExitCode  *int     `json:"exitCode,omitempty"`
+	Output    []string `json:"output,omitempty"`
+}
+
+func (m *Manager) logStart(i *Instance, why Reason, took time.Duration) {
+	m.write(i.rev, logs.Info, event{
+		Message:   fmt.Sprintf("started in %d ms, %s", took.Milliseconds(), why),
+		Event:     "started",
+		Instance:  i.ID(),
+		Reason:    string(why),
+		ColdStart: why == ColdStart,
+		TookMS:    took.Milliseconds(),
+	})
+}
+
+func (m *Manager) logStop(i *Instance, why string) {
+	m.write(i.rev, logs.Info, event{
+		Message:  "stopping: " + why,
+		Event:    "stopped",
+		Instance: i.ID(),
+		Reason:   why,
+	})
+}
+
+// logExit logs an end that nobody asked for.
+func (m *Manager) logExit(i *Instance) {
+	exit := i.box.Exit()
+	message := fmt.Sprintf("exited with status %d", exit.Code)
+	switch {
+	case exit.OOMKilled:
+		message = memoryReached(i.rev)
+	case exit.Signal != 0:
+		message = fmt.Sprintf("killed by signal %d", exit.Signal)
+	}
+	m.write(i.rev, logs.Error, event{
+		Message:  message,
+		Event:    "exited",
+		Instance: i.ID(),
+		ExitCode: &exit.Code,
+	})
+}
+
+func (m *Manager) logFailure(rev *sunya.Revision, id string, err *StartError) {
+	m.write(rev, logs.Error, event{
+		Message:  err.err.Message,
+		Event:    "failed",
+		Instance: id,
+		Reason:   err.err.Reason,
+		Output:   err.lines,
+	})
+}
+
+func memoryReached(rev *sunya.Revision) string {
+	return fmt.Sprintf("killed: memory limit of %d MiB reached", rev.MemoryBytes>>20)
+}
+
+func (m *Manager) write(rev *sunya.Revision, severity logs.Severity, e event) {
+	m.log.Info("instance "+e.Event, "revision", rev.Name, "instance", e.Instance, "message", e.Message)
+	if m.Sink == nil || m.LogName == nil {
+		return
+	}
+	e.Revision = rev.Name
+	payload, err := json.Marshal(e)
+	if err != nil {
+		m.log.Error("encode event", "err", err)
+		return
+	}
+	now := m.now()
+	name, resource := m.LogName(rev)
+	m.Sink.Write(logs.Entry{
+		LogName:   name,
+		InsertID:  fmt.Sprintf("%s-%s-%d", e.Instance, e.Event, now.UnixNano()),
+		Timestamp: now,
+		Severity:  severity,
+		Resource:  resource,
+		Labels:    map[string]string{"instance_id": e.Instance},
+		JSON:      payload,
+	})
+}

@@ -1,0 +1,110 @@
+package instance
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/sunya-cloud/sunya"
+)
+
+// ErrStopped is returned by Enter when the instance no longer takes requests.
+var ErrStopped = errors.New("instance has stopped")
+
+// freezerTimeout bounds a single freeze or thaw, which takes well under a
+// millisecond.
+const freezerTimeout = 2 * time.Second
+
+// Enter counts a request in and thaws the instance if it is frozen, which it
+// reports. After a nil error the caller must Leave.
+func (i *Instance) Enter(ctx context.Context) (thawed bool, err error) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	switch i.state {
+	case sunya.InstanceReady:
+	case sunya.InstanceFrozen:
+		if err := i.thaw(ctx); err != nil {
+			return false, err
+		}
+		thawed = true
+		i.m.nudge()
+	default:
+		return false, ErrStopped
+	}
+	i.inFlight++
+	return thawed, nil
+}
+
+// Leave counts a request out.
+func (i *Instance) Leave() {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.inFlight--
+	if i.inFlight == 0 {
+		i.freezeAt = i.m.now().Add(i.m.opts.FreezeAfter)
+	}
+}
+
+// thaw lets the processes go on; mu is held. The request that wants it may go
+// away meanwhile, the thaw is finished all the same.
+func (i *Instance) thaw(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), freezerTimeout)
+	defer cancel()
+	if err := i.box.Thaw(ctx); err != nil {
+		return fmt.Errorf("thaw %s: %w", i.ID(), err)
+	}
+	i.state = sunya.InstanceReady
+	return nil
+}
+
+// tend freezes the instance when it is time, or lets a frozen one go for a
+// moment, and returns when to look again; zero for never.
+func (i *Instance) tend(ctx context.Context, now time.Time) (again time.Time) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	switch {
+	case i.rev.Scaling.NoFreeze:
+		return time.Time{}
+	case i.state == sunya.InstanceReady && i.inFlight > 0:
+		return now.Add(i.m.opts.FreezeAfter)
+	case i.state == sunya.InstanceReady && now.Before(i.freezeAt):
+		return i.freezeAt
+	case i.state == sunya.InstanceReady:
+		return i.freeze(ctx, now)
+	case i.state == sunya.InstanceFrozen && now.Before(i.beatAt):
+		return i.beatAt
+	case i.state == sunya.InstanceFrozen:
+		return i.beat(ctx, now)
+	}
+	return time.Time{}
+}
+
+// freeze stops the processes where they are; mu is held. The first heartbeat
+// comes at a random moment of the second half of the interval, so that
+// instances that froze together are not thawed together.
+func (i *Instance) freeze(ctx context.Context, now time.Time) (again time.Time) {
+	every := i.m.opts.Heartbeat
+	ctx, cancel := context.WithTimeout(ctx, freezerTimeout)
+	defer cancel()
+	if err := i.box.Freeze(ctx); err != nil {
+		i.m.log.Warn("freeze", "instance", i.ID(), "err", err)
+		i.freezeAt = now.Add(every)
+		return i.freezeAt
+	}
+	i.state = sunya.InstanceFrozen
+	i.beatAt = now.Add(every/2 + rand.N(every/2+1))
+	return i.beatAt
+}
+
+// beat lets a frozen instance go for a moment; mu is held.
+func (i *Instance) beat(ctx context.Context, now time.Time) (again time.Time) {
+	if err := i.thaw(ctx); err != nil {
+		i.m.log.Warn("heartbeat", "instance", i.ID(), "err", err)
+		i.beatAt = now.Add(i.m.opts.Heartbeat)
+		return i.beatAt
+	}
+	i.freezeAt = now.Add(i.m.opts.HeartbeatFor)
+	return i.freezeAt
+}

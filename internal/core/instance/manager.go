@@ -1,0 +1,163 @@
+package instance
+
+import (
+	"cmp"
+	"context"
+	"io"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/sunya-cloud/sunya"
+	"github.com/sunya-cloud/sunya/internal/core/layers"
+	"github.com/sunya-cloud/sunya/internal/core/logs"
+	"github.com/sunya-cloud/sunya/internal/core/sandbox"
+	"github.com/sunya-cloud/sunya/internal/core/serving"
+)
+
+// Directory knows the services and revisions there are.
+type Directory interface {
+	Table() *serving.Table
+}
+
+// Output carries one stream ("stdout", "stderr") of an instance to the log. It
+// reads r to its end and closes it; it is called on a goroutine of its own.
+type Output func(rev *sunya.Revision, instanceID, stream string, r io.ReadCloser)
+
+// Parts is what a Manager works with.
+type Parts struct {
+	Engine    sandbox.Engine
+	Layers    layers.Store
+	Directory Directory
+	Output    Output // nil: output is dropped
+	// Sink takes what the platform has to say about instances, under the name
+	// and resource that LogName gives; nil: nowhere.
+	Sink    logs.Sink
+	LogName func(rev *sunya.Revision) (name string, res logs.Resource)
+	// CheckImage refuses an image that no longer fits this machine; nil: none
+	// is refused.
+	CheckImage func(sunya.Image) error
+	Now        func() time.Time
+	Log        *slog.Logger
+}
+
+// Options are the times of an instance's life. Zero values are the defaults.
+type Options struct {
+	FreezeAfter  time.Duration // without a request in flight; 1 s
+	Heartbeat    time.Duration // how often a frozen one is let go; 20 s
+	HeartbeatFor time.Duration // and for how long; 20 ms
+	Grace        time.Duration // from SIGTERM to SIGKILL; 10 s
+	StartTimeout time.Duration // for revisions that do not say; 1 min
+}
+
+func (o Options) withDefaults() Options {
+	set := func(d *time.Duration, v time.Duration) {
+		if *d <= 0 {
+			*d = v
+		}
+	}
+	set(&o.FreezeAfter, time.Second)
+	set(&o.Heartbeat, 20*time.Second)
+	set(&o.HeartbeatFor, 20*time.Millisecond)
+	set(&o.Grace, 10*time.Second)
+	set(&o.StartTimeout, time.Minute)
+	return o
+}
+
+// Manager starts instances and looks after those that run.
+type Manager struct {
+	Parts
+	opts Options
+	log  *slog.Logger
+	wake chan struct{} // never closed
+
+	mu   sync.Mutex
+	live map[*Instance]struct{}
+}
+
+// New returns a Manager; call Run to make it freeze and thaw.
+func New(p Parts, o Options) *Manager {
+	return &Manager{
+		Parts: p,
+		opts:  o.withDefaults(),
+		log:   p.Log.With("component", "instance"),
+		wake:  make(chan struct{}, 1),
+		live:  map[*Instance]struct{}{},
+	}
+}
+
+func (m *Manager) now() time.Time { return m.Now() }
+
+// Run freezes idle instances and gives frozen ones their heartbeat, until ctx
+// ends. One timer serves all of them, and none runs while there is nothing to
+// look after.
+func (m *Manager) Run(ctx context.Context) error {
+	for {
+		var timer <-chan time.Time
+		if next := m.tendAll(ctx); !next.IsZero() {
+			timer = time.After(max(next.Sub(m.now()), 0))
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-m.wake:
+		case <-timer:
+		}
+	}
+}
+
+// tendAll looks after every instance and returns when the next needs it; zero
+// for never.
+func (m *Manager) tendAll(ctx context.Context) (next time.Time) {
+	for _, i := range m.instances() {
+		again := i.tend(ctx, m.now())
+		if !again.IsZero() && (next.IsZero() || again.Before(next)) {
+			next = again
+		}
+	}
+	return next
+}
+
+// Instances returns those that are starting, running or stopping, the oldest
+// of a revision first.
+func (m *Manager) Instances() []sunya.Instance {
+	var out []sunya.Instance
+	for _, i := range m.instances() {
+		out = append(out, i.Status())
+	}
+	slices.SortFunc(out, func(a, b sunya.Instance) int {
+		return cmp.Or(cmp.Compare(a.Revision, b.Revision), a.StartTime.Compare(b.StartTime), cmp.Compare(a.ID, b.ID))
+	})
+	return out
+}
+
+func (m *Manager) instances() []*Instance {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	out := make([]*Instance, 0, len(m.live))
+	for i := range m.live {
+		out = append(out, i)
+	}
+	return out
+}
+
+func (m *Manager) add(i *Instance) {
+	m.mu.Lock()
+	m.live[i] = struct{}{}
+	m.mu.Unlock()
+}
+
+func (m *Manager) remove(i *Instance) {
+	m.mu.Lock()
+	delete(m.live, i)
+	m.mu.Unlock()
+}
+
+// nudge makes Run look again.
+func (m *Manager) nudge() {
+	select {
+	case m.wake <- struct{}{}:
+	default:
+	}
+}

@@ -1,0 +1,135 @@
+package instance
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/sunya-cloud/sunya"
+	"github.com/sunya-cloud/sunya/internal/core/sandbox"
+)
+
+// Reason says why an instance is started, in the words of its log.
+type Reason string
+
+// The reasons.
+const (
+	ColdStart Reason = "cold start"    // a request found no instance
+	ScaleOut  Reason = "scale out"     // requests found the others full
+	Minimum   Reason = "min instances" // kept ready
+	Proof     Reason = "deploy"        // a deployment wants to see it ready
+)
+
+// Start starts an instance of rev and returns once it listens. Its error is a
+// *StartError. The caller owns the instance and must Stop it.
+func (m *Manager) Start(ctx context.Context, rev *sunya.Revision, why Reason) (*Instance, error) {
+	begin := m.now()
+	spec, err := m.spec(rev)
+	if err != nil {
+		return nil, m.failed(rev, "", err, nil)
+	}
+	box, err := m.launch(ctx, spec)
+	if err != nil {
+		return nil, m.failed(rev, spec.ID, err, nil)
+	}
+	i := m.newInstance(rev, box)
+	if err := i.awaitReady(ctx); err != nil {
+		i.discard(ctx)
+		return nil, m.failed(rev, spec.ID, explain(i, err), i.LogLines())
+	}
+	i.begin()
+	m.logStart(i, why, m.now().Sub(begin))
+	return i, nil
+}
+
+// The pauses between attempts while the engine says "try again".
+const (
+	launchAttempts = 5
+	launchPause    = 50 * time.Millisecond
+)
+
+// launch starts the sandbox, again for as long as the engine is unavailable.
+func (m *Manager) launch(ctx context.Context, spec sandbox.Spec) (sandbox.Sandbox, error) {
+	pause := launchPause
+	for attempt := 1; ; attempt++ {
+		box, err := m.Engine.Start(ctx, spec)
+		if sunya.CodeOf(err) != sunya.Unavailable || attempt == launchAttempts {
+			return box, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, err
+		case <-time.After(pause):
+			pause *= 2
+		}
+	}
+}
+
+// awaitReady waits until the program listens, at most its start timeout.
+func (i *Instance) awaitReady(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, i.startTimeout())
+	defer cancel()
+	return i.box.Ready(ctx)
+}
+
+func (i *Instance) startTimeout() time.Duration {
+	if i.rev.StartTimeout > 0 {
+		return i.rev.StartTimeout
+	}
+	return i.m.opts.StartTimeout
+}
+
+// begin makes a started instance ready for requests.
+func (i *Instance) begin() {
+	i.mu.Lock()
+	i.state = sunya.InstanceReady
+	i.freezeAt = i.m.now().Add(i.m.opts.FreezeAfter)
+	i.mu.Unlock()
+	i.m.nudge()
+	go i.supervise()
+}
+
+// outputWait is how long the end of the output is waited for after the end of
+// the program.
+const outputWait = time.Second
+
+// discard takes away what is left of an instance that did not get ready.
+func (i *Instance) discard(ctx context.Context) {
+	i.setState(sunya.InstanceDraining)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), i.stopTimeout())
+	defer cancel()
+	if err := i.box.Stop(ctx, i.m.opts.Grace); err != nil {
+		i.m.log.Error("stop instance", "instance", i.ID(), "err", err)
+	}
+	i.out.wait(outputWait)
+	i.setState(sunya.InstanceStopped)
+	i.m.remove(i)
+	close(i.done)
+}
+
+func (i *Instance) setState(s sunya.InstanceState) {
+	i.mu.Lock()
+	i.state = s
+	i.mu.Unlock()
+}
+
+// explain says why an instance did not get ready, in terms of its revision.
+func explain(i *Instance, err error) error {
+	if ended(i.box) && i.box.Exit().OOMKilled {
+		return errors.New(memoryReached(i.rev))
+	}
+	if err == context.DeadlineExceeded { // the engine had nothing better to say
+		return fmt.Errorf("nothing listened on $PORT (%d) within %v", i.rev.Port, i.startTimeout())
+	}
+	return err
+}
+
+func ended(box sandbox.Sandbox) bool {
+	select {
+	case <-box.Done():
+		return true
+	default:
+		return false
+	}
+}
