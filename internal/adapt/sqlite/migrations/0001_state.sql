@@ -99,6 +99,7 @@ CREATE INDEX objects_by_blob ON objects (blob);
 CREATE TABLE uploads (
     id          TEXT PRIMARY KEY,
     create_time INTEGER NOT NULL,
+    generation  INTEGER NOT NULL, -- of the finished object, else 0
     document    TEXT NOT NULL     -- JSON of objects.Upload without its chunks
 );
 CREATE INDEX uploads_by_time ON uploads (create_time);
@@ -108,6 +109,8 @@ CREATE TABLE upload_chunks (
     start  INTEGER NOT NULL,      -- offset of the first byte
     size   INTEGER NOT NULL,
     blob   TEXT NOT NULL,
+    crc32c INTEGER NOT NULL,
+    md5    BLOB,
     PRIMARY KEY (upload, start)
 );
 CREATE INDEX upload_chunks_by_blob ON upload_chunks (blob);

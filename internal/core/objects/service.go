@@ -1,0 +1,102 @@
+package objects
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+)
+
+// Options bounds a Service. The zero value is the default.
+type Options struct {
+	MaxObjectBytes int64         // of one object; 0: 5 GiB
+	MaxTotalBytes  int64         // of all objects and unfinished uploads; 0: no limit
+	UploadLife     time.Duration // how long a resumable upload may take; 0: 7 days, as Google says
+}
+
+// Service is buckets, objects and uploads with Cloud Storage's rules. Object
+// versioning is off: a write replaces the live generation. Its methods are safe
+// for concurrent use.
+type Service struct {
+	store Store
+	blobs Blobs
+	now   func() time.Time
+	log   *slog.Logger
+	opts  Options
+	quota *quota
+
+	mu   sync.Mutex
+	last int64 // generation given out last
+}
+
+// New returns a Service over store and blobs; Run keeps it tidy.
+func New(store Store, blobs Blobs, now func() time.Time, log *slog.Logger, o Options) *Service {
+	if o.MaxObjectBytes <= 0 {
+		o.MaxObjectBytes = 5 << 30
+	}
+	if o.UploadLife <= 0 {
+		o.UploadLife = 7 * 24 * time.Hour
+	}
+	return &Service{
+		store: store, blobs: blobs, now: now, log: log.With("component", "objects"), opts: o,
+		quota: &quota{limit: o.MaxTotalBytes, used: store.UsedBytes},
+	}
+}
+
+const (
+	tidyEvery   = time.Hour
+	tidyBatch   = 100
+	tidyTimeout = 10 * time.Minute
+)
+
+// Run removes expired uploads and blobs that a crash orphaned, now and every
+// hour, until ctx ends.
+func (s *Service) Run(ctx context.Context) error {
+	tick := time.NewTicker(tidyEvery)
+	defer tick.Stop()
+	for {
+		if err := s.tidy(ctx); err != nil && ctx.Err() == nil {
+			s.log.Warn("tidy objects", "err", err)
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-tick.C:
+		}
+	}
+}
+
+func (s *Service) tidy(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, tidyTimeout)
+	defer cancel()
+	expired := s.expireUploads(ctx)
+	swept := s.blobs.Sweep(ctx, func(blob string) (bool, error) { return s.store.BlobInUse(ctx, blob) })
+	return errors.Join(expired, swept)
+}
+
+// generation returns the number of a new generation: the time in microseconds,
+// but above every one given out before and above the live one.
+func (s *Service) generation(live *Object) int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	g := max(s.now().UnixMicro(), s.last+1)
+	if live != nil {
+		g = max(g, live.Generation+1)
+	}
+	s.last = g
+	return g
+}
+
+// free deletes blobs whose metadata is gone. What fails is swept later.
+func (s *Service) free(ctx context.Context, blobs ...string) {
+	ctx = context.WithoutCancel(ctx)
+	for _, blob := range blobs {
+		if blob == "" {
+			continue
+		}
+		if err := s.blobs.Delete(ctx, blob); err != nil {
+			s.log.Warn("delete blob", "err", err)
+		}
+	}
+}
