@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"strconv"
 	"strings"
 	"time"
@@ -19,6 +20,8 @@ type NewVersion struct {
 	Version
 	Files        map[string]File // by path
 	Zip          string          // URL of an archive instead of Files
+	Main         string          // app.yaml's main: the program's package or file
+	AppYAML      string          // where app.yaml is in the source
 	BuildTimeout time.Duration   // 0: DefaultBuildTimeout
 	Features     []Feature       // set, but not in a field of Version
 	Warnings     []string        // what the wire has to say already
@@ -112,17 +115,32 @@ func (n *NewVersion) checkSettings() error {
 	if len(n.Entrypoint) > maxEntrypoint || strings.ContainsRune(n.Entrypoint, 0) {
 		return sunya.Invalid("version.entrypoint.shell", "must be at most %d bytes, without NUL", maxEntrypoint)
 	}
+	if strings.ContainsRune(n.Main, 0) || strings.ContainsRune(n.AppYAML, 0) {
+		return sunya.Invalid("version", "runtimeMainExecutablePath and appYamlPath hold no NUL")
+	}
 	if n.BuildTimeout < 0 || n.BuildTimeout > maxBuildTimeout {
 		return sunya.Invalid("version.deployment.cloudBuildOptions.cloudBuildTimeout", "must be at most %v", maxBuildTimeout)
 	}
 	return nil
 }
 
+// build tells the builder what to do; the two GAE_ variables are part of the
+// contract of Google's buildpacks.
 func (n *NewVersion) build() sunya.BuildSpec {
+	env := maps.Clone(n.BuildEnv)
+	for name, value := range map[string]string{"GAE_YAML_MAIN": n.Main, "GAE_APPLICATION_YAML_PATH": n.AppYAML} {
+		if value == "" {
+			continue
+		}
+		if env == nil {
+			env = map[string]string{}
+		}
+		env[name] = value
+	}
 	return sunya.BuildSpec{
 		Runtime:    n.Runtime,
 		Entrypoint: n.Entrypoint,
-		Env:        n.BuildEnv,
+		Env:        env,
 		Timeout:    orDefault(n.BuildTimeout, DefaultBuildTimeout),
 	}
 }

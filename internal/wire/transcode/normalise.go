@@ -1,0 +1,119 @@
+package transcode
+
+import (
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/sunya-cloud/sunya"
+)
+
+// maxForm is how long a query is that comes as the body of a POST.
+const maxForm = 1 << 20
+
+// systemParameters are the query parameters of every Google API
+// (cloud.google.com/apis/docs/system-parameters) and those that older clients
+// send; the transcoder would take them for fields. "connect" would switch it to
+// another protocol.
+func systemParameters() []string {
+	return []string{
+		"access_token", "alt", "bearer_token", "callback", "connect", "encoding", "fields", "key",
+		"oauth_token", "passwd", "pp", "prettyPrint", "quotaUser", "trace", "uploadType",
+		"upload_protocol", "userIp", "userProject",
+	}
+}
+
+// normalise returns the request as the transcoder wants it. r is not changed.
+func normalise(r *http.Request) (*http.Request, error) {
+	out := r.Clone(r.Context())
+	out.Header.Del("Connect-Protocol-Version")
+	if err := override(out); err != nil {
+		return nil, err
+	}
+	if err := contentType(out); err != nil {
+		return nil, err
+	}
+	out.URL.RawQuery = query(out.URL.RawQuery)
+	return out, nil
+}
+
+// override obeys X-HTTP-Method-Override, which clients send when a proxy
+// allows GET and POST only, or when a query is too long for a URL: then it is
+// the form in the body of a POST.
+func override(r *http.Request) error {
+	method := strings.ToUpper(r.Header.Get("X-HTTP-Method-Override"))
+	r.Header.Del("X-HTTP-Method-Override")
+	if method == "" || r.Method != http.MethodPost {
+		return nil
+	}
+	if !slices.Contains([]string{"GET", "POST", "PUT", "PATCH", "DELETE"}, method) {
+		return sunya.Invalid("X-HTTP-Method-Override", "%q is not a method of this API", method)
+	}
+	r.Method = method
+	if t, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || t != "application/x-www-form-urlencoded" {
+		return nil
+	}
+	form, err := io.ReadAll(io.LimitReader(r.Body, maxForm+1))
+	if err != nil || len(form) > maxForm {
+		return sunya.Invalid("", "the form could not be read, or has more than %d bytes", maxForm)
+	}
+	r.Header.Del("Content-Type")
+	r.Body, r.ContentLength = http.NoBody, 0
+	r.URL.RawQuery = strings.Trim(r.URL.RawQuery+"&"+string(form), "&")
+	return nil
+}
+
+// contentType brings JSON into the one spelling that the transcoder knows. A
+// body of another type is refused: a browser's form must not be read as JSON.
+func contentType(r *http.Request) error {
+	sent := r.Header.Get("Content-Type")
+	if sent == "" || r.ContentLength == 0 {
+		r.Header.Del("Content-Type")
+		if sent == "" && r.ContentLength != 0 {
+			return sunya.Invalid("Content-Type", "is missing: send application/json")
+		}
+		return nil
+	}
+	t, _, err := mime.ParseMediaType(sent)
+	if err != nil || t != "application/json" {
+		return sunya.Invalid("Content-Type", "%q is not understood: send application/json", sent)
+	}
+	r.Header["Content-Type"] = []string{"application/json"}
+	return nil
+}
+
+// query removes the system parameters ($alt=…, key=…) and empty entries of
+// masks: gcloud sends updateMask=split,.
+func query(raw string) string {
+	var keep []string
+	for pair := range strings.SplitSeq(raw, "&") {
+		name, value, _ := strings.Cut(pair, "=")
+		plain, err := url.QueryUnescape(name)
+		if err == nil && (strings.HasPrefix(plain, "$") || slices.Contains(systemParameters(), plain)) {
+			continue
+		}
+		if strings.HasSuffix(strings.ToLower(plain), "mask") {
+			value = mask(value)
+			if value == "" {
+				continue
+			}
+			pair = name + "=" + value
+		}
+		if pair != "" {
+			keep = append(keep, pair)
+		}
+	}
+	return strings.Join(keep, "&")
+}
+
+func mask(value string) string {
+	plain, err := url.QueryUnescape(value)
+	if err != nil {
+		return value
+	}
+	paths := slices.DeleteFunc(strings.Split(plain, ","), func(p string) bool { return strings.TrimSpace(p) == "" })
+	return url.QueryEscape(strings.Join(paths, ","))
+}

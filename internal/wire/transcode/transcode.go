@@ -1,0 +1,103 @@
+// Package transcode serves the gRPC services of one Google API as REST and
+// gRPC on the same handler: native gRPC goes straight to the grpc.Server, JSON
+// through the services' google.api.http annotations. What Google's own clients
+// do beyond those annotations (system parameters, error envelope, unknown
+// fields, method override) is settled here, once for all APIs.
+package transcode
+
+import (
+	"fmt"
+	"log/slog"
+	"mime"
+	"net/http"
+	"strings"
+
+	"connectrpc.com/vanguard"
+	"google.golang.org/genproto/googleapis/api/annotations"
+	"google.golang.org/grpc"
+	"google.golang.org/protobuf/reflect/protoregistry"
+
+	"github.com/sunya-cloud/sunya/internal/wire/status"
+)
+
+// API is one Google API.
+type API struct {
+	Name     string   // appengine.googleapis.com
+	Services []string // full names of its services; all are registered on the server
+	// Rules add REST paths to methods whose own annotations do not have them:
+	// google.longrunning.Operations has other paths in every API.
+	Rules []*annotations.HttpRule
+}
+
+// MaxMessage is the size of the largest request: a manifest of 10,000 files
+// has about 3 MiB.
+const MaxMessage = 32 << 20
+
+// ServerOptions are what every grpc.Server of this platform is made with.
+func ServerOptions(log *slog.Logger) []grpc.ServerOption {
+	return []grpc.ServerOption{
+		grpc.ChainUnaryInterceptor(status.Unary(log)),
+		grpc.ChainStreamInterceptor(status.Stream(log)),
+		grpc.MaxRecvMsgSize(MaxMessage),
+	}
+}
+
+// New returns the handler of one API, whose services are registered on server.
+func New(server *grpc.Server, api API, log *slog.Logger) (http.Handler, error) {
+	rest, err := transcoder(server, api, log)
+	if err != nil {
+		return nil, fmt.Errorf("make REST of %s: %w", api.Name, err)
+	}
+	return &handler{api: api.Name, grpc: server, rest: rest}, nil
+}
+
+func transcoder(server *grpc.Server, api API, log *slog.Logger) (http.Handler, error) {
+	registered := server.GetServiceInfo()
+	services := make([]*vanguard.Service, 0, len(api.Services))
+	for _, name := range api.Services {
+		if _, ok := registered[name]; !ok {
+			return nil, fmt.Errorf("service %s is not registered", name)
+		}
+		services = append(services, vanguard.NewService(name, server))
+	}
+	return vanguard.NewTranscoder(services,
+		vanguard.WithCodec(func(vanguard.TypeResolver) vanguard.Codec { return newCodec(api.Name, log) }),
+		vanguard.WithRules(api.Rules...),
+		vanguard.WithDefaultServiceOptions(
+			vanguard.WithTargetProtocols(vanguard.ProtocolGRPC),
+			vanguard.WithTargetCodecs(vanguard.CodecProto),
+			vanguard.WithMaxMessageBufferBytes(MaxMessage),
+			vanguard.WithTypeResolver(protoregistry.GlobalTypes),
+		),
+	)
+}
+
+type handler struct {
+	api  string
+	grpc http.Handler
+	rest http.Handler
+}
+
+// ServeHTTP implements http.Handler.
+func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if isGRPC(r) {
+		h.grpc.ServeHTTP(w, r)
+		return
+	}
+	e := &envelopeWriter{ResponseWriter: w}
+	defer e.finish(r)
+	r, err := normalise(r)
+	if err != nil {
+		e.fail(err)
+		return
+	}
+	r.Body = http.MaxBytesReader(w, r.Body, MaxMessage)
+	h.rest.ServeHTTP(e, r)
+}
+
+// isGRPC reports whether a request is native gRPC: application/grpc, with or
+// without a codec (application/grpc+proto), but not gRPC-Web.
+func isGRPC(r *http.Request) bool {
+	t, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	return err == nil && (t == "application/grpc" || strings.HasPrefix(t, "application/grpc+"))
+}
