@@ -1,3 +1,5 @@
+// Package disk keeps bytes on a file system of this machine: blobs, and the
+// unpacked layers that images are made of. What it has acknowledged is synced.
 package disk
 
 import (

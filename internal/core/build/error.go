@@ -1,0 +1,25 @@
+package build
+
+import (
+	"github.com/sunya-cloud/sunya"
+)
+
+// Error is a build that the user's source made fail. Its chain holds the
+// sunya.Error that clients see.
+type Error struct {
+	Lines []string // the last lines of the output, at most 50
+	Err   *sunya.Error
+}
+
+// Error implements error.
+func (e *Error) Error() string { return e.Err.Error() }
+
+// Unwrap returns the sunya.Error.
+func (e *Error) Unwrap() error { return e.Err }
+
+// failed returns the error for source that cannot be built.
+func failed(lines []string, format string, args ...any) *Error {
+	err := sunya.Errorf(sunya.FailedPrecondition, "", format, args...)
+	err.Reason = sunya.ReasonBuildFailed
+	return &Error{Lines: lines, Err: err}
+}

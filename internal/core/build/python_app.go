@@ -1,0 +1,78 @@
+package build
+
+import (
+	"context"
+	_ "embed"
+	"errors"
+	"strings"
+
+	"github.com/sunya-cloud/sunya"
+	"github.com/sunya-cloud/sunya/internal/core/build/detect"
+	"github.com/sunya-cloud/sunya/internal/core/sandbox"
+)
+
+// compilePy compiles a source tree and checks the entry files.
+//
+//go:embed compile.py
+var compilePy string
+
+// badEntry is compile.py's exit status for an entry file with an error.
+const badEntry = 65
+
+// application is the layer of the source with its compiled code. Unchanged
+// source on an unchanged interpreter is the layer of before: nothing runs.
+func (b *pythonBuild) application(ctx context.Context) (sunya.Layer, error) {
+	k, err := key([]any{"python app 1", b.Project, b.sum, b.rt.Fingerprint, b.plan.Entry, b.imports(), compilePy})
+	if err != nil {
+		return sunya.Layer{}, err
+	}
+	start := b.now()
+	l, made, err := b.Layer(ctx, k, Workspace, func(dir string) error { return b.compile(ctx, dir) })
+	switch {
+	case err != nil:
+		return l, err
+	case made:
+		b.Printf("Source compiled and checked (%s)", b.took(start))
+	default:
+		b.Printf("Source unchanged: reused")
+	}
+	return l, nil
+}
+
+func (b *pythonBuild) compile(ctx context.Context, dir string) error {
+	if err := copyTree(b.Dir, dir); err != nil {
+		return err
+	}
+	err := b.Run(ctx, Step{
+		Name:   "Checking the source",
+		Args:   append([]string{b.rt.Path, "-I", "-S", "-B", "-c", compilePy, Workspace, b.imports()}, b.plan.Entry...),
+		Env:    b.Env(map[string]string{"PATH": "/usr/local/bin:/usr/bin:/bin"}),
+		Dir:    Workspace,
+		Mounts: b.Mounts(b.rt, sandbox.Mount{Source: dir, Target: Workspace, Writable: true}),
+	})
+	var step *errStep
+	if errors.As(err, &step) && step.exit.Code == badEntry {
+		return failed(b.Last(), "%s", entryCause(b.Last()))
+	}
+	return err
+}
+
+// imports says whether the imports of the entry files are checked: only where
+// nothing but gunicorn gets installed is it certain what is missing.
+func (b *pythonBuild) imports() string {
+	if b.plan.Manager == detect.NoManager && b.plan.Default {
+		return "imports"
+	}
+	return ""
+}
+
+// entryCause is the sentence in compile.py's output: the line that it begins
+// with "error: ".
+func entryCause(lines []string) string {
+	for _, l := range lines {
+		if cause, ok := strings.CutPrefix(l, "error: "); ok {
+			return cause
+		}
+	}
+	return "the source has a syntax error: see the build log"
+}
