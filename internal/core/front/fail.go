@@ -1,0 +1,92 @@
+package front
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/sunya-cloud/sunya"
+)
+
+// answers are the HTTP status and google.rpc name of the codes that the front
+// itself gives.
+var answers = map[sunya.Code]struct {
+	http int
+	name string
+}{
+	sunya.InvalidArgument:  {http.StatusBadRequest, "INVALID_ARGUMENT"},
+	sunya.NotFound:         {http.StatusNotFound, "NOT_FOUND"},
+	sunya.PermissionDenied: {http.StatusForbidden, "PERMISSION_DENIED"},
+	sunya.Unauthenticated:  {http.StatusUnauthorized, "UNAUTHENTICATED"},
+	sunya.Unimplemented:    {http.StatusNotImplemented, "UNIMPLEMENTED"},
+	sunya.Unavailable:      {http.StatusServiceUnavailable, "UNAVAILABLE"},
+}
+
+// envelope is how Google's REST APIs show an error.
+type envelope struct {
+	Error struct {
+		Code    int    `json:"code"`
+		Message string `json:"message"`
+		Status  string `json:"status"`
+	} `json:"error"`
+}
+
+// fail answers a refused request, in the form that its client reads.
+func fail(w http.ResponseWriter, r *http.Request, err error) {
+	code, status, name := statusOf(err)
+	if isGRPC(r) {
+		// Trailers-Only, gRPC over HTTP/2 specification, "Responses".
+		w.Header().Set("Content-Type", "application/grpc")
+		w.Header().Set("Grpc-Status", strconv.Itoa(int(code)))
+		w.Header().Set("Grpc-Message", strings.ReplaceAll(url.QueryEscape(message(err)), "+", "%20"))
+		w.WriteHeader(http.StatusOK)
+		return
+	}
+	var doc envelope
+	doc.Error.Code, doc.Error.Message, doc.Error.Status = status, message(err), name
+	body, err := json.MarshalIndent(doc, "", "  ")
+	if err != nil {
+		body = []byte(`{"error":{"code":500,"message":"encode error","status":"INTERNAL"}}`)
+	}
+	if status == http.StatusUnauthorized {
+		w.Header().Set("WWW-Authenticate", `Bearer realm="sunya"`)
+	}
+	w.Header().Set("Content-Type", "application/json; charset=UTF-8")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(status)
+	_, _ = w.Write(append(body, '\n'))
+}
+
+// statusOf returns an error's code in the three spellings.
+func statusOf(err error) (code sunya.Code, status int, name string) {
+	var m *methodError
+	if errors.As(err, &m) {
+		return sunya.Unimplemented, http.StatusMethodNotAllowed, "UNIMPLEMENTED"
+	}
+	a, ok := answers[sunya.CodeOf(err)]
+	if !ok {
+		return sunya.Internal, http.StatusInternalServerError, "INTERNAL"
+	}
+	return sunya.CodeOf(err), a.http, a.name
+}
+
+// message is what a client may know of an error: not its cause.
+func message(err error) string {
+	var e *sunya.Error
+	if !errors.As(err, &e) {
+		return err.Error()
+	}
+	shown := *e
+	shown.Err = nil
+	return shown.Error()
+}
+
+// isGRPC says whether a request is native gRPC (not gRPC-Web).
+func isGRPC(r *http.Request) bool {
+	t := r.Header.Get("Content-Type")
+	rest, ok := strings.CutPrefix(t, "application/grpc")
+	return ok && r.ProtoMajor == 2 && (rest == "" || rest[0] == '+' || rest[0] == ';')
+}

@@ -1,0 +1,133 @@
+package front
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/sunya-cloud/sunya"
+)
+
+// reservedLabels are the names under the domain that no service may claim.
+var reservedLabels = []string{"api", "console", "functions", "www"}
+
+// Reserved says whether a label under the domain is the platform's own.
+func Reserved(label string) bool { return slices.Contains(reservedLabels, label) }
+
+// HostClass is what a host name stands for.
+type HostClass uint8
+
+// The classes.
+const (
+	HostApps HostClass = iota
+	HostAPI
+	HostConsole
+	HostFunctions
+)
+
+// role is the role that a listener needs to serve the class.
+func (c HostClass) role() Role {
+	switch c {
+	case HostAPI:
+		return API
+	case HostConsole:
+		return Console
+	}
+	return Apps
+}
+
+// CanonicalHost returns the one form of a Host header: lower case, no port, no
+// trailing dot, no brackets, addresses as netip prints them (IPv4-mapped ones
+// as IPv4). Punycode stays as it is. What cannot be a host is InvalidArgument.
+func CanonicalHost(s string) (string, error) {
+	bad := sunya.Invalid("host", "%.80q is not a host name", s)
+	if rest, ok := strings.CutPrefix(s, "["); ok {
+		inner, after, ok := strings.Cut(rest, "]")
+		if !ok || after != "" && !isPort(after) {
+			return "", bad
+		}
+		ip, err := netip.ParseAddr(inner)
+		if err != nil || !ip.Is6() || ip.Zone() != "" {
+			return "", bad
+		}
+		return ip.Unmap().String(), nil
+	}
+	name := s
+	if i := strings.LastIndexByte(s, ':'); i >= 0 {
+		if !isPort(s[i:]) {
+			return "", bad
+		}
+		name = s[:i]
+	}
+	name = strings.ToLower(strings.TrimSuffix(name, "."))
+	if !isHostName(name) {
+		return "", bad
+	}
+	return name, nil
+}
+
+// isPort says whether s is a colon and a decimal port, or a colon alone (RFC
+// 3986 §3.2.3 allows an empty port).
+func isPort(s string) bool {
+	if len(s) == 0 || len(s) > 6 || s[0] != ':' {
+		return false
+	}
+	for _, c := range []byte(s[1:]) {
+		if c < '0' || c > '9' {
+			return false
+		}
+	}
+	return true
+}
+
+// isHostName says whether s is made of DNS labels, in lower case. Underscores
+// exist in the wild.
+func isHostName(s string) bool {
+	if s == "" || len(s) > 253 {
+		return false
+	}
+	for label := range strings.SplitSeq(s, ".") {
+		if label == "" || len(label) > 63 {
+			return false
+		}
+		for _, c := range []byte(label) {
+			if !(c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c == '-' || c == '_') {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// hosts tells hosts apart.
+type hosts struct{ domain string }
+
+// classify returns what a canonical host stands for on a listener with these
+// roles, reached at its address local (which may be invalid).
+func (h hosts) classify(host string, local netip.Addr, roles Role) HostClass {
+	switch host {
+	case "localhost", "127.0.0.1", "::1", "api." + h.domain:
+		return HostAPI
+	case "console." + h.domain:
+		return HostConsole
+	case "functions." + h.domain:
+		return HostFunctions
+	}
+	if strings.HasSuffix(host, ".api."+h.domain) {
+		return HostAPI
+	}
+	// By its bare address a listener is the API if it has it at all.
+	if roles.Has(API) && local.IsValid() && host == local.String() {
+		return HostAPI
+	}
+	return HostApps
+}
+
+// apiLabel returns LABEL of LABEL.api.DOMAIN, else "".
+func (h hosts) apiLabel(host string) string {
+	label, ok := strings.CutSuffix(host, ".api."+h.domain)
+	if !ok {
+		return ""
+	}
+	return label
+}

@@ -1,0 +1,138 @@
+package front
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/sunya-cloud/sunya"
+)
+
+// apiSuffix ends the name of an API: appengine.googleapis.com.
+const apiSuffix = ".googleapis.com"
+
+// Permission says who may use a route.
+type Permission uint8
+
+// The permissions. There is none that lets everybody in by omission: the zero
+// value denies.
+const (
+	Deny   Permission = iota
+	Public            // anybody who reaches the listener under its name
+	Local             // on loopback the owner of the server and root; everybody with a token
+	Token             // everybody with a token, nobody else
+)
+
+// Route is one line of the table of everything that the API answers.
+type Route struct {
+	// Method restricts to one method; empty: every method. HEAD goes with GET.
+	Method string
+	// API is the API that the route belongs to, such as
+	// appengine.googleapis.com; empty: Sunya's own.
+	API string
+	// Pattern is a canonical path; with a slash at its end it stands for
+	// everything below. On the bare host the longest pattern of all APIs wins,
+	// and of equal ones the first listed.
+	Pattern    string
+	Permission Permission
+	Handler    http.Handler
+}
+
+// table finds routes.
+type table struct {
+	routes []Route  // longest pattern first
+	apis   []string // names, longest first
+}
+
+// newTable checks and orders routes.
+func newTable(routes []Route) (*table, error) {
+	t := &table{routes: slices.Clone(routes)}
+	for _, r := range routes {
+		if err := r.check(); err != nil {
+			return nil, err
+		}
+		if r.API != "" && !slices.Contains(t.apis, r.API) {
+			t.apis = append(t.apis, r.API)
+		}
+	}
+	slices.SortStableFunc(t.routes, func(a, b Route) int { return len(b.Pattern) - len(a.Pattern) })
+	slices.SortStableFunc(t.apis, func(a, b string) int { return len(b) - len(a) })
+	return t, nil
+}
+
+// check says what is wrong with a route.
+func (r *Route) check() error {
+	canonical, err := CanonicalPath(r.Pattern)
+	switch {
+	case err != nil:
+		return fmt.Errorf("route %s %s: %w", r.Method, r.Pattern, err)
+	case canonical != r.Pattern:
+		return fmt.Errorf("route %s %s: the canonical form is %s", r.Method, r.Pattern, canonical)
+	case r.Permission == Deny || r.Permission > Token:
+		return fmt.Errorf("route %s %s: no permission", r.Method, r.Pattern)
+	case r.Handler == nil:
+		return fmt.Errorf("route %s %s: no handler", r.Method, r.Pattern)
+	case r.API != "" && !strings.HasSuffix(r.API, apiSuffix):
+		return fmt.Errorf("route %s %s: API %s does not end in %s", r.Method, r.Pattern, r.API, apiSuffix)
+	}
+	return nil
+}
+
+// match returns the route for a request; api "" leaves the choice of the API to
+// the pattern.
+func (t *table) match(method, api, path string) (*Route, error) {
+	known := false
+	for i := range t.routes {
+		r := &t.routes[i]
+		if api != "" && r.API != api || !r.covers(path) {
+			continue
+		}
+		if r.allows(method) {
+			return r, nil
+		}
+		known = true
+	}
+	if known {
+		return nil, &methodError{method: method, path: path}
+	}
+	if api != "" && !slices.Contains(t.apis, api) {
+		return nil, sunya.Errorf(sunya.NotFound, "", "%s is not served here; this server has %s", api, strings.Join(t.apis, ", "))
+	}
+	return nil, sunya.Errorf(sunya.NotFound, "", "the requested URL %s was not found on this server", path)
+}
+
+// covers says whether a path belongs to the route's pattern.
+func (r *Route) covers(path string) bool {
+	if strings.HasSuffix(r.Pattern, "/") {
+		return strings.HasPrefix(path, r.Pattern)
+	}
+	return path == r.Pattern
+}
+
+// allows says whether a method belongs to the route.
+func (r *Route) allows(method string) bool {
+	return r.Method == "" || r.Method == method || r.Method == http.MethodGet && method == http.MethodHead
+}
+
+// methodError is a path that exists, asked for in a way that does not.
+type methodError struct{ method, path string }
+
+func (e *methodError) Error() string {
+	return fmt.Sprintf("%s is not a method of %s", e.method, e.path)
+}
+
+// apiOf returns the API that a label of LABEL.api.DOMAIN stands for: its short
+// name, also with a region in front (gcloud's REGION-run); else "".
+func (t *table) apiOf(label string) string {
+	if label == "" {
+		return ""
+	}
+	for _, api := range t.apis {
+		short := strings.TrimSuffix(api, apiSuffix)
+		if label == short || strings.HasSuffix(label, "-"+short) {
+			return api
+		}
+	}
+	return ""
+}

@@ -1,0 +1,101 @@
+package front
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// Robustness rule 27, and what a header may weigh (a Google front end takes
+// about as much).
+const (
+	headerTimeout = 10 * time.Second
+	idleTimeout   = 120 * time.Second
+	maxHeader     = 64 << 10
+)
+
+// Listener is an open socket and what is served on it.
+type Listener struct {
+	net.Listener
+	Roles Role
+	// TLS, when not nil, makes it an HTTPS listener.
+	TLS *Certificate
+}
+
+// Server serves a Front on listeners that somebody else has opened (before the
+// process gave up its privileges).
+type Server struct {
+	// Drain is how long requests may go on after the end was asked for; 0: they
+	// are cut off.
+	Drain time.Duration
+
+	front     *Front
+	lookup    func(net.Conn) (int, error)
+	listeners []Listener
+}
+
+// NewServer returns a Server, which owns the listeners from then on.
+func (f *Front) NewServer(listeners []Listener) *Server {
+	return &Server{front: f, listeners: listeners, lookup: f.lookup}
+}
+
+// Run serves until ctx ends or a listener breaks. It then refuses new requests,
+// lets those that are under way finish within Drain, and cuts off the rest.
+func (s *Server) Run(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	for _, l := range s.listeners {
+		srv, sock := s.httpServer(l), l.Listener
+		if l.TLS != nil {
+			sock = tls.NewListener(sock, srv.TLSConfig)
+		}
+		group.Go(func() error {
+			if err := srv.Serve(sock); !errors.Is(err, http.ErrServerClosed) {
+				return fmt.Errorf("serve %s: %w", l.Addr(), err)
+			}
+			return nil
+		})
+		group.Go(func() error {
+			<-ctx.Done()
+			return s.shutdown(ctx, srv)
+		})
+	}
+	return group.Wait()
+}
+
+// shutdown ends a server in order, and after Drain without.
+func (s *Server) shutdown(ctx context.Context, srv *http.Server) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.Drain)
+	defer cancel()
+	if err := srv.Shutdown(ctx); err == nil {
+		return nil
+	}
+	return srv.Close()
+}
+
+// httpServer returns the HTTP server of one listener.
+func (s *Server) httpServer(l Listener) *http.Server {
+	var p http.Protocols
+	p.SetHTTP1(true)
+	p.SetHTTP2(true)
+	p.SetUnencryptedHTTP2(true)
+	srv := &http.Server{
+		Handler:           s.front.Handler(l.Roles),
+		Protocols:         &p,
+		ReadHeaderTimeout: headerTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeader,
+		ConnContext:       s.front.connContext(s.lookup),
+		ErrorLog:          slog.NewLogLogger(s.front.log.Handler(), slog.LevelDebug),
+	}
+	if l.TLS != nil {
+		srv.TLSConfig = l.TLS.config()
+	}
+	return srv
+}
