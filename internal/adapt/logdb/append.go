@@ -1,0 +1,220 @@
+package logdb
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"path/filepath"
+	"time"
+
+	"github.com/sunya-cloud/sunya"
+	"github.com/sunya-cloud/sunya/internal/core/logs"
+)
+
+// writer is the connection that appends to the newest segment.
+type writer struct {
+	seg     *segment
+	db      *sql.DB // one connection
+	insert  *sql.Stmt
+	streams map[streamKey]int64
+}
+
+// streamKey is a row of the table stream.
+type streamKey struct{ log, resource, labels string }
+
+// maxStreams bounds the writer's memory of streams; the table knows them all.
+const maxStreams = 10_000
+
+// Append implements logs.Store: all entries in one transaction. An entry that
+// is there already, with the same log, resource, time and insert id, is left
+// as it is. A full disk is ResourceExhausted.
+func (s *Store) Append(ctx context.Context, entries []logs.Entry) error {
+	s.write.Lock()
+	defer s.write.Unlock()
+	err := s.append(ctx, entries)
+	if damaged(err) && s.active != nil {
+		s.quarantine(s.active.seg, err)
+		err = errors.Join(s.seal(), s.append(ctx, entries))
+	}
+	if full(err) {
+		return &sunya.Error{Code: sunya.ResourceExhausted, Resource: s.dir, Message: "no room left on the disk for logs: free some", Err: err}
+	}
+	return err
+}
+
+func (s *Store) append(ctx context.Context, entries []logs.Entry) error {
+	if err := s.ready(ctx); err != nil {
+		return err
+	}
+	if err := s.active.append(ctx, entries); err != nil {
+		return fmt.Errorf("append to %s: %w", s.active.seg.path, err)
+	}
+	due, err := s.active.due(ctx, s.now(), s.opts)
+	if err != nil || !due {
+		return err
+	}
+	return s.seal()
+}
+
+// ready makes sure that there is a segment to append to: the newest if it has
+// room, else a new one. The caller holds write.
+func (s *Store) ready(ctx context.Context) error {
+	if s.active != nil && s.active.seg == s.newest() {
+		return nil
+	}
+	if err := s.seal(); err != nil { // its segment was moved aside
+		return err
+	}
+	if seg := s.newest(); seg != nil {
+		w, err := openWriter(ctx, seg)
+		if damaged(err) {
+			s.quarantine(seg, err)
+		} else if err != nil {
+			return err
+		} else if due, err := w.due(ctx, s.now(), s.opts); err == nil && !due {
+			s.active = w
+			return nil
+		} else if err := errors.Join(err, w.close()); err != nil {
+			return err
+		}
+	}
+	return s.begin(ctx)
+}
+
+func (s *Store) newest() *segment {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.segments) == 0 {
+		return nil
+	}
+	return s.segments[len(s.segments)-1]
+}
+
+// begin starts a new segment.
+func (s *Store) begin(ctx context.Context) error {
+	begin := s.now().UTC()
+	if last := s.newest(); last != nil && !begin.After(last.begin) {
+		begin = last.begin.Add(1) // the clock stood still or went back
+	}
+	seg := &segment{begin: begin, path: filepath.Join(s.dir, segmentFile(begin)), log: s.log}
+	w, err := openWriter(ctx, seg)
+	if err != nil {
+		return err
+	}
+	s.active = w
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return sunya.Errorf(sunya.Unavailable, s.dir, "the log is closed: the server is stopping")
+	}
+	s.segments = append(s.segments, seg)
+	return nil
+}
+
+// seal ends the active segment's writer; the next append begins a new one when
+// it is due.
+func (s *Store) seal() error {
+	w := s.active
+	s.active = nil
+	if w == nil {
+		return nil
+	}
+	return w.close()
+}
+
+func openWriter(ctx context.Context, seg *segment) (*writer, error) {
+	if _, _, err := seg.bounds(ctx); err != nil {
+		return nil, err
+	}
+	db, err := sql.Open("sqlite", dsn(seg.path))
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", seg.path, err)
+	}
+	db.SetMaxOpenConns(1)
+	insert, err := db.PrepareContext(ctx, `INSERT OR IGNORE INTO entry (stream, ts, id, severity, body) VALUES (?, ?, ?, ?, ?)`)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("open %s: %w", seg.path, err), db.Close())
+	}
+	return &writer{seg: seg, db: db, insert: insert, streams: map[streamKey]int64{}}, nil
+}
+
+func (w *writer) close() error { return errors.Join(w.insert.Close(), w.db.Close()) }
+
+// due says whether the segment is large or old enough for a next one.
+func (w *writer) due(ctx context.Context, now time.Time, o Options) (bool, error) {
+	if now.Sub(w.seg.begin) >= o.SegmentAge {
+		return true, nil
+	}
+	var size int64
+	err := w.db.QueryRowContext(ctx, `SELECT page_count * page_size FROM pragma_page_count, pragma_page_size`).Scan(&size)
+	if err != nil {
+		return false, fmt.Errorf("measure %s: %w", w.seg.path, err)
+	}
+	return size >= o.SegmentBytes, nil
+}
+
+func (w *writer) append(ctx context.Context, entries []logs.Entry) error {
+	tx, err := w.db.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	lo, hi, err := w.insertAll(ctx, tx, entries)
+	if err == nil {
+		err = tx.Commit()
+	}
+	if err != nil {
+		clear(w.streams) // those of this transaction do not exist
+		_ = tx.Rollback()
+		return err
+	}
+	w.seg.widen(lo)
+	w.seg.widen(hi)
+	return nil
+}
+
+func (w *writer) insertAll(ctx context.Context, tx *sql.Tx, entries []logs.Entry) (lo, hi int64, err error) {
+	insert := tx.StmtContext(ctx, w.insert)
+	lo, hi = math.MaxInt64, math.MinInt64
+	for i := range entries {
+		e := &entries[i]
+		stream, err := w.stream(ctx, tx, e)
+		if err != nil {
+			return 0, 0, err
+		}
+		body, err := encodeBody(e)
+		if err != nil {
+			return 0, 0, err
+		}
+		ts := e.Timestamp.UnixNano()
+		if _, err := insert.ExecContext(ctx, stream, ts, e.InsertID, int(e.Severity), body); err != nil {
+			return 0, 0, err
+		}
+		lo, hi = min(lo, ts), max(hi, ts)
+	}
+	return lo, hi, nil
+}
+
+// stream returns the id of an entry's stream, which it makes if need be.
+func (w *writer) stream(ctx context.Context, tx *sql.Tx, e *logs.Entry) (id int64, err error) {
+	labels, err := json.Marshal(e.Resource.Labels)
+	if err != nil {
+		return 0, err
+	}
+	key := streamKey{e.LogName, e.Resource.Type, string(labels)}
+	if id, ok := w.streams[key]; ok {
+		return id, nil
+	}
+	const q = `INSERT INTO stream (log, resource, labels) VALUES (?, ?, ?)
+		ON CONFLICT (log, resource, labels) DO UPDATE SET log = excluded.log RETURNING id`
+	if err := tx.QueryRowContext(ctx, q, key.log, key.resource, key.labels).Scan(&id); err != nil {
+		return 0, err
+	}
+	if len(w.streams) >= maxStreams {
+		clear(w.streams)
+	}
+	w.streams[key] = id
+	return id, nil
+}

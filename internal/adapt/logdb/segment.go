@@ -1,0 +1,198 @@
+package logdb
+
+import (
+	"context"
+	"database/sql"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"math"
+	"net/url"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/pressly/goose/v3"
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+
+	"github.com/sunya-cloud/sunya"
+)
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+// A segment's file is named after the moment it was begun: the end of one is
+// the beginning of the next.
+const (
+	filePrefix = "entries-"
+	fileTime   = "20060102T150405.000000000Z"
+	fileSuffix = ".db"
+)
+
+func segmentFile(begin time.Time) string {
+	return filePrefix + begin.UTC().Format(fileTime) + fileSuffix
+}
+
+func parseSegment(name string) (time.Time, bool) {
+	middle, ok := strings.CutPrefix(name, filePrefix)
+	middle, ok2 := strings.CutSuffix(middle, fileSuffix)
+	t, err := time.Parse(fileTime, middle)
+	return t, ok && ok2 && err == nil
+}
+
+// segment is one file. It is opened by the first query that needs it; its
+// connections close by themselves when nobody asks for a while.
+type segment struct {
+	begin time.Time
+	path  string
+	log   *slog.Logger
+
+	// Guarded by Store.mu.
+	holders int
+	then    func(path string) error // set when forgotten
+
+	mu       sync.Mutex
+	db       *sql.DB // for reading; nil until opened
+	min, max int64   // timestamps; min > max while empty
+}
+
+// bounds opens the segment and returns the times between which its entries
+// are; min > max means none.
+func (g *segment) bounds(ctx context.Context) (lo, hi int64, err error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if err := g.open(ctx); err != nil {
+		return 0, 0, err
+	}
+	return g.min, g.max, nil
+}
+
+// widen takes note of an entry's timestamp.
+func (g *segment) widen(ts int64) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.min, g.max = min(g.min, ts), max(g.max, ts)
+}
+
+// open migrates the file and reads its bounds; the caller holds the lock.
+func (g *segment) open(ctx context.Context) error {
+	if g.db != nil {
+		return nil
+	}
+	if err := migrate(ctx, g.path, g.log); err != nil {
+		return err
+	}
+	db, err := sql.Open("sqlite", dsn(g.path, "query_only(1)"))
+	if err != nil {
+		return fmt.Errorf("open %s: %w", g.path, err)
+	}
+	db.SetMaxIdleConns(maxCursors) // no limit on open ones: a query holds several at once
+	db.SetConnMaxIdleTime(time.Minute)
+	var lo, hi sql.NullInt64
+	if err := db.QueryRowContext(ctx, `SELECT (SELECT min(ts) FROM entry), (SELECT max(ts) FROM entry)`).Scan(&lo, &hi); err != nil {
+		return errors.Join(fmt.Errorf("read %s: %w", g.path, err), db.Close())
+	}
+	g.db, g.min, g.max = db, math.MaxInt64, math.MinInt64
+	if lo.Valid {
+		g.min, g.max = lo.Int64, hi.Int64
+	}
+	return nil
+}
+
+// reader returns the open database.
+func (g *segment) reader() *sql.DB {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.db
+}
+
+func (g *segment) close() error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.db == nil {
+		return nil
+	}
+	err := g.db.Close()
+	g.db = nil
+	return err
+}
+
+// dsn opens a file in WAL mode without a sync for each commit: the system keeps
+// what a killed process wrote.
+func dsn(path string, pragmas ...string) string {
+	q := url.Values{"_txlock": {"immediate"}, "_pragma": append([]string{
+		"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(NORMAL)", "journal_size_limit(8388608)",
+	}, pragmas...)}
+	u := url.URL{Scheme: "file", Path: path, RawQuery: q.Encode()}
+	return u.String()
+}
+
+// migrate brings one file's schema up to date.
+func migrate(ctx context.Context, path string, log *slog.Logger) (err error) {
+	db, err := sql.Open("sqlite", dsn(path))
+	if err != nil {
+		return fmt.Errorf("open %s: %w", path, err)
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	dir, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return fmt.Errorf("read migrations: %w", err)
+	}
+	p, err := goose.NewProvider(goose.DialectSQLite3, db, dir, goose.WithDisableGlobalRegistry(true), goose.WithSlog(log))
+	if err != nil {
+		return fmt.Errorf("read migrations: %w", err)
+	}
+	have, want, err := p.GetVersions(ctx)
+	if err != nil {
+		return fmt.Errorf("read schema version of %s: %w", path, err)
+	}
+	if have > want {
+		return sunya.Errorf(sunya.FailedPrecondition, path, "a newer Sunya wrote these logs (schema %d, this program knows %d): use that version, or move the file away", have, want)
+	}
+	if have == want {
+		return nil
+	}
+	if _, err := p.Up(ctx); err != nil {
+		return fmt.Errorf("migrate %s: %w", path, err)
+	}
+	return nil
+}
+
+// damaged says whether an error means that the file is not a sound database.
+func damaged(err error) bool {
+	var u unsound
+	if errors.As(err, &u) {
+		return true
+	}
+	var e *sqlite.Error
+	if !errors.As(err, &e) {
+		return false
+	}
+	switch e.Code() & 0xff {
+	case sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB:
+		return true
+	}
+	return e.Code() == sqlite3.SQLITE_IOERR_SHORT_READ
+}
+
+// full says whether an error means that there is no room on the disk.
+func full(err error) bool {
+	var e *sqlite.Error
+	return errors.As(err, &e) && e.Code()&0xff == sqlite3.SQLITE_FULL
+}
+
+// eachFile does something to a segment's file and to what SQLite keeps beside
+// it.
+func eachFile(path string, do func(path string) error) error {
+	var errs []error
+	for _, suffix := range []string{"", "-wal", "-shm"} {
+		if err := do(path + suffix); err != nil && !errors.Is(err, os.ErrNotExist) {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,210 @@
+package logdb
+
+import (
+	"container/heap"
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/sunya-cloud/sunya/internal/core/logs"
+)
+
+// maxCursors is up to how many streams of a segment are read each by its own
+// index; more are read together and sifted.
+const maxCursors = 8
+
+// source is a sorted series of entries: a cursor on some streams of a segment,
+// or, while rows is nil, a segment that is not opened yet.
+type source struct {
+	seg     *segment
+	at      place
+	rows    *sql.Rows
+	streams map[int64]stream // those wanted
+
+	stream   int64
+	severity logs.Severity
+	body     sql.RawBytes
+}
+
+// stream is a row of the table of that name.
+type stream struct {
+	log      string
+	resource logs.Resource
+}
+
+// openSegment replaces a segment by cursors on its matching streams.
+func (m *merge) openSegment(seg *segment) error {
+	err := m.addCursors(seg)
+	if damaged(err) {
+		m.store.quarantine(seg, err)
+		return nil
+	}
+	return err
+}
+
+func (m *merge) addCursors(seg *segment) error {
+	all, err := readStreams(m.ctx, seg)
+	if err != nil {
+		return err
+	}
+	wanted := map[int64]stream{}
+	for id, st := range all {
+		if st.wanted(m.q) {
+			wanted[id] = st
+		}
+	}
+	if len(wanted) > maxCursors {
+		return m.addCursor(seg, wanted, 0)
+	}
+	for id, st := range wanted {
+		if err := m.addCursor(seg, map[int64]stream{id: st}, id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// addCursor opens a cursor on one stream, or with 0 on all of them.
+func (m *merge) addCursor(seg *segment, wanted map[int64]stream, id int64) error {
+	text, args := m.statement(id)
+	rows, err := seg.reader().QueryContext(m.ctx, text, args...)
+	if err != nil {
+		return err
+	}
+	src := &source{seg: seg, rows: rows, streams: wanted}
+	more, err := src.next()
+	if err != nil || !more {
+		return errors.Join(err, src.close())
+	}
+	heap.Push(m, src)
+	return nil
+}
+
+// The statements; the last %s are the cursor's condition and the direction.
+const (
+	selectStream = `SELECT ts, id, stream, severity, body FROM entry INDEXED BY entry_stream
+		WHERE ts >= ? AND ts < ? AND severity >= ? AND stream = ? %s ORDER BY ts %s, id %s`
+	selectTime = `SELECT ts, id, stream, severity, body FROM entry INDEXED BY entry_time
+		WHERE ts >= ? AND ts < ? AND severity >= ? %s ORDER BY ts %s, id %s`
+)
+
+func (m *merge) statement(id int64) (text string, args []any) {
+	r := m.timeRange()
+	args = []any{r.since, r.until, int(m.q.MinSeverity)}
+	text = selectTime
+	if id != 0 {
+		text = selectStream
+		args = append(args, id)
+	}
+	sign, order := ">", "ASC"
+	if m.q.Newest {
+		sign, order = "<", "DESC"
+	}
+	behind := ""
+	if c := m.q.After; c != (logs.Cursor{}) {
+		behind = "AND (ts, id) " + sign + " (?, ?)"
+		args = append(args, c.Timestamp.UnixNano(), c.InsertID)
+	}
+	return fmt.Sprintf(text, behind, order, order), args
+}
+
+type timeRange struct{ since, until int64 }
+
+// timeRange is the query's times, made narrower by its cursor.
+func (m *merge) timeRange() timeRange {
+	r := timeRange{math.MinInt64, math.MaxInt64}
+	if !m.q.Since.IsZero() {
+		r.since = m.q.Since.UnixNano()
+	}
+	if !m.q.Until.IsZero() {
+		r.until = m.q.Until.UnixNano()
+	}
+	if c := m.q.After; c != (logs.Cursor{}) {
+		at := c.Timestamp.UnixNano()
+		if m.q.Newest {
+			r.until = min(r.until, at+1)
+		} else {
+			r.since = max(r.since, at)
+		}
+	}
+	return r
+}
+
+// next moves to the next entry of a wanted stream.
+func (s *source) next() (bool, error) {
+	for s.rows.Next() {
+		if err := s.rows.Scan(&s.at.ts, &s.at.id, &s.stream, &s.severity, &s.body); err != nil {
+			return false, err
+		}
+		if _, ok := s.streams[s.stream]; ok {
+			return true, nil
+		}
+	}
+	return false, s.rows.Err()
+}
+
+// entry decodes the current row; entries of a stream share its labels.
+func (s *source) entry() (logs.Entry, error) {
+	st := s.streams[s.stream]
+	e := logs.Entry{LogName: st.log, Resource: st.resource, InsertID: s.at.id, Timestamp: time.Unix(0, s.at.ts).UTC(), Severity: s.severity}
+	if err := decodeBody(s.body, &e); err != nil {
+		return e, fmt.Errorf("decode entry %s: %w", s.at.id, err)
+	}
+	return e, nil
+}
+
+func (s *source) close() error {
+	if s.rows == nil {
+		return nil
+	}
+	return s.rows.Close()
+}
+
+func readStreams(ctx context.Context, seg *segment) (_ map[int64]stream, err error) {
+	rows, err := seg.reader().QueryContext(ctx, `SELECT id, log, resource, labels FROM stream`)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	all := map[int64]stream{}
+	for rows.Next() {
+		var id int64
+		var st stream
+		var labels []byte
+		if err := rows.Scan(&id, &st.log, &st.resource.Type, &labels); err != nil {
+			return nil, err
+		}
+		if err := json.Unmarshal(labels, &st.resource.Labels); err != nil {
+			return nil, fmt.Errorf("read stream %d of %s: %w", id, seg.path, err)
+		}
+		all[id] = st
+	}
+	return all, rows.Err()
+}
+
+// wanted says whether a query can want entries of the stream.
+func (st *stream) wanted(q *logs.Query) bool {
+	e := logs.Entry{LogName: st.log}
+	switch {
+	case len(q.Projects) > 0 && !slices.Contains(q.Projects, e.Project()),
+		q.LogNames != nil && !slices.Contains(q.LogNames, st.log),
+		q.Resource.Type != "" && q.Resource.Type != st.resource.Type:
+		return false
+	}
+	return subset(q.Resource.Labels, st.resource.Labels)
+}
+
+// subset says whether all labels of want are in have.
+func subset(want, have map[string]string) bool {
+	for k, v := range want {
+		if got, ok := have[k]; !ok || got != v {
+			return false
+		}
+	}
+	return true
+}
