@@ -1,0 +1,159 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+
+	"cloud.google.com/go/appengine/apiv1/appenginepb"
+	"github.com/spf13/cobra"
+
+	"github.com/sunya-cloud/sunya"
+	"github.com/sunya-cloud/sunya/internal/core/appyaml"
+)
+
+// deployOptions are the flags of app deploy.
+type deployOptions struct {
+	version string
+	promote bool
+}
+
+func newAppDeployCommand(env *Env) *cobra.Command {
+	var o deployOptions
+	cmd := &cobra.Command{
+		Use:     "deploy [DIR|app.yaml ...]",
+		Short:   "Deploy an App Engine app and send its traffic to the new version.",
+		Args:    cobra.ArbitraryArgs,
+		Example: "sunya app deploy\nsunya app deploy hello/app.yaml --version v2 --no-promote",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return appDeploy(cmd.Context(), env, args, o)
+		},
+	}
+	cmd.Flags().StringVarP(&o.version, "version", "v", "", "id of the new version (default: local time, YYYYMMDDthhmmss)")
+	boolFlag(cmd.Flags(), &o.promote, "promote", true, "send all traffic to the new version")
+	return cmd
+}
+
+// target is one app.yaml to deploy.
+type target struct {
+	yaml string // path
+	dir  string // of the source
+	cfg  *appyaml.Config
+}
+
+// appDeploy deploys the services one after the other.
+func appDeploy(ctx context.Context, env *Env, args []string, o deployOptions) error {
+	version, err := versionID(env, o.version)
+	if err != nil {
+		return err
+	}
+	o.version = version
+	if len(args) == 0 {
+		args = []string{"."}
+	}
+	p := newProgress(env)
+	defer p.close()
+	targets := make([]target, len(args))
+	err = p.during(stageValidating, func() error {
+		for i, arg := range args {
+			if targets[i], err = readTarget(env, arg); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return &failure{stage: stageValidating, err: err, try: "sunya app deploy --help", anchor: "validating"}
+	}
+	return withAdmin(ctx, env, func(c *client, a *admin) error {
+		var results []*appenginepb.Version
+		for _, t := range targets {
+			d := &deployment{env: env, client: c, admin: a, opts: o, target: t, progress: p}
+			v, err := d.run(ctx)
+			if err != nil {
+				return err
+			}
+			results = append(results, v)
+		}
+		return printDeployed(env, results)
+	})
+}
+
+// printDeployed writes the URLs, or the versions in the form asked for.
+func printDeployed(env *Env, results []*appenginepb.Version) error {
+	if env.output().kind != "table" {
+		return printList(env, results, nil)
+	}
+	for _, v := range results {
+		if err := write(env.Stdout, []byte(v.GetVersionUrl()+"\n")); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+var versionRE = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
+
+// versionID checks the id that the user gave, or makes one as gcloud does.
+func versionID(env *Env, given string) (string, error) {
+	if given == "" {
+		return env.Now().Local().Format("20060102t150405"), nil
+	}
+	reserved := given == "default" || given == "latest" || strings.HasPrefix(given, "ah-") || strings.Contains(given, "-dot-")
+	if !versionRE.MatchString(given) || reserved {
+		return "", usagef("--version: %q is not allowed: use 1 to 63 lower-case letters, digits and dashes; not default, latest, ah-… or …-dot-…", given)
+	}
+	return given, nil
+}
+
+// otherFiles are gcloud's deployables that are not services.
+var otherFiles = []string{"cron.yaml", "queue.yaml", "dispatch.yaml", "index.yaml", "dos.yaml"}
+
+// readTarget finds and reads the app.yaml that an argument means.
+func readTarget(env *Env, arg string) (target, error) {
+	path := arg
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(env.Dir, path)
+	}
+	info, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return target{}, usagef("there is no %s", arg)
+	}
+	if err != nil {
+		return target{}, fmt.Errorf("read %s: %w", arg, err)
+	}
+	if info.IsDir() {
+		path = filepath.Join(path, "app.yaml")
+	}
+	for _, name := range otherFiles {
+		if filepath.Base(path) == name {
+			return target{}, sunya.Errorf(sunya.Unimplemented, arg, "%s is not supported yet; deploy services only", name)
+		}
+	}
+	return parseTarget(path)
+}
+
+func parseTarget(path string) (target, error) {
+	f, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return target{}, usagef("there is no app.yaml in %s; the smallest one is the line \"runtime: python311\"", filepath.Dir(path))
+	}
+	if err != nil {
+		return target{}, fmt.Errorf("read app.yaml: %w", err)
+	}
+	defer f.Close()
+	data, err := readAtMost(f, appyaml.MaxBytes+1)
+	if err != nil {
+		return target{}, fmt.Errorf("read %s: %w", path, err)
+	}
+	cfg, err := appyaml.Parse(filepath.Base(path), data)
+	if err != nil {
+		return target{}, err
+	}
+	return target{yaml: path, dir: filepath.Dir(path), cfg: cfg}, nil
+}

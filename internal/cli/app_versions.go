@@ -1,0 +1,159 @@
+package cli
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"strings"
+
+	"cloud.google.com/go/appengine/apiv1/appenginepb"
+	"github.com/spf13/cobra"
+
+	"github.com/sunya-cloud/sunya"
+)
+
+func newAppVersionsCommand(env *Env) *cobra.Command {
+	versions := group("versions", "List, describe and delete the versions of a service.",
+		newVersionsListCommand(env), newVersionsDescribeCommand(env), newVersionsDeleteCommand(env))
+	versions.Example = "sunya app versions list\nsunya app versions delete v1 --service default"
+	return versions
+}
+
+func newVersionsListCommand(env *Env) *cobra.Command {
+	var service string
+	cmd := &cobra.Command{
+		Use:     "list",
+		Short:   "List versions, with their share of the traffic.",
+		Args:    args(0, 0, ""),
+		Example: "sunya app versions list\nsunya app versions list --service default --format 'value(id)'",
+		RunE:    func(cmd *cobra.Command, _ []string) error { return listVersions(cmd.Context(), env, service) },
+	}
+	cmd.Flags().StringVarP(&service, "service", "s", "", "only this service")
+	return cmd
+}
+
+// versionRow is a version and what its service sends to it.
+type versionRow struct {
+	*appenginepb.Version
+	service string
+	share   float64
+}
+
+func listVersions(ctx context.Context, env *Env, only string) error {
+	return withAdmin(ctx, env, func(_ *client, a *admin) error {
+		services, err := a.selectServices(ctx, only)
+		if err != nil {
+			return err
+		}
+		var rows []versionRow
+		for _, s := range services {
+			versions, err := a.listVersions(ctx, s.GetId())
+			if err != nil {
+				return err
+			}
+			for _, v := range versions {
+				rows = append(rows, versionRow{v, s.GetId(), share(s, v.GetId())})
+			}
+		}
+		return printList(env, rows, versionTable(env))
+	})
+}
+
+// selectServices returns the service named, or all.
+func (a *admin) selectServices(ctx context.Context, only string) ([]*appenginepb.Service, error) {
+	if only == "" {
+		return a.listServices(ctx)
+	}
+	s, err := a.service(ctx, only)
+	if err != nil {
+		return nil, err
+	}
+	return []*appenginepb.Service{s}, nil
+}
+
+func versionTable(env *Env) table[versionRow] {
+	return table[versionRow]{
+		{"SERVICE", func(r versionRow) string { return r.service }},
+		{"VERSION", func(r versionRow) string { return r.GetId() }},
+		{"TRAFFIC", func(r versionRow) string { return percent(r.share) }},
+		{"RUNTIME", func(r versionRow) string { return r.GetRuntime() }},
+		{"STATUS", func(r versionRow) string { return r.GetServingStatus().String() }},
+		{"DEPLOYED", func(r versionRow) string { return ago(r.GetCreateTime().AsTime(), env.Now()) }},
+	}
+}
+
+func newVersionsDescribeCommand(env *Env) *cobra.Command {
+	var service string
+	cmd := &cobra.Command{
+		Use:     "describe VERSION",
+		Short:   "Show everything about one version.",
+		Args:    args(1, 1, "the id of a version"),
+		Example: "sunya app versions describe v1\nsunya app versions describe v1 --service api --json",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return withAdmin(cmd.Context(), env, func(_ *client, a *admin) error {
+				v, err := a.version(cmd.Context(), service, args[0])
+				if err != nil {
+					return err
+				}
+				return printOne(env, v)
+			})
+		},
+	}
+	cmd.Flags().StringVarP(&service, "service", "s", "default", "service of the version")
+	return cmd
+}
+
+func newVersionsDeleteCommand(env *Env) *cobra.Command {
+	var service string
+	var yes bool
+	cmd := &cobra.Command{
+		Use:     "delete VERSION ...",
+		Short:   "Delete versions that get no traffic.",
+		Args:    args(1, 1000, "the id of a version"),
+		Example: "sunya app versions delete v1\nsunya app versions delete v1 v2 --service api --yes",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			lost := fmt.Sprintf("Versions to be deleted from service %s: %s. Their files and logs' links go with them.", service, strings.Join(args, ", "))
+			if err := confirm(env, yes, lost); err != nil {
+				return err
+			}
+			return deleteVersions(cmd.Context(), env, service, args)
+		},
+	}
+	cmd.Flags().StringVarP(&service, "service", "s", "default", "service of the versions")
+	boolFlag(cmd.Flags(), &yes, "yes", false, "do not ask")
+	return cmd
+}
+
+func deleteVersions(ctx context.Context, env *Env, service string, ids []string) error {
+	return withAdmin(ctx, env, func(_ *client, a *admin) error {
+		for _, id := range ids {
+			op, err := a.versions.DeleteVersion(ctx, &appenginepb.DeleteVersionRequest{Name: a.versionName(service, id)})
+			if err != nil {
+				return err
+			}
+			if _, err := a.wait(ctx, op.Name(), nil); err != nil {
+				return err
+			}
+			fmt.Fprintf(env.Stderr, "Deleted version %s of service %s.\n", printable(id), printable(service))
+		}
+		return nil
+	})
+}
+
+// confirm asks once before something is lost. Without a terminal it never asks:
+// it names the flag that would have answered.
+func confirm(env *Env, yes bool, lost string) error {
+	if yes || env.flags.Quiet {
+		return nil
+	}
+	if !env.StdinTTY {
+		return usagef("%s Confirm with --yes", lost)
+	}
+	fmt.Fprintf(env.Stderr, "%s\nContinue (y/N)? ", printable(lost))
+	// Whatever ends the answer early counts as no.
+	answer, _ := bufio.NewReader(env.Stdin).ReadString('\n')
+	if a := strings.ToLower(strings.TrimSpace(answer)); a == "y" || a == "yes" {
+		return nil
+	}
+	return sunya.Errorf(sunya.Canceled, "", "nothing was changed")
+}

@@ -1,0 +1,105 @@
+package cli
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sunya-cloud/sunya"
+)
+
+func newDeployCommand(env *Env) *cobra.Command {
+	var o deployOptions
+	cmd := &cobra.Command{
+		Use:     "deploy [DIR]",
+		Short:   "Look at a directory and deploy it as what it is.",
+		Args:    args(0, 1, "a directory"),
+		Example: "sunya deploy\nsunya deploy hello --quiet",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			dir := "."
+			if len(args) == 1 {
+				dir = args[0]
+			}
+			kind, err := detect(env, dir)
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(env.Stderr, "Deploying %s as %s, because %s.\n", dir, kind.name, kind.because)
+			if kind.notYet != "" {
+				return sunya.Errorf(sunya.Unimplemented, dir, "%s is not supported yet; %s", kind.name, kind.notYet)
+			}
+			return appDeploy(cmd.Context(), env, []string{dir}, o)
+		},
+	}
+	cmd.Flags().StringVarP(&o.version, "version", "v", "", "id of the new version (default: local time, YYYYMMDDthhmmss)")
+	boolFlag(cmd.Flags(), &o.promote, "promote", true, "send all traffic to the new version")
+	return cmd
+}
+
+// kind is what a directory is deployed as.
+type kind struct {
+	name    string
+	because string
+	notYet  string // what to do instead, when Sunya cannot deploy this yet
+}
+
+// functionRE finds a function that a functions framework would serve.
+var functionRE = regexp.MustCompile(`(?m)^\s*@functions_framework\.|functions\.(http|cloudEvent)\(`)
+
+// maxPeek is how much of a source file is looked at.
+const maxPeek = 1 << 20
+
+const addAppYAML = "to deploy it to App Engine, add an app.yaml with the line \"runtime: python311\""
+
+// detect decides in a fixed order; the first sign counts.
+func detect(env *Env, dir string) (kind, error) {
+	path := dir
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(env.Dir, dir)
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return kind{}, usagef("there is no directory %s", dir)
+	}
+	if !info.IsDir() {
+		if ext := filepath.Ext(path); ext == ".yaml" || ext == ".yml" {
+			return kind{name: "an App Engine service", because: "a YAML file was named"}, nil
+		}
+		return kind{}, usagef("%s is not a directory", dir)
+	}
+	has := func(name string) bool {
+		info, err := os.Stat(filepath.Join(path, name))
+		return err == nil && info.Mode().IsRegular()
+	}
+	return detectIn(path, dir, has)
+}
+
+func detectIn(path, dir string, has func(string) bool) (kind, error) {
+	switch {
+	case has("app.yaml"):
+		return kind{name: "an App Engine service", because: "it has an app.yaml"}, nil
+	case has("Dockerfile"):
+		return kind{"a Cloud Run service", "it has a Dockerfile", addAppYAML}, nil
+	case isFunction(path, "main.py"), isFunction(path, "index.js"):
+		return kind{"a Cloud Function", "its main file marks a function", addAppYAML}, nil
+	}
+	for _, sign := range []string{"Procfile", "requirements.txt", "pyproject.toml", "Pipfile", "main.py", "package.json", "go.mod", "pom.xml", "composer.json", "Gemfile"} {
+		if has(sign) {
+			return kind{"a Cloud Run service from source", "it has a " + sign + " and no app.yaml", addAppYAML}, nil
+		}
+	}
+	return kind{}, usagef("%s holds nothing that can be deployed: no app.yaml, Dockerfile, Procfile or sources; \"sunya init\" writes an example", dir)
+}
+
+func isFunction(dir, name string) bool {
+	f, err := os.Open(filepath.Join(dir, name))
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	text, err := readAtMost(f, maxPeek)
+	return err == nil && functionRE.Match(text)
+}

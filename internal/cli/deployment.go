@@ -1,0 +1,197 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+
+	"cloud.google.com/go/appengine/apiv1/appenginepb"
+
+	"github.com/sunya-cloud/sunya"
+	"github.com/sunya-cloud/sunya/internal/core/ignore"
+)
+
+// deployment is one service on its way, step by step as gcloud does it.
+type deployment struct {
+	env      *Env
+	client   *client
+	admin    *admin
+	opts     deployOptions
+	target   target
+	progress *progress
+
+	app       *appenginepb.Application
+	files     []ignore.File
+	operation string // name, once there is one
+
+	mu       sync.Mutex
+	build    string   // id of the build's log, once known
+	last     []string // the last lines of that log
+	failed   string   // the stage that the server says failed
+	warnings map[string]bool
+}
+
+// failureLines is how much of a log explains a failure.
+const failureLines = 50
+
+// run deploys and returns the new version; its VersionUrl is where the user
+// finds it.
+func (d *deployment) run(ctx context.Context) (*appenginepb.Version, error) {
+	for _, w := range d.target.cfg.Warnings {
+		d.env.warnf("%s: %s", d.target.yaml, w)
+	}
+	var err error
+	if d.app, err = d.admin.application(ctx); err != nil {
+		return nil, &failure{stage: stageValidating, err: err}
+	}
+	if err := d.progress.during(stageUploading, func() error { return d.upload(ctx) }); err != nil {
+		return nil, d.explain(ctx, stageUploading, err)
+	}
+	if err := d.create(ctx); err != nil {
+		return nil, d.explain(ctx, d.progress.settle("failed"), err)
+	}
+	d.progress.settle("done")
+	if d.opts.promote {
+		if err := d.progress.during(stageRouting, func() error { return d.admin.promote(ctx, d.service(), d.opts.version) }); err != nil {
+			return nil, d.explain(ctx, stageRouting, err)
+		}
+	}
+	return d.result(ctx)
+}
+
+func (d *deployment) service() string { return d.target.cfg.Service }
+
+// upload brings the files that the server does not have yet.
+func (d *deployment) upload(ctx context.Context) error {
+	rules, err := ignore.Load(d.target.dir, d.target.cfg.Runtime)
+	if err != nil {
+		return err
+	}
+	if d.files, err = rules.List(ctx, d.target.dir); err != nil {
+		return err
+	}
+	if len(d.files) == 0 {
+		return sunya.Errorf(sunya.InvalidArgument, d.target.dir, "there is nothing to deploy: the rules in %s leave no file", rules.Origin)
+	}
+	bucket := d.app.GetCodeBucket()
+	if bucket == "" {
+		return sunya.Errorf(sunya.FailedPrecondition, d.app.GetName(), "the application has no code bucket")
+	}
+	u, err := d.client.uploader(ctx, bucket)
+	if err != nil {
+		return err
+	}
+	sent, err := u.upload(ctx, d.files)
+	if err != nil {
+		return err
+	}
+	d.env.infof("%d files (by the rules of %s), %d of them new to the server", len(d.files), rules.Origin, sent)
+	return nil
+}
+
+// create asks for the version and follows the work to its end.
+func (d *deployment) create(ctx context.Context) error {
+	op, err := d.admin.versions.CreateVersion(ctx, &appenginepb.CreateVersionRequest{
+		Parent:  d.admin.serviceName(d.service()),
+		Version: versionOf(d.target.cfg, d.opts.version, d.app.GetCodeBucket(), d.files),
+	})
+	if err != nil {
+		return err
+	}
+	d.operation = op.Name()
+	return d.await(ctx)
+}
+
+// explain turns an error into one that says what to do.
+func (d *deployment) explain(ctx context.Context, stage string, err error) error {
+	f := &failure{stage: firstOf(d.failed, stage), err: err, anchor: anchorOf(stage)}
+	var ended *operationFailed
+	switch {
+	case ctx.Err() != nil:
+		return d.interrupted(ctx, err)
+	case errors.As(err, &ended):
+		d.explainEnded(f, ended)
+	case d.operation != "" && (codeOf(err) == sunya.DeadlineExceeded || codeOf(err) == sunya.Unavailable):
+		f.err = fmt.Errorf("the server does not answer; operation %s may still go on: %w", d.operation, err)
+		f.code, f.try, f.anchor = exitTimeout, "sunya status", "waiting"
+	}
+	return f
+}
+
+// interrupted says what happens to work whose watcher leaves.
+func (d *deployment) interrupted(ctx context.Context, err error) error {
+	var sig Signal
+	if !errors.As(context.Cause(ctx), &sig) {
+		return err
+	}
+	if d.operation == "" {
+		return sig
+	}
+	return &failure{
+		err:    fmt.Errorf("%w; the deploy continues on the server as operation %s", sig, d.operation),
+		try:    "sunya app versions list --service " + d.service(),
+		anchor: "interrupted",
+		code:   exitSignalOffset + sig.Number,
+	}
+}
+
+func (d *deployment) explainEnded(f *failure, ended *operationFailed) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	f.logs = ended.logs
+	if len(f.logs) == 0 {
+		f.logs = d.last
+	}
+	if n := len(f.logs) - failureLines; n > 0 {
+		f.logs = f.logs[n:]
+	}
+	switch ended.reason {
+	case sunya.ReasonBuildFailed:
+		f.code, f.anchor = exitBuildFailed, "build-failed"
+		f.try = "sunya logs --build " + d.build
+	case sunya.ReasonRevisionNotReady:
+		f.code, f.anchor = exitNotReady, "not-ready"
+		f.try = fmt.Sprintf("sunya logs %s --version %s", d.service(), d.opts.version)
+	}
+}
+
+func anchorOf(stage string) string {
+	return strings.ToLower(strings.ReplaceAll(stage, " ", "-"))
+}
+
+// result reads what became of the service, and says who serves.
+func (d *deployment) result(ctx context.Context) (*appenginepb.Version, error) {
+	v, err := d.admin.version(ctx, d.service(), d.opts.version)
+	if err != nil {
+		return nil, err
+	}
+	s, err := d.admin.service(ctx, d.service())
+	if err != nil {
+		return nil, err
+	}
+	host := serviceHost(d.app, d.service())
+	if share(s, d.opts.version) == 0 {
+		host = versionHost(d.app, d.service(), d.opts.version)
+	}
+	v.VersionUrl = d.client.appsURL(host)
+	fmt.Fprintf(d.env.Stderr, "Service %s serves: %s\n", d.service(), strings.Join(serving(s), ", "))
+	return v, nil
+}
+
+// warn says each of the server's warnings once.
+func (d *deployment) warn(warnings []string) {
+	for _, w := range warnings {
+		if d.warnings[w] {
+			continue
+		}
+		if d.warnings == nil {
+			d.warnings = map[string]bool{}
+		}
+		d.warnings[w] = true
+		if d.env.flags.talk("warning") {
+			d.progress.notice("WARNING: " + w)
+		}
+	}
+}

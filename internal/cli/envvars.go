@@ -1,0 +1,85 @@
+package cli
+
+import (
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+func newEnvCommand(env *Env) *cobra.Command {
+	var shell string
+	cmd := &cobra.Command{
+		Use:     "env",
+		Short:   "Print the variables that point Google's clients and gcloud here.",
+		Args:    args(0, 0, ""),
+		Example: "eval \"$(sunya env)\"\nsunya env --shell fish | source",
+		RunE: func(*cobra.Command, []string) error {
+			vars, err := clientVariables(env)
+			if err != nil {
+				return err
+			}
+			return printVariables(env, shell, vars)
+		},
+	}
+	cmd.Flags().StringVar(&shell, "shell", "", "bash, zsh, sh, fish, powershell or cmd (default: by $SHELL)")
+	return cmd
+}
+
+// variable is one of them.
+type variable struct{ name, value string }
+
+// clientVariables are those for the APIs that this server has: pointing a
+// client at one that is not there would only hide the reason why it fails.
+func clientVariables(env *Env) ([]variable, error) {
+	base, err := env.flags.serverURL()
+	if err != nil {
+		return nil, err
+	}
+	project := firstOf(env.flags.Project, defaultProject)
+	root := base.String() + "/"
+	return []variable{
+		{"SUNYA_SERVER", base.String()},
+		{"GOOGLE_CLOUD_PROJECT", project},
+		{"STORAGE_EMULATOR_HOST", base.String()},
+		{"CLOUDSDK_CORE_PROJECT", project},
+		{"CLOUDSDK_AUTH_DISABLE_CREDENTIALS", "true"},
+		// gcloud wants these to end in a slash.
+		{"CLOUDSDK_API_ENDPOINT_OVERRIDES_APPENGINE", root},
+		{"CLOUDSDK_API_ENDPOINT_OVERRIDES_LOGGING", root},
+		{"CLOUDSDK_API_ENDPOINT_OVERRIDES_STORAGE", root},
+	}, nil
+}
+
+func printVariables(env *Env, shell string, vars []variable) error {
+	if env.output().kind != "table" {
+		all := map[string]string{}
+		for _, v := range vars {
+			all[v.name] = v.value
+		}
+		return printOne(env, all)
+	}
+	if shell == "" {
+		shell = filepath.Base(env.Getenv("SHELL"))
+		if shell != "fish" {
+			shell = "sh"
+		}
+	}
+	var b strings.Builder
+	for _, v := range vars {
+		switch shell {
+		case "sh", "bash", "zsh", "ksh", "dash":
+			fmt.Fprintf(&b, "export %s='%s'\n", v.name, strings.ReplaceAll(v.value, "'", `'\''`))
+		case "fish":
+			fmt.Fprintf(&b, "set -gx %s '%s'\n", v.name, strings.NewReplacer(`\`, `\\`, "'", `\'`).Replace(v.value))
+		case "powershell", "pwsh":
+			fmt.Fprintf(&b, "$Env:%s = '%s'\n", v.name, strings.ReplaceAll(v.value, "'", "''"))
+		case "cmd":
+			fmt.Fprintf(&b, "set %s=%s\n", v.name, v.value)
+		default:
+			return usagef("--shell: %q is not a shell that is known: use bash, zsh, sh, fish, powershell or cmd", shell)
+		}
+	}
+	return write(env.Stdout, []byte(b.String()))
+}

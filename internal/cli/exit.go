@@ -1,0 +1,197 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"google.golang.org/api/googleapi"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/sunya-cloud/sunya"
+)
+
+// The exit codes that scripts may rely on.
+const (
+	exitOK           = 0
+	exitFailed       = 1 // no better code
+	exitUsage        = 2 // unknown flag, bad value
+	exitNotFound     = 3
+	exitDenied       = 4 // not authenticated or not allowed
+	exitConflict     = 5 // exists, etag, precondition
+	exitBuildFailed  = 6
+	exitNotReady     = 7 // the deployed revision did not become healthy
+	exitTimeout      = 8 // gave up waiting; the operation continues
+	exitUnreachable  = 9
+	exitDoctor       = 10 // doctor found a blocking problem
+	exitSignalOffset = 128
+)
+
+// usageError is a command line that cannot be understood.
+type usageError struct{ msg string }
+
+func (e usageError) Error() string { return e.msg }
+
+func usagef(format string, args ...any) error { return usageError{fmt.Sprintf(format, args...)} }
+
+// unreachable is a server that does not answer.
+type unreachable struct {
+	server string
+	err    error
+}
+
+func (e *unreachable) Error() string {
+	return fmt.Sprintf("no Sunya server answers at %s: %v", e.server, e.err)
+}
+
+func (e *unreachable) Unwrap() error { return e.err }
+
+// failure is a failed stage of long work, with what explains it.
+type failure struct {
+	stage  string
+	err    error
+	logs   []string // the last lines of the log that explains it
+	try    string   // a command to run next
+	anchor string   // in docs/cli.md
+	code   int      // exit code; 0: by err
+}
+
+func (e *failure) Error() string {
+	if e.stage == "" {
+		return message(e.err)
+	}
+	return fmt.Sprintf("%s failed: %s", e.stage, message(e.err))
+}
+
+func (e *failure) Unwrap() error { return e.err }
+
+// silent is an error whose whole message was the command's output.
+type silent struct{ code int }
+
+func (e silent) Error() string { return fmt.Sprintf("exit code %d", e.code) }
+
+// exitCode returns the code that tells scripts what happened.
+func exitCode(err error) int {
+	var (
+		sig   Signal
+		fail  *failure
+		usage usageError
+		gone  *unreachable
+		quiet silent
+	)
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.As(err, &fail) && fail.code != 0:
+		return fail.code
+	case errors.As(err, &sig):
+		return exitSignalOffset + sig.Number
+	case errors.As(err, &usage):
+		return exitUsage
+	case errors.As(err, &gone):
+		return exitUnreachable
+	case errors.As(err, &quiet):
+		return quiet.code
+	}
+	return exitOf(codeOf(err))
+}
+
+// exitOf maps an API's answer.
+func exitOf(code sunya.Code) int {
+	switch code {
+	case sunya.InvalidArgument, sunya.OutOfRange, sunya.Unimplemented:
+		return exitUsage
+	case sunya.NotFound:
+		return exitNotFound
+	case sunya.PermissionDenied, sunya.Unauthenticated:
+		return exitDenied
+	case sunya.AlreadyExists, sunya.FailedPrecondition, sunya.Aborted:
+		return exitConflict
+	case sunya.DeadlineExceeded:
+		return exitTimeout
+	case sunya.Unavailable:
+		return exitUnreachable
+	}
+	return exitFailed
+}
+
+// codeOf finds the code in an error of this program, of gRPC or of REST.
+func codeOf(err error) sunya.Code {
+	var own *sunya.Error
+	if errors.As(err, &own) {
+		return own.Code
+	}
+	var rest *googleapi.Error
+	if errors.As(err, &rest) {
+		return codeOfHTTP(rest.Code)
+	}
+	if st, ok := status.FromError(err); ok && st.Code() != codes.Unknown {
+		return sunya.Code(st.Code())
+	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		return sunya.DeadlineExceeded
+	}
+	return sunya.Unknown
+}
+
+func codeOfHTTP(httpStatus int) sunya.Code {
+	switch httpStatus {
+	case http.StatusBadRequest:
+		return sunya.InvalidArgument
+	case http.StatusUnauthorized:
+		return sunya.Unauthenticated
+	case http.StatusForbidden:
+		return sunya.PermissionDenied
+	case http.StatusNotFound:
+		return sunya.NotFound
+	case http.StatusConflict, http.StatusPreconditionFailed:
+		return sunya.FailedPrecondition
+	case http.StatusTooManyRequests:
+		return sunya.ResourceExhausted
+	case http.StatusServiceUnavailable:
+		return sunya.Unavailable
+	}
+	return sunya.Unknown
+}
+
+// message is an error in words, without the wrapping of client libraries.
+func message(err error) string {
+	var fail *failure
+	if errors.As(err, &fail) {
+		return fail.Error()
+	}
+	var rest *googleapi.Error
+	if errors.As(err, &rest) && rest.Message != "" {
+		return rest.Message
+	}
+	if st, ok := status.FromError(err); ok && st.Message() != "" && st.Code() != codes.Unknown {
+		return st.Message()
+	}
+	return err.Error()
+}
+
+// remedy is the command that is likely to help, or empty.
+func remedy(env *Env, command string, err error) string {
+	var (
+		fail  *failure
+		usage usageError
+		gone  *unreachable
+	)
+	switch {
+	case errors.As(err, &fail) && fail.try != "":
+		return fail.try
+	case errors.As(err, &gone):
+		return "sunya up   (or name another server with --server or SUNYA_SERVER)"
+	case errors.As(err, &usage):
+		return helpCommand(command)
+	}
+	switch codeOf(err) {
+	case sunya.Unauthenticated, sunya.PermissionDenied:
+		return "set SUNYA_TOKEN to a token of this server"
+	case sunya.NotFound:
+		return "sunya app services list --project " + env.flags.Project
+	}
+	return ""
+}

@@ -1,0 +1,103 @@
+package cli
+
+import (
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sunya-cloud/sunya"
+	"github.com/sunya-cloud/sunya/internal/core/appyaml"
+)
+
+// templates holds one directory for each template. Each runs on Google
+// unchanged.
+//
+//go:embed templates
+var templates embed.FS
+
+const defaultTemplate = "python-app"
+
+func newInitCommand(env *Env) *cobra.Command {
+	return &cobra.Command{
+		Use:     "init [TEMPLATE] [DIR]",
+		Short:   "Write the files of a small app to begin with.",
+		Long:    "Templates: " + strings.Join(templateNames(), ", ") + " (the default is " + defaultTemplate + ").",
+		Args:    args(0, 2, "a template and a directory"),
+		Example: "sunya init\nsunya init python-app hello",
+		RunE: func(_ *cobra.Command, args []string) error {
+			name, dir := defaultTemplate, "."
+			if len(args) > 0 {
+				name = args[0]
+			}
+			if len(args) > 1 {
+				dir = args[1]
+			}
+			return initApp(env, name, dir)
+		},
+	}
+}
+
+func templateNames() []string {
+	entries, err := templates.ReadDir("templates")
+	if err != nil {
+		return nil
+	}
+	names := make([]string, len(entries))
+	for i, e := range entries {
+		names[i] = e.Name()
+	}
+	return names
+}
+
+// initApp writes a template into dir. It never replaces a file.
+func initApp(env *Env, name, dir string) error {
+	files, err := templates.ReadDir("templates/" + name)
+	if err != nil || strings.ContainsAny(name, "/.") {
+		near := appyaml.Nearest(name, templateNames(), 3)
+		return usagef("there is no template %q; there is: %s", name, strings.Join(near, ", "))
+	}
+	path := dir
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(env.Dir, dir)
+	}
+	if err := os.MkdirAll(path, 0o777); err != nil {
+		return fmt.Errorf("make directory: %w", err)
+	}
+	for _, f := range files {
+		if _, err := os.Lstat(filepath.Join(path, f.Name())); err == nil {
+			return sunya.Errorf(sunya.AlreadyExists, filepath.Join(dir, f.Name()), "the file exists and is not replaced; name another directory")
+		}
+	}
+	for _, f := range files {
+		if err := writeTemplate(name, f.Name(), path); err != nil {
+			return err
+		}
+		if err := write(env.Stdout, []byte(filepath.Join(dir, f.Name())+"\n")); err != nil {
+			return err
+		}
+	}
+	fmt.Fprintf(env.Stderr, "Next: sunya deploy %s\n", dir)
+	return nil
+}
+
+func writeTemplate(template, name, dir string) error {
+	data, err := templates.ReadFile("templates/" + template + "/" + name)
+	if err != nil {
+		return fmt.Errorf("read template: %w", err)
+	}
+	f, err := os.OpenFile(filepath.Join(dir, name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+	if errors.Is(err, fs.ErrExist) {
+		return sunya.Errorf(sunya.AlreadyExists, filepath.Join(dir, name), "the file exists and is not replaced")
+	}
+	if err != nil {
+		return fmt.Errorf("write template: %w", err)
+	}
+	_, err = f.Write(data)
+	return errors.Join(err, f.Close())
+}
