@@ -51,29 +51,28 @@ func (p *pool) live(start starter) {
 		p.failed(err)
 		return
 	}
-	m := p.join(inst)
-	if m.retired {
+	m, ok := p.join(inst)
+	if !ok {
 		p.a.stop(inst, "the server shuts down")
 	}
 	<-inst.Done()
 	p.ended(m)
 }
 
-// join takes a ready instance into service.
-func (p *pool) join(inst *instance.Instance) *member {
+// join takes a ready instance into service, unless the pool is closed.
+func (p *pool) join(inst *instance.Instance) (m *member, ok bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	m := &member{inst: inst, lastUsed: p.a.now()}
+	m = &member{inst: inst, lastUsed: p.a.now(), retired: p.closed}
 	p.starting--
 	if p.closed {
-		m.retired = true
-		return m
+		return m, false
 	}
 	p.backoff.Ready()
 	p.members = append(p.members, m)
 	p.dispatch(m, true)
 	p.a.nudge()
-	return m
+	return m, true
 }
 
 // failed records a start that came to nothing. Who waits is told, unless other

@@ -1,3 +1,181 @@
 // Package gateway is the HTTP front door of user code: host to service to
 // revision to instance, and the bytes both ways.
+//
+// What a client sends is not trusted: headers that the platform owns are
+// removed in every spelling, only WebSocket may switch protocols, and a small
+// body is read to its end before an instance is bothered with it.
 package gateway
+
+import (
+	"context"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"net/netip"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/sunya-cloud/sunya"
+	"github.com/sunya-cloud/sunya/internal/core/activator"
+	"github.com/sunya-cloud/sunya/internal/core/logs"
+	"github.com/sunya-cloud/sunya/internal/core/serving"
+)
+
+// Catalog shows the serving state.
+type Catalog interface {
+	Table() *serving.Table
+}
+
+// Slots gives requests their slot in an instance.
+type Slots interface {
+	Acquire(ctx context.Context, rev *sunya.Revision) (*activator.Lease, error)
+}
+
+// Decorator adds a product's own request headers.
+type Decorator interface {
+	// Decorate sets headers in h, which holds what the instance will see.
+	// Whatever a client sent under the names of platforms is already gone.
+	Decorate(h http.Header, info RequestInfo)
+}
+
+// RequestInfo is what is known of a request.
+type RequestInfo struct {
+	ClientIP    string // without port
+	Scheme      string // http or https
+	Host        string // as the client sent it
+	TraceID     string // 32 hex digits
+	RequestID   string // 32 hex digits, unique
+	Revision    *sunya.Revision
+	DefaultHost string // the project's own host: PROJECT.DOMAIN, with the client's port
+}
+
+// Parts is what a Gateway works with.
+type Parts struct {
+	Catalog    Catalog
+	Slots      Slots
+	Decorators map[sunya.Product]Decorator
+	// Sink takes one entry a request, under the name and resource that LogName
+	// gives; nil: no request log.
+	Sink    logs.Sink
+	LogName func(rev *sunya.Revision) (name string, res logs.Resource)
+	Now     func() time.Time
+	Log     *slog.Logger
+}
+
+// Options are how the gateway faces the world.
+type Options struct {
+	// Domains are the names below which hosts are labels; the first is the one
+	// that URLs show. Lower case, without port.
+	Domains []string
+	// TrustedProxies are the peers whose X-Forwarded headers are believed.
+	TrustedProxies []netip.Prefix
+	RequestTimeout time.Duration // for revisions that do not say; 10 min
+}
+
+// Gateway serves the hosts of user code.
+type Gateway struct {
+	Parts
+	opts Options
+	log  *slog.Logger
+	bufs sync.Pool // of *[]byte
+}
+
+// copyBuffer is how much is copied at once.
+const copyBuffer = 32 << 10
+
+// New returns a Gateway.
+func New(p Parts, o Options) *Gateway {
+	if o.RequestTimeout <= 0 {
+		o.RequestTimeout = 10 * time.Minute
+	}
+	return &Gateway{
+		Parts: p,
+		opts:  o,
+		log:   p.Log.With("component", "gateway"),
+		bufs: sync.Pool{New: func() any {
+			b := make([]byte, copyBuffer)
+			return &b
+		}},
+	}
+}
+
+// ServeHTTP implements http.Handler. Every request ends in exactly one
+// response and one entry of the request log.
+func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	x := g.newExchange(w, r)
+	err := x.serve()
+	if err != nil {
+		x.fail(err)
+	}
+	x.record()
+	if x.cut {
+		// The only way to end a response that has begun so that the client
+		// sees it is incomplete (net/http.ErrAbortHandler).
+		panic(http.ErrAbortHandler)
+	}
+}
+
+// serve does the request; its error has not been told to the client.
+func (x *exchange) serve() error {
+	if x.r.Method == http.MethodConnect {
+		return fault(http.StatusMethodNotAllowed, "this is not a proxy: CONNECT is not offered")
+	}
+	route, err := x.route()
+	if err != nil {
+		return err
+	}
+	x.pick(route)
+	if x.rev == nil {
+		return fault(http.StatusNotFound, "%s has no traffic: deploy a version, or move traffic to one", route.Service.Name)
+	}
+	ctx, cancel := context.WithTimeoutCause(x.r.Context(), x.timeout(), errTimeout)
+	defer cancel()
+	body, err := readAhead(x.w, x.r)
+	if err != nil {
+		return err
+	}
+	defer body.abandon()
+	return x.forward(ctx, body)
+}
+
+func (x *exchange) route() (serving.Route, error) {
+	label, ok := x.g.Label(x.r.Host)
+	if ok {
+		if route, ok := x.g.Catalog.Table().Lookup(label); ok {
+			return route, nil
+		}
+	}
+	return serving.Route{}, &unknownHost{host: canonicalHost(x.r.Host)}
+}
+
+// pick chooses the revision.
+func (x *exchange) pick(route serving.Route) {
+	c := serving.Client{IP: x.client.ip, Random: rand.Uint32()}
+	if route.Service.Traffic.ShardBy == sunya.ShardByCookie {
+		if cookie, err := x.r.Cookie(serving.Cookie); err == nil {
+			c.Cookie = cookie.Value
+		}
+	}
+	x.rev, x.bucket = serving.Pick(route, c)
+	x.sticky = serving.Sticky(route, c)
+}
+
+func (x *exchange) timeout() time.Duration {
+	if x.rev.RequestTimeout > 0 {
+		return x.rev.RequestTimeout
+	}
+	return x.g.opts.RequestTimeout
+}
+
+// defaultHost is the project's own host, with the port that the client used.
+func (x *exchange) defaultHost() string {
+	host := x.rev.Project
+	if len(x.g.opts.Domains) > 0 {
+		host += "." + x.g.opts.Domains[0]
+	}
+	if i := strings.LastIndexByte(x.r.Host, ':'); i > strings.LastIndexByte(x.r.Host, ']') {
+		host += x.r.Host[i:]
+	}
+	return host
+}

@@ -22,6 +22,9 @@ const freezerTimeout = 2 * time.Second
 func (i *Instance) Enter(ctx context.Context) (thawed bool, err error) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
+	if ended(i.box) {
+		return false, ErrStopped // supervise has yet to notice
+	}
 	switch i.state {
 	case sunya.InstanceReady:
 	case sunya.InstanceFrozen:

@@ -58,6 +58,10 @@ func (i *Instance) Revision() *sunya.Revision { return i.rev }
 // Done is closed when the instance has ended and nothing of it is left.
 func (i *Instance) Done() <-chan struct{} { return i.done }
 
+// Exited is closed when the program has ended, before its output is carried to
+// the end and Done is closed.
+func (i *Instance) Exited() <-chan struct{} { return i.box.Done() }
+
 // Transport returns the connection pool of this instance. It ignores the host
 // of a URL and is closed when the instance ends.
 func (i *Instance) Transport() *http.Transport { return i.transport }

@@ -1,0 +1,84 @@
+package gateway
+
+import (
+	"net/http"
+	"net/netip"
+	"strings"
+)
+
+// client is who asks, and how.
+type client struct {
+	ip     string
+	scheme string
+	via    string // value of X-Forwarded-For for the instance
+}
+
+// clientOf believes X-Forwarded-For and X-Forwarded-Proto only from trusted
+// proxies.
+func (g *Gateway) clientOf(r *http.Request) client {
+	c := client{ip: r.RemoteAddr, scheme: "http"}
+	if r.TLS != nil {
+		c.scheme = "https"
+	}
+	peer, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		c.via = c.ip
+		return c
+	}
+	addr := peer.Addr().Unmap().WithZone("")
+	c.ip = addr.String()
+	c.via = c.ip
+	if g.trusts(addr) {
+		c.believe(r.Header, g.trusts)
+	}
+	return c
+}
+
+func (g *Gateway) trusts(a netip.Addr) bool {
+	for _, p := range g.opts.TrustedProxies {
+		if p.Contains(a) {
+			return true
+		}
+	}
+	return false
+}
+
+// believe takes what a trusted proxy says: the client is the last address in
+// the chain that is not a trusted proxy itself.
+func (c *client) believe(h http.Header, trusted func(netip.Addr) bool) {
+	if p := strings.ToLower(h.Get("X-Forwarded-Proto")); p == "http" || p == "https" {
+		c.scheme = p
+	}
+	chain := strings.Split(strings.Join(h.Values("X-Forwarded-For"), ","), ",")
+	var known []string
+	for i := len(chain) - 1; i >= 0; i-- {
+		a, err := netip.ParseAddr(strings.TrimSpace(chain[i]))
+		if err != nil {
+			break
+		}
+		a = a.Unmap().WithZone("")
+		known = append([]string{a.String()}, known...)
+		c.ip = a.String()
+		if !trusted(a) {
+			break
+		}
+	}
+	c.via = strings.Join(append(known, c.via), ", ")
+}
+
+// forwarded is the value of Forwarded (RFC 7239 §4).
+func (c client) forwarded(host string) string {
+	ip := c.ip
+	if strings.Contains(ip, ":") {
+		ip = `"[` + ip + `]"`
+	}
+	return "for=" + ip + `;host="` + strings.Map(quotable, host) + `";proto=` + c.scheme
+}
+
+// quotable drops what would need an escape in a quoted string; no host has it.
+func quotable(r rune) rune {
+	if r == '"' || r == '\\' || r < ' ' || r > '~' {
+		return -1
+	}
+	return r
+}

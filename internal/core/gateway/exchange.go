@@ -1,0 +1,75 @@
+package gateway
+
+import (
+	"encoding/binary"
+	"encoding/hex"
+	"math/rand/v2"
+	"net/http"
+	"time"
+
+	"github.com/sunya-cloud/sunya"
+	"github.com/sunya-cloud/sunya/internal/core/activator"
+)
+
+// exchange is one request and its response.
+type exchange struct {
+	g      *Gateway
+	w      http.ResponseWriter
+	r      *http.Request
+	begin  time.Time
+	id     string
+	trace  trace
+	client client
+
+	rev    *sunya.Revision // nil until routed
+	bucket int
+	sticky bool // the client is to be given its bucket as a cookie
+
+	instance string
+	cold     bool
+
+	began    bool  // the final response has begun
+	cut      bool  // it ended too early
+	status   int   // as logged
+	sent     int64 // bytes of the response body
+	received int64 // bytes of the request body
+	problem  string
+}
+
+func (g *Gateway) newExchange(w http.ResponseWriter, r *http.Request) *exchange {
+	return &exchange{
+		g:      g,
+		w:      w,
+		r:      r,
+		begin:  g.Now(),
+		id:     randomHex(),
+		trace:  traceOf(r.Header),
+		client: g.clientOf(r),
+	}
+}
+
+// served notes which instance works on the request.
+func (x *exchange) served(l *activator.Lease) {
+	x.instance = l.Instance.ID()
+	x.cold = x.cold || l.ColdStart
+}
+
+func (x *exchange) info() RequestInfo {
+	return RequestInfo{
+		ClientIP:    x.client.ip,
+		Scheme:      x.client.scheme,
+		Host:        x.r.Host,
+		TraceID:     x.trace.id,
+		RequestID:   x.id,
+		Revision:    x.rev,
+		DefaultHost: x.defaultHost(),
+	}
+}
+
+// randomHex returns 32 hex digits. They need to be unique, not secret.
+func randomHex() string {
+	var b [16]byte
+	binary.LittleEndian.PutUint64(b[:8], rand.Uint64())
+	binary.LittleEndian.PutUint64(b[8:], rand.Uint64())
+	return hex.EncodeToString(b[:])
+}

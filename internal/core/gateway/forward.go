@@ -1,0 +1,192 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptrace"
+	"net/textproto"
+	"net/url"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/sunya-cloud/sunya/internal/core/activator"
+)
+
+// forward sends the request to an instance and the response back; once more
+// when an instance died and repeating cannot do anything twice.
+func (x *exchange) forward(ctx context.Context, b *body) error {
+	err, again := x.attempt(ctx, b)
+	if again {
+		err, _ = x.attempt(ctx, b)
+	}
+	x.received = b.read.Load()
+	return err
+}
+
+// attempt is one try. It reports whether another may be made.
+func (x *exchange) attempt(ctx context.Context, b *body) (err error, again bool) {
+	lease, err := x.g.Slots.Acquire(ctx, x.rev)
+	if err != nil {
+		return err, false
+	}
+	defer lease.Release()
+	x.served(lease)
+	if lease.Thawed && !x.repeatable(b) {
+		// The program may be about to close connections that it took for idle
+		// while it was frozen. net/http repeats requests that meet this, but
+		// not those it cannot repeat.
+		lease.Instance.Transport().CloseIdleConnections()
+	}
+	t := &tracker{x: x}
+	resp, err := lease.Instance.Transport().RoundTrip(x.outgoing(t.follow(ctx), b))
+	t.finish()
+	if err != nil {
+		return x.lostUpstream(ctx, lease, b, t, err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode == http.StatusSwitchingProtocols {
+		return x.tunnel(ctx, resp), false
+	}
+	return x.relay(ctx, resp), false
+}
+
+// repeatable reports whether sending the request twice does what sending it
+// once does (RFC 9110 §9.2.2).
+func (x *exchange) repeatable(b *body) bool {
+	switch x.r.Method {
+	case http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodTrace, http.MethodPut, http.MethodDelete:
+		return b.empty() && !wantsWebSocket(x.r)
+	}
+	return false
+}
+
+// exitWait is how long a failed attempt waits for its instance to be known as
+// dead, so that the next one does not meet it again.
+const exitWait = 100 * time.Millisecond
+
+// lostUpstream says what a failed round trip means.
+func (x *exchange) lostUpstream(ctx context.Context, l *activator.Lease, b *body, t *tracker, err error) (_ error, again bool) {
+	if ctx.Err() != nil {
+		return context.Cause(ctx), false
+	}
+	again = (!t.contacted.Load() && b.untouched() || x.repeatable(b)) && !t.informed
+	if again {
+		timer := time.NewTimer(exitWait)
+		defer timer.Stop()
+		select {
+		case <-l.Instance.Exited():
+		case <-timer.C:
+		case <-ctx.Done():
+		}
+	}
+	return &badGateway{err: fmt.Errorf("ask instance %s: %w", l.Instance.ID(), err)}, again
+}
+
+// untouched reports whether nothing of a stream was handed on.
+func (b *body) untouched() bool { return b.src == nil || b.read.Load() == 0 }
+
+// outgoing is the request as the instance will see it. Path and query are the
+// client's own bytes (rule 23).
+func (x *exchange) outgoing(ctx context.Context, b *body) *http.Request {
+	in := x.r
+	path := in.URL.Path
+	if path == "" {
+		path = "/"
+	}
+	out := &http.Request{
+		Method:        in.Method,
+		URL:           &url.URL{Scheme: "http", Host: "instance", Path: path, RawPath: in.URL.RawPath, RawQuery: in.URL.RawQuery, ForceQuery: in.URL.ForceQuery},
+		Proto:         "HTTP/1.1",
+		ProtoMajor:    1,
+		ProtoMinor:    1,
+		Header:        x.header(),
+		Host:          in.Host,
+		ContentLength: b.size,
+		Body:          b.reader(len(in.Trailer) > 0),
+		Trailer:       in.Trailer,
+	}
+	return out.WithContext(ctx)
+}
+
+// header is the client's header, purified, with what the platform adds.
+func (x *exchange) header() http.Header {
+	h := requestHeader(x.r.Header)
+	if wantsWebSocket(x.r) {
+		h["Connection"], h["Upgrade"] = []string{"Upgrade"}, []string{"websocket"}
+	}
+	if _, ok := h["User-Agent"]; !ok {
+		h["User-Agent"] = nil // net/http would name itself
+	}
+	h["X-Forwarded-For"] = []string{x.client.via}
+	h["X-Forwarded-Proto"] = []string{x.client.scheme}
+	h["Forwarded"] = []string{x.client.forwarded(x.r.Host)}
+	x.trace.set(h)
+	if d := x.g.Decorators[x.rev.Product]; d != nil {
+		d.Decorate(h, x.info())
+	}
+	return h
+}
+
+// maxInformational is how many 1xx responses an instance may send (rule 26).
+const maxInformational = 10
+
+var errTooManyInformational = errors.New("more than 10 informational responses")
+
+// tracker follows a round trip.
+type tracker struct {
+	x         *exchange
+	contacted atomic.Bool // there was a connection: something may have been sent
+
+	mu       sync.Mutex // net/http calls informational on another goroutine
+	done     bool
+	informed bool // the client has had a 1xx
+	count    int
+}
+
+func (t *tracker) follow(ctx context.Context) context.Context {
+	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		GotConn:        func(httptrace.GotConnInfo) { t.contacted.Store(true) },
+		Got1xxResponse: t.informational,
+	})
+}
+
+// informational passes a 1xx on. 100 is between the two ends of a connection.
+func (t *tracker) informational(code int, header textproto.MIMEHeader) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.count++
+	switch {
+	case t.count > maxInformational:
+		return errTooManyInformational
+	case t.done || code == http.StatusContinue || !t.x.r.ProtoAtLeast(1, 1):
+		return nil
+	}
+	t.informed = true
+	own := t.x.w.Header()
+	copyResponseHeader(own, http.Header(header))
+	delete(own, "Content-Type")
+	t.x.w.WriteHeader(code)
+	clear(own)
+	return nil
+}
+
+// finish ends the passing on: the final response is the handler's.
+func (t *tracker) finish() {
+	t.mu.Lock()
+	t.done = true
+	t.mu.Unlock()
+}
+
+// setsCookie reports whether a response sets a cookie itself.
+func setsCookie(h http.Header, name string) bool {
+	for _, v := range h["Set-Cookie"] {
+		if strings.HasPrefix(v, name+"=") {
+			return true
+		}
+	}
+	return false
+}

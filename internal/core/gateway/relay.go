@@ -1,0 +1,87 @@
+package gateway
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"strconv"
+
+	"github.com/sunya-cloud/sunya/internal/core/serving"
+)
+
+// relay gives the client the instance's response as it comes.
+func (x *exchange) relay(ctx context.Context, resp *http.Response) error {
+	h := x.w.Header()
+	copyResponseHeader(h, resp.Header)
+	if x.sticky && !setsCookie(resp.Header, serving.Cookie) {
+		h.Add("Set-Cookie", serving.Cookie+"="+strconv.Itoa(x.bucket)+"; Path=/")
+	}
+	for name := range resp.Trailer {
+		h.Add("Trailer", name)
+	}
+	announced := len(resp.Trailer)
+	x.status, x.began = resp.StatusCode, true
+	x.w.WriteHeader(resp.StatusCode)
+	if err := x.copyBody(resp); err != nil {
+		x.cutShort(ctx, err)
+		return nil
+	}
+	x.copyTrailer(resp.Trailer, announced)
+	return nil
+}
+
+// copyBody copies the body. What has come is not held back for what follows:
+// it is flushed unless it is the end.
+func (x *exchange) copyBody(resp *http.Response) error {
+	if resp.Body == http.NoBody {
+		return nil
+	}
+	flusher := http.NewResponseController(x.w)
+	if resp.ContentLength < 0 {
+		flusher.Flush() // its error shows at the next write
+	}
+	buf := x.g.bufs.Get().(*[]byte)
+	defer x.g.bufs.Put(buf)
+	for {
+		n, rerr := resp.Body.Read(*buf)
+		if n > 0 {
+			m, err := x.w.Write((*buf)[:n])
+			x.sent += int64(m)
+			if err != nil {
+				return &clientGone{err: err}
+			}
+		}
+		switch {
+		case rerr == io.EOF:
+			return nil
+		case rerr != nil:
+			return rerr
+		case n > 0 && x.sent != resp.ContentLength:
+			flusher.Flush()
+		}
+	}
+}
+
+// copyTrailer passes trailers on, also those that were not announced.
+func (x *exchange) copyTrailer(trailer http.Header, announced int) {
+	prefix := ""
+	if len(trailer) != announced {
+		prefix = http.TrailerPrefix
+	}
+	for name, values := range trailer {
+		x.w.Header()[prefix+name] = values
+	}
+}
+
+// cutShort notes why a response that has begun will not be complete.
+func (x *exchange) cutShort(ctx context.Context, err error) {
+	x.cut = true
+	switch {
+	case isClientGone(err) || x.r.Context().Err() != nil:
+		x.problem = "the client went away"
+	case ctx.Err() != nil:
+		x.problem = "cut off: " + errTimeout.Error()
+	default:
+		x.problem = "the instance broke off its response: " + err.Error()
+	}
+}
