@@ -33,7 +33,7 @@ func FromError(err error) *spb.Status {
 	if errors.As(err, &e) {
 		return fromSunya(e)
 	}
-	if st, ok := gstatus.FromError(err); ok {
+	if st, ok := gstatus.FromError(err); ok && st.Code() != codes.Unknown {
 		return st.Proto()
 	}
 	switch code := sunya.CodeOf(err); code {
@@ -48,8 +48,8 @@ func FromError(err error) *spb.Status {
 func fromSunya(e *sunya.Error) *spb.Status {
 	bare := *e
 	bare.Err = nil
-	if e.Code == sunya.Internal || e.Code == sunya.Unknown {
-		return &spb.Status{Code: int32(e.Code), Message: internalMessage}
+	if e.Code == sunya.Internal || e.Code == sunya.Unknown || e.Code == sunya.OK {
+		return &spb.Status{Code: int32(codes.Internal), Message: internalMessage}
 	}
 	return &spb.Status{
 		Code:    int32(e.Code),

@@ -91,6 +91,11 @@ func (w *envelopeWriter) decode(r *http.Request) *spb.Status {
 	var st spb.Status
 	err := protojson.UnmarshalOptions{DiscardUnknown: true}.Unmarshal(w.body.Bytes(), &st)
 	if err == nil && st.GetCode() != 0 {
+		// Methods never answer UNKNOWN (see status.FromError): it is how the
+		// transcoder says that a query or a body does not fit the method.
+		if codes.Code(st.GetCode()) == codes.Unknown {
+			st.Code = int32(codes.InvalidArgument)
+		}
 		return &st
 	}
 	code := status.FromHTTP(w.code)

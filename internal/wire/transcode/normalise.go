@@ -36,8 +36,9 @@ func normalise(r *http.Request) (*http.Request, error) {
 	if err := contentType(out); err != nil {
 		return nil, err
 	}
-	out.URL.RawQuery = query(out.URL.RawQuery)
-	return out, nil
+	var err error
+	out.URL.RawQuery, err = query(out.URL.RawQuery)
+	return out, err
 }
 
 // override obeys X-HTTP-Method-Override, which clients send when a proxy
@@ -87,33 +88,32 @@ func contentType(r *http.Request) error {
 
 // query removes the system parameters ($alt=…, key=…) and empty entries of
 // masks: gcloud sends updateMask=split,.
-func query(raw string) string {
+func query(raw string) (string, error) {
 	var keep []string
 	for pair := range strings.SplitSeq(raw, "&") {
-		name, value, _ := strings.Cut(pair, "=")
-		plain, err := url.QueryUnescape(name)
-		if err == nil && (strings.HasPrefix(plain, "$") || slices.Contains(systemParameters(), plain)) {
+		escaped, value, _ := strings.Cut(pair, "=")
+		name, err := url.QueryUnescape(escaped)
+		if strings.HasPrefix(name, "$") || slices.Contains(systemParameters(), name) || pair == "" {
 			continue
 		}
-		if strings.HasSuffix(strings.ToLower(plain), "mask") {
-			value = mask(value)
-			if value == "" {
+		plain, err2 := url.QueryUnescape(value)
+		if err != nil || err2 != nil || strings.Contains(pair, ";") {
+			return "", sunya.Invalid("", "the query parameter %q is not escaped well", pair)
+		}
+		if strings.HasSuffix(strings.ToLower(name), "mask") {
+			plain = mask(plain)
+			if plain == "" {
 				continue
 			}
-			pair = name + "=" + value
+			pair = escaped + "=" + url.QueryEscape(plain)
 		}
-		if pair != "" {
-			keep = append(keep, pair)
-		}
+		keep = append(keep, pair)
 	}
-	return strings.Join(keep, "&")
+	return strings.Join(keep, "&"), nil
 }
 
+// mask removes the empty entries of a mask.
 func mask(value string) string {
-	plain, err := url.QueryUnescape(value)
-	if err != nil {
-		return value
-	}
-	paths := slices.DeleteFunc(strings.Split(plain, ","), func(p string) bool { return strings.TrimSpace(p) == "" })
-	return url.QueryEscape(strings.Join(paths, ","))
+	paths := strings.Split(value, ",")
+	return strings.Join(slices.DeleteFunc(paths, func(p string) bool { return strings.TrimSpace(p) == "" }), ",")
 }
