@@ -1,0 +1,99 @@
+// Package storagev1 speaks the part of Cloud Storage's JSON API that deploys
+// and the official clients' everyday calls need: buckets (insert, get, list,
+// patch, delete), objects (insert in all three upload types, get, list, patch,
+// delete), downloads, and reads through the XML path. What is missing answers
+// UNIMPLEMENTED with its name.
+//
+// The API has no annotated protos, so these are plain handlers over the public
+// JSON types of google.golang.org/api/storage/v1.
+package storagev1
+
+import (
+	"log/slog"
+	"net/http"
+	"strings"
+
+	"github.com/sunya-cloud/sunya"
+	"github.com/sunya-cloud/sunya/internal/core/objects"
+)
+
+// Prefixes are the paths of the JSON API. Besides these the handler answers
+// reads of /BUCKET/OBJECT, the XML API's form, which a router sends here for
+// the host storage.googleapis.com, and last on the API's own host.
+func Prefixes() []string {
+	return []string{
+		"/storage/v1/", "/upload/storage/v1/", "/resumable/upload/storage/v1/",
+		"/download/storage/v1/", "/batch/storage/v1", "/b/", "/b",
+	}
+}
+
+// handler answers requests whose host and caller have been checked already.
+type handler struct {
+	objects *objects.Service
+	log     *slog.Logger
+}
+
+// New returns the API over objects.
+func New(objects *objects.Service, log *slog.Logger) http.Handler {
+	return &handler{objects: objects, log: log.With("component", "storagev1")}
+}
+
+// ServeHTTP implements http.Handler.
+func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	t, err := parseTarget(r.URL.EscapedPath())
+	if err == nil {
+		err = h.dispatch(w, r, t)
+	}
+	if err != nil {
+		h.fail(w, r, t, err)
+	}
+}
+
+// endpoint answers one kind of request.
+type endpoint func(w http.ResponseWriter, r *http.Request, t target) error
+
+func (h *handler) dispatch(w http.ResponseWriter, r *http.Request, t target) error {
+	if err := customerKeys(r.Header); err != nil {
+		return err
+	}
+	var table map[string]endpoint
+	switch t.kind {
+	case kindBuckets:
+		table = map[string]endpoint{"GET": h.listBuckets, "POST": h.insertBucket}
+	case kindBucket:
+		table = map[string]endpoint{"GET": h.getBucket, "PATCH": h.patchBucket, "DELETE": h.deleteBucket, "PUT": unimplemented("buckets.update", "use patch")}
+	case kindObjects:
+		table = map[string]endpoint{"GET": h.listObjects, "POST": unimplemented("objects.insert without uploadType", "send to /upload/storage/v1/")}
+	case kindObject:
+		table = map[string]endpoint{"GET": h.getObject, "HEAD": h.getObject, "PATCH": h.patchObject, "DELETE": h.deleteObject, "PUT": unimplemented("objects.update", "use patch")}
+	case kindUpload:
+		table = map[string]endpoint{"POST": h.upload, "PUT": h.upload, "DELETE": h.cancelUpload}
+	case kindXML:
+		table = map[string]endpoint{"GET": h.readXML, "HEAD": h.readXML}
+	case kindOther:
+		return unimplemented(t.object, "it is not part of this server yet")(w, r, t)
+	}
+	do, ok := table[r.Method]
+	if ok {
+		return do(w, r, t)
+	}
+	return unimplemented(r.Method+" on "+t.kind.String(), "see the compatibility table")(w, r, t)
+}
+
+// unimplemented names what is missing and what to do instead.
+func unimplemented(what, instead string) endpoint {
+	return func(http.ResponseWriter, *http.Request, target) error {
+		return sunya.Errorf(sunya.Unimplemented, "", "%s is not implemented: %s", what, instead)
+	}
+}
+
+// customerKeys refuses keys of the caller's own: storing plain bytes under the
+// appearance of encryption would be wrong.
+func customerKeys(header http.Header) error {
+	for name := range header {
+		if strings.HasPrefix(name, "X-Goog-Encryption-") {
+			return sunya.Errorf(sunya.Unimplemented, "", "customer-supplied encryption keys are not implemented: leave %s out", name)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,117 @@
+package storagev1
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+
+	"github.com/sunya-cloud/sunya"
+	"github.com/sunya-cloud/sunya/internal/core/objects"
+)
+
+// maxDocument is the largest JSON body that is read.
+const maxDocument = 1 << 20
+
+// number reads an optional int64 parameter; nil when it is not there.
+func number(q url.Values, name string) (*int64, error) {
+	s := q.Get(name)
+	if s == "" {
+		return nil, nil
+	}
+	n, err := strconv.ParseInt(s, 10, 64)
+	if err != nil || n < 0 {
+		return nil, sunya.Invalid(name, "%q is not a number of 0 or more", s)
+	}
+	return &n, nil
+}
+
+// conditions reads the preconditions in a query.
+func conditions(q url.Values) (objects.Conditions, error) {
+	var c objects.Conditions
+	var errs [4]error
+	c.GenerationMatch, errs[0] = number(q, "ifGenerationMatch")
+	c.GenerationNotMatch, errs[1] = number(q, "ifGenerationNotMatch")
+	c.MetagenerationMatch, errs[2] = number(q, "ifMetagenerationMatch")
+	c.MetagenerationNotMatch, errs[3] = number(q, "ifMetagenerationNotMatch")
+	return c, first(errs[:])
+}
+
+// headerConditions reads those of the XML API.
+func headerConditions(h http.Header) (objects.Conditions, error) {
+	q := url.Values{}
+	q.Set("ifGenerationMatch", h.Get("X-Goog-If-Generation-Match"))
+	q.Set("ifMetagenerationMatch", h.Get("X-Goog-If-Metageneration-Match"))
+	return conditions(q)
+}
+
+// generation reads the generation that a request means; 0 is the live one.
+func generation(q url.Values) (int64, error) {
+	n, err := number(q, "generation")
+	if n == nil {
+		return 0, err
+	}
+	return *n, nil
+}
+
+// which is what most requests about one object say.
+func which(q url.Values) (int64, objects.Conditions, error) {
+	gen, err := generation(q)
+	if err != nil {
+		return 0, objects.Conditions{}, err
+	}
+	cond, err := conditions(q)
+	return gen, cond, err
+}
+
+func first(errs []error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// refuse names the first parameter that would change the answer in a way that
+// this server does not know.
+func refuse(q url.Values, names ...string) error {
+	for _, name := range names {
+		if v := q.Get(name); v != "" && v != "false" {
+			return sunya.Errorf(sunya.Unimplemented, "", "the parameter %s is not implemented: leave it out", name)
+		}
+	}
+	return nil
+}
+
+// document reads a JSON object of at most maxDocument bytes; an empty body is
+// an empty object.
+func document(r io.Reader) (fields, error) {
+	data, err := io.ReadAll(io.LimitReader(r, maxDocument+1))
+	if err != nil {
+		return nil, broken(err)
+	}
+	if len(data) > maxDocument {
+		return nil, sunya.Invalid("", "the JSON body has more than %d bytes", maxDocument)
+	}
+	if len(data) == 0 {
+		return fields{}, nil
+	}
+	var f fields
+	if err := json.Unmarshal(data, &f); err != nil || f == nil {
+		return nil, sunya.Invalid("", "the body is not a JSON object: %v", err)
+	}
+	return f, nil
+}
+
+// broken is the error for a request body that ended too early. Errors that say
+// more pass.
+func broken(err error) error {
+	var own *sunya.Error
+	if errors.As(err, &own) {
+		return err
+	}
+	return &sunya.Error{Code: sunya.InvalidArgument, Message: "the request body broke off: send it again", Err: err}
+}
