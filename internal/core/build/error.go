@@ -23,3 +23,6 @@ func failed(lines []string, format string, args ...any) *Error {
 	err.Reason = sunya.ReasonBuildFailed
 	return &Error{Lines: lines, Err: err}
 }
+
+// LogLines returns Lines: what a client is shown beside the message.
+func (e *Error) LogLines() []string { return e.Lines }
