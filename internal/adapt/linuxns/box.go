@@ -1,0 +1,283 @@
+package linuxns
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/sunya-cloud/sunya"
+	"github.com/sunya-cloud/sunya/internal/adapt/linuxns/helper/ipc"
+	"github.com/sunya-cloud/sunya/internal/core/sandbox"
+)
+
+var _ sandbox.Sandbox = (*box)(nil)
+
+// box implements sandbox.Sandbox.
+type box struct {
+	engine *Engine
+	spec   sandbox.Spec // set before anybody else sees the box
+	start  time.Time
+	ready  chan struct{} // closed by the first ready event
+	done   chan struct{} // closed when every process has ended
+
+	mu             sync.Mutex
+	stdout, stderr *os.File // until Output takes them
+	link           io.Closer
+	listener       string     // address inside, once ready
+	elsewhere      []int      // ports that are not Spec.Port
+	spare          []*os.File // unconnected sockets
+	refilling      bool
+	ended          bool
+	exit           sandbox.Exit
+}
+
+func newBox(e *Engine, spec sandbox.Spec) *box {
+	return &box{engine: e, spec: spec, ready: make(chan struct{}), done: make(chan struct{})}
+}
+
+// begin takes over what the launcher handed out with a created or adopted
+// sandbox.
+func (b *box) begin(m *ipc.Message, files []*os.File) error {
+	if m.State == nil || len(files) < 2 {
+		ipc.CloseAll(files)
+		return errors.New("launcher sent no output pipes")
+	}
+	b.start = time.Unix(0, m.State.StartNS)
+	b.mu.Lock()
+	b.stdout, b.stderr = files[0], files[1]
+	b.mu.Unlock()
+	if m.State.Listener != "" {
+		b.becomeReady(m.State.Listener, nil)
+	}
+	b.listensElsewhere(m.State.Elsewhere)
+	if m.Packet && len(files) == 3 {
+		if err := b.connect(files[2]); err != nil {
+			return err
+		}
+	}
+	if m.State.Exit != nil {
+		b.end(*m.State.Exit)
+	}
+	return nil
+}
+
+// connect gives the packet socket to the network.
+func (b *box) connect(packet *os.File) error {
+	if b.engine.cfg.Network == nil {
+		return packet.Close()
+	}
+	link, err := b.engine.cfg.Network(b.spec.ID, packet)
+	if err != nil {
+		return fmt.Errorf("connect network: %w", err)
+	}
+	b.mu.Lock()
+	ended := b.ended
+	b.link = link
+	b.mu.Unlock()
+	if ended {
+		b.disconnect()
+	}
+	return nil
+}
+
+func (b *box) disconnect() {
+	b.mu.Lock()
+	link := b.link
+	b.link = nil
+	b.mu.Unlock()
+	if link != nil {
+		_ = link.Close()
+	}
+}
+
+// event handles what the launcher reports. It runs on the engine's reader and
+// never blocks.
+func (b *box) event(m *ipc.Message, files []*os.File) {
+	switch m.Verb {
+	case ipc.Ready:
+		b.becomeReady(m.Listener, files)
+		return
+	case ipc.Elsewhere:
+		b.listensElsewhere(m.Ports)
+	case ipc.Exited:
+		if m.Exit != nil {
+			b.end(*m.Exit)
+		}
+	}
+	ipc.CloseAll(files)
+}
+
+func (b *box) becomeReady(listener string, sockets []*os.File) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.spare = append(b.spare, sockets...)
+	if b.listener == "" {
+		b.listener = listener
+		close(b.ready)
+	}
+}
+
+func (b *box) listensElsewhere(ports []int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.elsewhere = ports
+}
+
+// lost ends the box because the launcher is gone: its processes die with it.
+func (b *box) lost() {
+	b.end(ipc.ExitInfo{Code: 128 + int(syscall.SIGKILL), Signal: int(syscall.SIGKILL)})
+}
+
+func (b *box) end(exit ipc.ExitInfo) {
+	b.mu.Lock()
+	if b.ended {
+		b.mu.Unlock()
+		return
+	}
+	b.ended = true
+	b.exit = sandbox.Exit{Code: exit.Code, Signal: exit.Signal, OOMKilled: exit.OOM}
+	spare := b.spare
+	b.spare = nil
+	b.mu.Unlock()
+	ipc.CloseAll(spare)
+	close(b.done)
+	// Closing may wait for goroutines of the network, which is nothing for
+	// the engine's reader.
+	go b.disconnect()
+}
+
+// Spec implements sandbox.Sandbox.
+func (b *box) Spec() sandbox.Spec { return b.spec }
+
+// StartTime implements sandbox.Sandbox.
+func (b *box) StartTime() time.Time { return b.start }
+
+// Done implements sandbox.Sandbox.
+func (b *box) Done() <-chan struct{} { return b.done }
+
+// Exit implements sandbox.Sandbox.
+func (b *box) Exit() sandbox.Exit {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.exit
+}
+
+// Ready implements sandbox.Sandbox.
+func (b *box) Ready(ctx context.Context) error {
+	if b.spec.Port == 0 {
+		return nil
+	}
+	select {
+	case <-b.ready:
+		return nil
+	default:
+	}
+	select {
+	case <-b.ready:
+		return nil
+	case <-b.done:
+		return b.notReady("exited with " + describe(b.Exit()) + " before it listened on " + b.port())
+	case <-ctx.Done():
+		return b.notReady(b.silence() + ": " + ctx.Err().Error())
+	}
+}
+
+// silence says what the program does instead of listening on its port.
+func (b *box) silence() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if len(b.elsewhere) == 0 {
+		return "does not listen on " + b.port()
+	}
+	ports := ""
+	for i, p := range b.elsewhere {
+		if i > 0 {
+			ports += ", "
+		}
+		ports += fmt.Sprint(p)
+	}
+	return "listens on " + ports + ", not on " + b.port()
+}
+
+func (b *box) port() string { return fmt.Sprintf("$PORT (%d)", b.spec.Port) }
+
+func (b *box) notReady(message string) error {
+	return &sunya.Error{Code: sunya.FailedPrecondition, Resource: b.spec.ID, Reason: "NOT_READY", Message: message}
+}
+
+func describe(e sandbox.Exit) string {
+	switch {
+	case e.OOMKilled:
+		return "status 137 (memory limit exceeded)"
+	case e.Signal != 0:
+		return fmt.Sprintf("signal %d (%s)", e.Signal, syscall.Signal(e.Signal))
+	}
+	return fmt.Sprintf("status %d", e.Code)
+}
+
+// Output implements sandbox.Sandbox. The second call returns empty readers.
+func (b *box) Output() (stdout, stderr io.ReadCloser) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	out, err := b.stdout, b.stderr
+	b.stdout, b.stderr = nil, nil
+	if out == nil {
+		return io.NopCloser(eof{}), io.NopCloser(eof{})
+	}
+	return out, err
+}
+
+type eof struct{}
+
+func (eof) Read([]byte) (int, error) { return 0, io.EOF }
+
+// Freeze implements sandbox.Sandbox.
+func (b *box) Freeze(ctx context.Context) error { return b.ask(ctx, ipc.Freeze) }
+
+// Thaw implements sandbox.Sandbox.
+func (b *box) Thaw(ctx context.Context) error { return b.ask(ctx, ipc.Thaw) }
+
+func (b *box) ask(ctx context.Context, verb ipc.Verb) error {
+	_, _, err := b.engine.call(ctx, &ipc.Message{Verb: verb, Sandbox: b.spec.ID})
+	if err != nil {
+		return fmt.Errorf("%s %s: %w", verb, b.spec.ID, err)
+	}
+	return nil
+}
+
+// Stop implements sandbox.Sandbox. Output that nobody took is closed.
+func (b *box) Stop(ctx context.Context, grace time.Duration) error {
+	_, _, err := b.engine.call(ctx, &ipc.Message{Verb: ipc.Stop, Sandbox: b.spec.ID, GraceMS: grace.Milliseconds()})
+	if err != nil && sunya.CodeOf(err) != sunya.Unavailable {
+		return fmt.Errorf("stop %s: %w", b.spec.ID, err)
+	}
+	// Without a launcher there is nothing left to stop. With one, its exit
+	// event came before the answer.
+	b.end(ipc.ExitInfo{Code: 128 + int(syscall.SIGKILL), Signal: int(syscall.SIGKILL)})
+	b.engine.unregister(b)
+	b.mu.Lock()
+	files := []*os.File{b.stdout, b.stderr}
+	b.stdout, b.stderr = nil, nil
+	b.mu.Unlock()
+	ipc.CloseAll(files)
+	return nil
+}
+
+// Usage implements sandbox.Sandbox.
+func (b *box) Usage(ctx context.Context) (sandbox.Usage, error) {
+	m, _, err := b.engine.call(ctx, &ipc.Message{Verb: ipc.Usage, Sandbox: b.spec.ID})
+	if err != nil {
+		return sandbox.Usage{}, fmt.Errorf("read usage of %s: %w", b.spec.ID, err)
+	}
+	if m.Usage == nil {
+		return sandbox.Usage{}, fmt.Errorf("read usage of %s: no counters", b.spec.ID)
+	}
+	return sandbox.Usage{
+		MemoryBytes: m.Usage.MemoryBytes, CPU: time.Duration(m.Usage.CPUNanos), PIDs: m.Usage.PIDs,
+	}, nil
+}

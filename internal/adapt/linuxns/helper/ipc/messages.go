@@ -1,0 +1,148 @@
+package ipc
+
+import "fmt"
+
+// Version of the protocol. A server never talks to a launcher of another
+// version: it ends it and starts its own.
+const Version = 1
+
+// Verb says what a message is.
+type Verb string
+
+// Requests of the server to the launcher; the answer repeats verb and ID.
+const (
+	Hello    Verb = "hello"    // first message of a connection
+	Create   Verb = "create"   // Document; answer carries stdout, stderr and the packet socket
+	Freeze   Verb = "freeze"   // answered when nothing runs any more
+	Thaw     Verb = "thaw"     // answered when everything runs again
+	Sockets  Verb = "sockets"  // N unconnected TCP sockets of the sandbox's network namespace
+	Stop     Verb = "stop"     // Grace; answered when nothing is left, and forgets the sandbox
+	List     Verb = "list"     // the names of all sandboxes
+	Adopt    Verb = "adopt"    // State and the files that Create gave
+	Usage    Verb = "usage"    // counters of the moment
+	Shutdown Verb = "shutdown" // ends everything, then the launcher
+)
+
+// Events that the launcher sends by itself (ID 0).
+const (
+	Ready     Verb = "ready"     // something listens on the port; Listener, spare sockets
+	Elsewhere Verb = "elsewhere" // something listens, but not on the port; Ports
+	Exited    Verb = "exited"    // every process has ended; Exit
+)
+
+// Messages between the launcher and the first process of a sandbox, besides
+// Ready, Elsewhere, Exited and Sockets.
+const (
+	Setup     Verb = "setup"     // first message to it, with the mount descriptors
+	Started   Verb = "started"   // the program runs; the packet socket
+	Failed    Verb = "failed"    // it could not be started; Error
+	Terminate Verb = "terminate" // SIGTERM to every process
+	Suspend   Verb = "suspend"   // SIGSTOP to every process, where there is no freezer
+	Resume    Verb = "resume"    // SIGCONT to every process
+)
+
+// Message is one packet. Which fields are set depends on Verb.
+type Message struct {
+	ID       uint64     `json:"id,omitempty"`
+	Verb     Verb       `json:"verb"`
+	Sandbox  string     `json:"sandbox,omitempty"`
+	Error    *Error     `json:"error,omitempty"`
+	Hello    *HelloInfo `json:"hello,omitempty"`
+	Document *Document  `json:"document,omitempty"`
+	Setup    *SetupInfo `json:"setup,omitempty"`
+	GraceMS  int64      `json:"graceMs,omitempty"`
+	N        int        `json:"n,omitempty"`
+	IPv6     bool       `json:"ipv6,omitempty"`
+	Names    []string   `json:"names,omitempty"`
+	State    *State     `json:"state,omitempty"`
+	Listener string     `json:"listener,omitempty"` // address to dial, "127.0.0.1" or "::1"
+	Ports    []int      `json:"ports,omitempty"`
+	Exit     *ExitInfo  `json:"exit,omitempty"`
+	Usage    *UsageInfo `json:"usage,omitempty"`
+	Packet   bool       `json:"packet,omitempty"` // the last file is a packet socket
+}
+
+// HelloInfo is what server and launcher tell each other first. The launcher
+// takes Config only from the first connection, which started it.
+type HelloInfo struct {
+	Version int      `json:"version"`
+	Build   string   `json:"build"` // hash of the launcher's binary
+	PID     int      `json:"pid,omitempty"`
+	Config  *Config  `json:"config,omitempty"`
+	Level   string   `json:"level,omitempty"`
+	Facts   []string `json:"facts,omitempty"`
+	Missing []string `json:"missing,omitempty"`
+	Swept   []string `json:"swept,omitempty"` // sandboxes of a launcher that died
+	Live    int      `json:"live,omitempty"`
+}
+
+// Config is what the launcher allows; it cannot change while it runs.
+type Config struct {
+	DataDir     string   `json:"dataDir"` // absolute; writable sources lie beneath it
+	HostPaths   []string `json:"hostPaths"`
+	ServerUID   int      `json:"serverUid"` // who may connect and owns files on disk
+	ServerGID   int      `json:"serverGid"`
+	LingerMS    int64    `json:"lingerMs"` // how long to wait for a server
+	Name        string   `json:"name"`     // names the cgroups: the data directory's id
+	ForceRlimit bool     `json:"forceRlimit,omitempty"`
+}
+
+// SetupInfo is what the first process of a sandbox needs besides the document.
+type SetupInfo struct {
+	Document *Document `json:"document"`
+	// Detached says that the sources of bind mounts come as descriptors, in
+	// order. Otherwise the paths are opened within the sandbox's own mount
+	// namespace, where an unprivileged user may bind them.
+	Detached bool   `json:"detached"`
+	Config   Config `json:"config"`
+	NProc    int    `json:"nproc,omitempty"` // RLIMIT_NPROC, where there is no pids controller
+	Groups   bool   `json:"groups"`          // whether setgroups is allowed
+}
+
+// State is what a new server learns about a sandbox.
+type State struct {
+	Document  *Document `json:"document"`
+	StartNS   int64     `json:"startNs"` // Unix nanoseconds
+	Listener  string    `json:"listener,omitempty"`
+	Elsewhere []int     `json:"elsewhere,omitempty"`
+	Exit      *ExitInfo `json:"exit,omitempty"`
+	Frozen    bool      `json:"frozen,omitempty"`
+}
+
+// ExitInfo is how a sandbox ended.
+type ExitInfo struct {
+	Code   int  `json:"code"`
+	Signal int  `json:"signal,omitempty"`
+	OOM    bool `json:"oom,omitempty"`
+}
+
+// UsageInfo is what a sandbox has used so far.
+type UsageInfo struct {
+	MemoryBytes int64 `json:"memoryBytes"`
+	CPUNanos    int64 `json:"cpuNanos"`
+	PIDs        int   `json:"pids"`
+}
+
+// Error crosses the socket with the code of google.rpc.Code that fits it.
+type Error struct {
+	Code    int    `json:"code"`
+	Message string `json:"message"`
+}
+
+// The codes in use.
+const (
+	InvalidArgument    = 3
+	NotFound           = 5
+	AlreadyExists      = 6
+	FailedPrecondition = 9
+	Internal           = 13
+	Unavailable        = 14
+)
+
+// Error implements error.
+func (e *Error) Error() string { return e.Message }
+
+// Errorf returns an Error.
+func Errorf(code int, format string, args ...any) *Error {
+	return &Error{Code: code, Message: fmt.Sprintf(format, args...)}
+}

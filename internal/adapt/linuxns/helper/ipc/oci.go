@@ -1,0 +1,110 @@
+package ipc
+
+// Document is the part of an OCI runtime-spec document (config.json, version
+// 1.3) that the launcher obeys, with the same JSON. The launcher refuses to be
+// the only reader of a format of its own: builds and foreign runtimes are
+// described by the same document.
+type Document struct {
+	Version     string            `json:"ociVersion"`
+	Process     Process           `json:"process"`
+	Root        Root              `json:"root"`
+	Hostname    string            `json:"hostname"`
+	Mounts      []Mount           `json:"mounts"`
+	Linux       Linux             `json:"linux"`
+	Annotations map[string]string `json:"annotations"`
+}
+
+// Process is what runs.
+type Process struct {
+	User    User     `json:"user"`
+	Args    []string `json:"args"`
+	Env     []string `json:"env"`
+	Cwd     string   `json:"cwd"`
+	Rlimits []Rlimit `json:"rlimits"`
+}
+
+// User is an id inside the sandbox.
+type User struct {
+	UID int `json:"uid"`
+	GID int `json:"gid"`
+}
+
+// Rlimit is one POSIX limit.
+type Rlimit struct {
+	Type string `json:"type"`
+	Soft uint64 `json:"soft"`
+	Hard uint64 `json:"hard"`
+}
+
+// Root is the root file system. The host stack has no path: the launcher
+// assembles it from the host's own runtimes.
+type Root struct {
+	Path     string `json:"path"`
+	Readonly bool   `json:"readonly"`
+}
+
+// Mount is one mount; Type is "bind" or "tmpfs".
+type Mount struct {
+	Destination string   `json:"destination"`
+	Type        string   `json:"type"`
+	Source      string   `json:"source"`
+	Options     []string `json:"options"`
+}
+
+// Linux holds ids and limits.
+type Linux struct {
+	UIDMappings []IDMapping `json:"uidMappings"`
+	GIDMappings []IDMapping `json:"gidMappings"`
+	Resources   Resources   `json:"resources"`
+}
+
+// IDMapping maps a range of ids inside to a range of the host.
+type IDMapping struct {
+	ContainerID uint32 `json:"containerID"`
+	HostID      uint32 `json:"hostID"`
+	Size        uint32 `json:"size"`
+}
+
+// Resources are the limits; nil is no limit.
+type Resources struct {
+	Memory *Memory `json:"memory"`
+	CPU    *CPU    `json:"cpu"`
+	PIDs   *PIDs   `json:"pids"`
+}
+
+// Memory limits memory and swap together, in bytes.
+type Memory struct {
+	Limit *int64 `json:"limit"`
+}
+
+// CPU is a weight in the units of cgroup v1: 1024 is one core's.
+type CPU struct {
+	Shares *uint64 `json:"shares"`
+}
+
+// PIDs limits processes and threads.
+type PIDs struct {
+	Limit *int64 `json:"limit"`
+}
+
+// The annotations.
+const (
+	// AnnotationSpec is the sandbox.Spec as JSON, for whoever adopts it.
+	AnnotationSpec = "dev.sunya.spec"
+	// AnnotationPort is the TCP port that means ready, in decimal.
+	AnnotationPort = "dev.sunya.port"
+	// AnnotationNetwork is "link" where the sandbox has an outbound network.
+	AnnotationNetwork = "dev.sunya.network"
+	// AnnotationSeccomp is the filter: base64 of struct sock_filter[].
+	AnnotationSeccomp = "dev.sunya.seccomp"
+)
+
+// Has reports whether a mount has an option.
+func (m Mount) Has(option string) bool {
+	for _, o := range m.Options {
+		if o == option {
+			return true
+		}
+	}
+	return false
+}

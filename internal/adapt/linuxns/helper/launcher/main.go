@@ -1,0 +1,275 @@
+// Package launcher is the small process that does everything that needs
+// privilege, so that the server needs none. It starts, freezes, counts and ends
+// sandboxes for one server, keeps them while the server is away for a moment,
+// and takes them with it when it ends.
+package launcher
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/sunya-cloud/sunya/internal/adapt/linuxns/helper/cgroup"
+	"github.com/sunya-cloud/sunya/internal/adapt/linuxns/helper/ipc"
+	"github.com/sunya-cloud/sunya/internal/adapt/linuxns/helper/source"
+)
+
+// firstFD is the connection to the server that started the launcher.
+const firstFD = 3
+
+// SocketPath is where a launcher listens, below the data directory.
+const SocketPath = "run/launcher.sock"
+
+// Main runs the launcher and returns its exit status. build identifies the
+// binary to servers that look for their own.
+func Main(build string) int {
+	conn, err := ipc.NewConn(firstFD)
+	if err != nil {
+		return fail(err)
+	}
+	m, files, err := conn.Recv()
+	ipc.CloseAll(files)
+	if err != nil || m.Verb != ipc.Hello || m.Hello == nil || m.Hello.Config == nil {
+		return fail(errors.New("first message is not a configuration"))
+	}
+	s := newServer(*m.Hello.Config, build)
+	if err := s.run(conn, m); err != nil {
+		_ = conn.Send(&ipc.Message{ID: m.ID, Verb: ipc.Hello, Error: ipc.Errorf(ipc.Internal, "%v", err)})
+		return fail(err)
+	}
+	return 0
+}
+
+func fail(err error) int {
+	fmt.Fprintln(os.Stderr, "launcher:", err)
+	return 1
+}
+
+// server is the launcher's state.
+type server struct {
+	cfg     ipc.Config
+	build   string
+	full    bool // running as root
+	tree    *cgroup.Tree
+	roots   source.Roots
+	spawner *spawner
+	maps    idmaps
+	swept   []string
+	done    chan struct{} // closed when everything has ended
+
+	mu      sync.Mutex
+	boxes   map[string]*box // nil while one is being created
+	client  *ipc.Conn
+	linger  *time.Timer
+	closing bool
+}
+
+func newServer(cfg ipc.Config, build string) *server {
+	s := &server{
+		cfg: cfg, build: build, full: os.Geteuid() == 0,
+		tree:    cgroup.Open(cfg.Name),
+		roots:   source.Roots{Data: cfg.DataDir, Host: cfg.HostPaths},
+		spawner: newSpawner(),
+		boxes:   map[string]*box{},
+		done:    make(chan struct{}),
+	}
+	s.maps.spawner = s.spawner
+	// Whatever is there belonged to a launcher that is gone.
+	s.swept = s.tree.Sweep()
+	return s
+}
+
+// run serves the first connection and those that come later, until shutdown.
+func (s *server) run(first *ipc.Conn, hello *ipc.Message) error {
+	listener, err := s.listen()
+	if err != nil {
+		return err
+	}
+	terminate := make(chan os.Signal, 1)
+	signal.Notify(terminate, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
+	go func() {
+		<-terminate
+		s.shutdown()
+	}()
+	s.attach(first)
+	s.answerHello(first, hello)
+	go s.serve(first)
+	go s.accept(listener)
+	<-s.done
+	_ = os.Remove(filepath.Join(s.cfg.DataDir, SocketPath))
+	return s.tree.Close()
+}
+
+// listen binds the socket through a descriptor of its directory: a socket
+// address holds 107 bytes, a data directory may be deeper.
+func (s *server) listen() (int, error) {
+	dir, err := unix.Open(filepath.Join(s.cfg.DataDir, filepath.Dir(SocketPath)), unix.O_PATH|unix.O_CLOEXEC|unix.O_DIRECTORY|unix.O_NOFOLLOW, 0)
+	if err != nil {
+		return -1, fmt.Errorf("open run directory: %w", err)
+	}
+	defer func() { _ = unix.Close(dir) }()
+	name := filepath.Base(SocketPath)
+	if err := unix.Unlinkat(dir, name, 0); err != nil && err != unix.ENOENT {
+		return -1, fmt.Errorf("remove old socket: %w", err)
+	}
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return -1, fmt.Errorf("make socket: %w", err)
+	}
+	unix.Umask(0o177)
+	err = unix.Bind(fd, &unix.SockaddrUnix{Name: fmt.Sprintf("/proc/self/fd/%d/%s", dir, name)})
+	unix.Umask(0o022)
+	if err == nil && s.full {
+		err = unix.Fchownat(dir, name, s.cfg.ServerUID, s.cfg.ServerGID, unix.AT_SYMLINK_NOFOLLOW)
+	}
+	if err == nil {
+		err = unix.Listen(fd, 8)
+	}
+	if err != nil {
+		return -1, errors.Join(fmt.Errorf("listen on %s: %w", SocketPath, err), unix.Close(fd))
+	}
+	return fd, nil
+}
+
+// accept takes later servers. It ends with the process.
+func (s *server) accept(listener int) {
+	for {
+		fd, _, err := unix.Accept4(listener, unix.SOCK_CLOEXEC)
+		if err != nil {
+			if err == unix.EINTR || err == unix.ECONNABORTED {
+				continue
+			}
+			s.shutdown()
+			return
+		}
+		conn, err := ipc.NewConn(fd)
+		if err != nil {
+			continue
+		}
+		go s.welcome(conn)
+	}
+}
+
+// welcome lets a new server in if it is the right user and the only one.
+func (s *server) welcome(conn *ipc.Conn) {
+	m, files, err := conn.Recv()
+	ipc.CloseAll(files)
+	uid, credErr := conn.PeerUID()
+	if err != nil || credErr != nil || m.Verb != ipc.Hello || (uid != s.cfg.ServerUID && uid != os.Geteuid()) {
+		_ = conn.Close()
+		return
+	}
+	if !s.attach(conn) {
+		_ = conn.Send(&ipc.Message{ID: m.ID, Verb: ipc.Hello,
+			Error: ipc.Errorf(ipc.FailedPrecondition, "another server is connected to the launcher")})
+		_ = conn.Close()
+		return
+	}
+	s.answerHello(conn, m)
+	s.serve(conn)
+}
+
+func (s *server) attach(conn *ipc.Conn) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.client != nil || s.closing {
+		return false
+	}
+	s.client = conn
+	if s.linger != nil {
+		s.linger.Stop()
+	}
+	return true
+}
+
+// detach starts the clock that ends everything unless a server returns.
+func (s *server) detach(conn *ipc.Conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_ = conn.Close()
+	s.client = nil
+	s.linger = time.AfterFunc(time.Duration(s.cfg.LingerMS)*time.Millisecond, s.shutdown)
+}
+
+func (s *server) answerHello(conn *ipc.Conn, m *ipc.Message) {
+	s.mu.Lock()
+	live := len(s.boxes)
+	s.mu.Unlock()
+	info := &ipc.HelloInfo{
+		Version: ipc.Version, Build: s.build, PID: os.Getpid(), Live: live,
+		Level: "user", Facts: s.facts(), Missing: s.missing(), Swept: s.swept, Config: &s.cfg,
+	}
+	if s.full {
+		info.Level = "full"
+	}
+	_ = conn.Send(&ipc.Message{ID: m.ID, Verb: ipc.Hello, Hello: info})
+}
+
+// serve handles the requests of one server, each in its own goroutine: one
+// slow stop must not hold up a start.
+func (s *server) serve(conn *ipc.Conn) {
+	for {
+		m, files, err := conn.Recv()
+		ipc.CloseAll(files)
+		if err != nil {
+			if !errors.Is(err, io.EOF) {
+				fmt.Fprintln(os.Stderr, "launcher: read request:", err)
+			}
+			s.detach(conn)
+			return
+		}
+		go s.handle(conn, m)
+	}
+}
+
+// send tells the current server something; without one it is lost, and the
+// next server reads the state instead.
+func (s *server) send(m *ipc.Message, files ...*os.File) {
+	s.mu.Lock()
+	client := s.client
+	s.mu.Unlock()
+	if client != nil {
+		_ = client.Send(m, files...)
+	}
+}
+
+// shutdown ends every sandbox and then the launcher.
+func (s *server) shutdown() {
+	s.mu.Lock()
+	already := s.closing
+	s.closing = true
+	s.mu.Unlock()
+	if already {
+		return
+	}
+	s.end()
+	close(s.done)
+}
+
+// end kills every sandbox and waits until nothing is left of any.
+func (s *server) end() {
+	s.mu.Lock()
+	var all []*box
+	for _, b := range s.boxes {
+		if b != nil {
+			all = append(all, b)
+		}
+	}
+	s.mu.Unlock()
+	for _, b := range all {
+		b.kill()
+	}
+	for _, b := range all {
+		<-b.ended
+	}
+	// What was being created at this moment is not in the list.
+	s.tree.Sweep()
+}

@@ -1,0 +1,27 @@
+package launcher
+
+import (
+	"os"
+	"strings"
+)
+
+// facts says what is in force.
+func (s *server) facts() []string {
+	facts := append([]string{"own user, mount, pid, ipc, uts, net and cgroup namespaces", "seccomp"}, s.tree.Facts()...)
+	if s.full {
+		return append(facts, "a range of user ids per service", "idmapped mounts")
+	}
+	return append(facts, "user namespace with one id")
+}
+
+// missing says what is not.
+func (s *server) missing() []string {
+	missing := s.tree.Missing()
+	if max, err := os.ReadFile("/proc/sys/user/max_user_namespaces"); err == nil && strings.TrimSpace(string(max)) == "0" {
+		missing = append(missing, "sandboxes: user namespaces are switched off (sysctl user.max_user_namespaces)")
+	}
+	if !s.full {
+		missing = append(missing, "user ids: all sandboxes run as the server's own user; start as root for one range per service")
+	}
+	return missing
+}

@@ -1,0 +1,108 @@
+package launcher
+
+import (
+	"os"
+	"runtime"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/sunya-cloud/sunya/internal/adapt/linuxns/helper/ipc"
+)
+
+// The launcher's binary under its other names.
+const (
+	InitArg  = "init"  // the first process of a sandbox
+	PauseArg = "pause" // holds a user namespace until it has been opened
+)
+
+// spawner forks from one thread that lives as long as the process: the death
+// signal of a child is bound to the thread that made it (prctl(2)).
+type spawner struct {
+	calls chan func()
+}
+
+func newSpawner() *spawner {
+	sp := &spawner{calls: make(chan func())}
+	go func() {
+		runtime.LockOSThread()
+		for call := range sp.calls {
+			call()
+		}
+	}()
+	return sp
+}
+
+// ids is the user namespace of a sandbox.
+type ids struct {
+	uids, gids []syscall.SysProcIDMap
+	groups     bool // whether supplementary groups can be dropped
+	uid, gid   int  // of the first process, inside
+}
+
+// idsOf returns the mapping of a document, or the only one that a user may
+// make: the user itself as the program's user.
+func (s *server) idsOf(doc *ipc.Document) ids {
+	if s.full {
+		return ids{uids: mapping(doc.Linux.UIDMappings), gids: mapping(doc.Linux.GIDMappings), groups: true}
+	}
+	uid, gid := doc.Process.User.UID, doc.Process.User.GID
+	return ids{
+		uids: []syscall.SysProcIDMap{{ContainerID: uid, HostID: os.Geteuid(), Size: 1}},
+		gids: []syscall.SysProcIDMap{{ContainerID: gid, HostID: os.Getegid(), Size: 1}},
+		uid:  uid, gid: gid,
+	}
+}
+
+func mapping(ms []ipc.IDMapping) []syscall.SysProcIDMap {
+	var all []syscall.SysProcIDMap
+	for _, m := range ms {
+		all = append(all, syscall.SysProcIDMap{ContainerID: int(m.ContainerID), HostID: int(m.HostID), Size: int(m.Size)})
+	}
+	return all
+}
+
+// namespaces of a sandbox.
+const namespaces = syscall.CLONE_NEWUSER | syscall.CLONE_NEWNS | syscall.CLONE_NEWPID | syscall.CLONE_NEWIPC |
+	syscall.CLONE_NEWUTS | syscall.CLONE_NEWNET | syscall.CLONE_NEWCGROUP
+
+// init forks the first process of a sandbox and returns its process id.
+func (sp *spawner) init(id ids, control, stdout, stderr *os.File) (int, error) {
+	attr := &syscall.SysProcAttr{
+		Cloneflags:                 namespaces,
+		UidMappings:                id.uids,
+		GidMappings:                id.gids,
+		GidMappingsEnableSetgroups: id.groups,
+		Credential:                 &syscall.Credential{Uid: uint32(id.uid), Gid: uint32(id.gid), NoSetGroups: !id.groups},
+		Pdeathsig:                  syscall.SIGKILL,
+		Setsid:                     true,
+	}
+	if id.uid != 0 {
+		// Only root keeps its capabilities over exec by itself.
+		for c := uintptr(0); c <= unix.CAP_LAST_CAP; c++ {
+			attr.AmbientCaps = append(attr.AmbientCaps, c)
+		}
+	}
+	return sp.fork(InitArg, attr, control, stdout, stderr)
+}
+
+func (sp *spawner) fork(arg string, attr *syscall.SysProcAttr, extra ...*os.File) (pid int, err error) {
+	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = null.Close() }()
+	files := []uintptr{null.Fd(), null.Fd(), os.Stderr.Fd()}
+	for _, f := range extra {
+		files = append(files, f.Fd())
+	}
+	done := make(chan struct{})
+	sp.calls <- func() {
+		defer close(done)
+		pid, err = syscall.ForkExec("/proc/self/exe", []string{"sunya-sandbox", arg}, &syscall.ProcAttr{
+			Dir: "/", Env: []string{"GOMAXPROCS=2", "GOGC=off"}, Files: files, Sys: attr,
+		})
+	}
+	<-done
+	return pid, err
+}

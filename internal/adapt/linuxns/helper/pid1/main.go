@@ -1,0 +1,177 @@
+// Package pid1 is the first process of a sandbox: it is born into the new
+// namespaces, builds the root and the network from inside, starts the program
+// without any privilege, and then reaps, watches the port and obeys the
+// launcher. It dies with the launcher, and everything in the sandbox with it.
+package pid1
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/sunya-cloud/sunya/internal/adapt/linuxns/helper/ipc"
+)
+
+// The descriptors that the launcher leaves open.
+const (
+	controlFD = 3
+	stdoutFD  = 4
+	stderrFD  = 5
+)
+
+// spareSockets is how many sockets go with the ready event, so that the first
+// connections wait for nobody.
+const spareSockets = 8
+
+// Main runs the first process and returns its exit status.
+func Main() int {
+	conn, err := ipc.NewConn(controlFD)
+	if err != nil {
+		return 1
+	}
+	// The launcher sends the setup once this process is in its cgroups:
+	// nothing of the sandbox is made before the limits hold.
+	m, files, err := conn.Recv()
+	if err != nil || m.Verb != ipc.Setup || m.Setup == nil {
+		return 1
+	}
+	p := &process{conn: conn, setup: *m.Setup, doc: m.Setup.Document}
+	packet, err := p.start(files)
+	if err != nil {
+		_ = conn.Send(&ipc.Message{Verb: ipc.Failed, Error: asError(err)})
+		return 1
+	}
+	if err := p.report(packet); err != nil {
+		return 1
+	}
+	go p.obey()
+	go p.watch()
+	return p.reap()
+}
+
+type process struct {
+	conn  *ipc.Conn
+	setup ipc.SetupInfo
+	doc   *ipc.Document
+	app   int      // pid of the program
+	tcp   *os.File // the socket tables, opened before hidepid matters
+	tcp6  *os.File
+
+	mu sync.Mutex // guards exit against a concurrent loss of the launcher
+}
+
+// start does everything that needs privilege, in the order of rule 28 of
+// docs: network, root, then the program behind its filter.
+func (p *process) start(sources []*os.File) (packet *os.File, err error) {
+	unix.Umask(0o022)
+	catchSignals()
+	if err := unix.CloseRange(controlFD, ^uint(0), unix.CLOSE_RANGE_CLOEXEC); err != nil {
+		return nil, fmt.Errorf("close descriptors on exec: %w", err)
+	}
+	if packet, err = setUpNetwork(p.doc.Annotations[ipc.AnnotationNetwork] != ""); err != nil {
+		return nil, err
+	}
+	if err := unix.Sethostname([]byte(p.doc.Hostname)); err != nil {
+		return nil, fmt.Errorf("set host name: %w", err)
+	}
+	if err := buildRoot(p.setup, sources); err != nil {
+		return nil, err
+	}
+	ipc.CloseAll(sources)
+	if err := p.openTables(); err != nil {
+		return nil, err
+	}
+	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {
+		return nil, fmt.Errorf("become undumpable: %w", err)
+	}
+	p.app, err = p.startApp()
+	return packet, err
+}
+
+// report tells the launcher that the program runs and hands over the packet
+// socket, of which no copy may stay inside.
+func (p *process) report(packet *os.File) error {
+	m := &ipc.Message{Verb: ipc.Started}
+	if packet == nil {
+		return p.conn.Send(m)
+	}
+	m.Packet = true
+	return errors.Join(p.conn.Send(m, packet), packet.Close())
+}
+
+// obey serves the launcher until it goes away, and then ends the sandbox.
+func (p *process) obey() {
+	for {
+		m, files, err := p.conn.Recv()
+		if err != nil {
+			os.Exit(1)
+		}
+		ipc.CloseAll(files)
+		switch m.Verb {
+		case ipc.Terminate:
+			signalAll(syscall.SIGTERM)
+		case ipc.Suspend:
+			signalAll(syscall.SIGSTOP)
+			p.answer(m)
+		case ipc.Resume:
+			signalAll(syscall.SIGCONT)
+			p.answer(m)
+		case ipc.Sockets:
+			p.sendSockets(m)
+		}
+	}
+}
+
+func (p *process) answer(m *ipc.Message) {
+	_ = p.conn.Send(&ipc.Message{ID: m.ID, Verb: m.Verb})
+}
+
+// reap collects every process until the program itself ends. Returning ends
+// this process, and the kernel then kills what is left in the namespace.
+func (p *process) reap() int {
+	for {
+		var status syscall.WaitStatus
+		pid, err := syscall.Wait4(-1, &status, 0, nil)
+		if err == syscall.EINTR {
+			continue
+		}
+		if err != nil {
+			return 1
+		}
+		if pid != p.app || (!status.Exited() && !status.Signaled()) {
+			continue
+		}
+		_ = p.conn.Send(&ipc.Message{Verb: ipc.Exited, Exit: exitOf(status)})
+		return 0
+	}
+}
+
+func exitOf(status syscall.WaitStatus) *ipc.ExitInfo {
+	if status.Signaled() {
+		return &ipc.ExitInfo{Code: 128 + int(status.Signal()), Signal: int(status.Signal())}
+	}
+	return &ipc.ExitInfo{Code: status.ExitStatus()}
+}
+
+// signalAll reaches every process of the namespace but this one (kill(2)).
+func signalAll(sig syscall.Signal) { _ = syscall.Kill(-1, sig) }
+
+// catchSignals keeps signals from inside from ending this process. They are
+// caught and dropped, not ignored: an ignored signal would stay ignored in the
+// program.
+func catchSignals() {
+	signal.Notify(make(chan os.Signal, 1))
+}
+
+func asError(err error) *ipc.Error {
+	var e *ipc.Error
+	if errors.As(err, &e) {
+		return e
+	}
+	return ipc.Errorf(ipc.Internal, "%v", err)
+}

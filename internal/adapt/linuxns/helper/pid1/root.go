@@ -1,0 +1,168 @@
+package pid1
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/sunya-cloud/sunya/internal/adapt/linuxns/helper/ipc"
+	"github.com/sunya-cloud/sunya/internal/adapt/linuxns/helper/source"
+)
+
+// scaffold is where the new root is built. The mount is visible in this
+// namespace only; what it covers is gone after the pivot anyway.
+const scaffold = "/tmp"
+
+// rootBytes is what generated files and mount points may take.
+const rootBytes = "size=4194304"
+
+// buildRoot assembles the root and enters it. Trees are cloned before the
+// scaffold covers anything.
+func buildRoot(s ipc.SetupInfo, sources []*os.File) error {
+	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
+		return fmt.Errorf("make mounts private: %w", err)
+	}
+	trees, err := cloneSources(s, sources)
+	if err != nil {
+		return err
+	}
+	host, err := cloneHost()
+	if err != nil {
+		return err
+	}
+	tree, err := newFS("tmpfs", quiet, rootBytes, "mode=0755")
+	if err != nil {
+		return err
+	}
+	if err := unix.MoveMount(tree, "", unix.AT_FDCWD, scaffold, unix.MOVE_MOUNT_F_EMPTY_PATH); err != nil {
+		return fmt.Errorf("mount root: %w", err)
+	}
+	r := &root{fd: tree}
+	steps := []func() error{
+		func() error { return r.attachHost(host) },
+		r.mountProc,
+		func() error { return r.mountDev(s.Document) },
+		func() error { return r.writeEtc(s.Document.Hostname) },
+		func() error { return r.mountTmp(s.Document, "/tmp", "mode=1777") },
+		func() error { return r.attachMounts(s, trees) },
+		r.enter,
+	}
+	for _, step := range steps {
+		if err := step(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// cloneSources opens what bind mounts show: descriptors of the launcher where
+// only it may, otherwise the paths, of which everything is this user's own.
+func cloneSources(s ipc.SetupInfo, passed []*os.File) ([]int, error) {
+	roots := source.Roots{Data: s.Config.DataDir, Host: s.Config.HostPaths}
+	var trees []int
+	for _, m := range s.Document.Mounts {
+		if m.Type != "bind" {
+			continue
+		}
+		if s.Detached {
+			if len(trees) >= len(passed) {
+				return nil, errors.New("mount sources: fewer descriptors than mounts")
+			}
+			trees = append(trees, dup(passed[len(trees)]))
+			continue
+		}
+		tree, err := clonePath(roots, m)
+		if err != nil {
+			return nil, err
+		}
+		trees = append(trees, tree)
+	}
+	return trees, nil
+}
+
+func clonePath(roots source.Roots, m ipc.Mount) (int, error) {
+	fd, err := roots.Open(m.Source, m.Has("rw"))
+	if err != nil {
+		return -1, err
+	}
+	defer func() { _ = unix.Close(fd) }()
+	attrs := uint64(readOnly)
+	if m.Has("rw") {
+		attrs = quiet
+	}
+	return clone(fd, "", attrs)
+}
+
+// attachMounts mounts the spec's own mounts in their order.
+func (r *root) attachMounts(s ipc.SetupInfo, trees []int) error {
+	for _, m := range s.Document.Mounts {
+		if m.Type == "tmpfs" {
+			if err := r.mountTmp(s.Document, m.Destination, m.Options...); err != nil {
+				return err
+			}
+			continue
+		}
+		if err := r.attach(trees[0], m.Destination); err != nil {
+			return err
+		}
+		trees = trees[1:]
+	}
+	return nil
+}
+
+// mountTmp mounts a fresh tmpfs that belongs to the program's user. Without a
+// size of its own it may fill the memory limit, which counts it.
+func (r *root) mountTmp(doc *ipc.Document, target string, options ...string) error {
+	attrs, all := quiet, []string{
+		"uid=" + strconv.Itoa(doc.Process.User.UID), "gid=" + strconv.Itoa(doc.Process.User.GID),
+	}
+	if limit := doc.Linux.Resources.Memory; limit != nil && limit.Limit != nil {
+		all = append(all, "size="+strconv.FormatInt(*limit.Limit, 10))
+	}
+	for _, o := range options {
+		switch o {
+		case "ro":
+			attrs |= unix.MOUNT_ATTR_RDONLY
+		case "rw":
+		default:
+			all = append(all, o)
+		}
+	}
+	tree, err := newFS("tmpfs", attrs, all...)
+	if err != nil {
+		return err
+	}
+	return r.attach(tree, target)
+}
+
+// enter makes the new root the only one: pivot_root(2), "pivot_root(".", ".")".
+func (r *root) enter() error {
+	if err := unix.MountSetattr(r.fd, "", unix.AT_EMPTY_PATH, &unix.MountAttr{Attr_set: readOnly}); err != nil {
+		return fmt.Errorf("make root read-only: %w", err)
+	}
+	if err := unix.Fchdir(r.fd); err != nil {
+		return fmt.Errorf("enter root: %w", err)
+	}
+	if err := unix.PivotRoot(".", "."); err != nil {
+		return fmt.Errorf("pivot root: %w", err)
+	}
+	if err := unix.Unmount(".", unix.MNT_DETACH); err != nil {
+		return fmt.Errorf("unmount host: %w", err)
+	}
+	if err := unix.Chdir("/"); err != nil {
+		return fmt.Errorf("enter root: %w", err)
+	}
+	return unix.Close(r.fd)
+}
+
+// dup returns a descriptor that outlives the file.
+func dup(f *os.File) int {
+	fd, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, 3)
+	if err != nil {
+		return -1
+	}
+	return fd
+}
