@@ -37,12 +37,16 @@ func checkID(field, id string) error {
 	if !idRE.MatchString(id) {
 		return sunya.Invalid(field, "%q is not an id: %s", id, idRule)
 	}
-	for _, sep := range []string{"-dot-", "---"} {
-		if strings.Contains(id, sep) {
-			return sunya.Invalid(field, "%q is not an id: %q separates the parts of a host name", id, sep)
-		}
+	if separates(id) {
+		return sunya.Invalid(field, "%q is not an id: -dot- and --- separate the parts of a host name", id)
 	}
 	return nil
+}
+
+// separates reports whether an id could be taken for several ones in a host
+// name; "a-dot" is one of these, too, since another id follows it after "-dot-".
+func separates(id string) bool {
+	return strings.Contains("-"+id+"-", "-dot-") || strings.Contains(id, "---")
 }
 
 // CheckService reports whether id can be a service.
@@ -69,7 +73,7 @@ func CheckApp(project string) error {
 	if err := sunya.CheckProject(project); err != nil {
 		return inField("name", err)
 	}
-	if strings.Contains(project, "-dot-") || strings.Contains(project, "---") {
+	if separates(project) {
 		return sunya.Invalid("name", "project %q cannot have an application: -dot- and --- separate the parts of a host name", project)
 	}
 	if slices.Contains(reservedHosts(), project) {
