@@ -21,12 +21,13 @@ type body struct {
 	Sampled  bool                 `json:"ts,omitempty"`
 	Op       *logs.Operation      `json:"o,omitempty"`
 	Source   *logs.SourceLocation `json:"s,omitempty"`
+	Split    *logs.Split          `json:"p,omitempty"`
 }
 
 func encodeBody(e *logs.Entry) ([]byte, error) {
 	return json.Marshal(body{
 		Received: e.ReceiveTime.UnixNano(), Text: e.Text, JSON: e.JSON, Labels: e.Labels, HTTP: e.HTTP,
-		Trace: e.Trace, Span: e.SpanID, Sampled: e.TraceSampled, Op: e.Operation, Source: e.Source,
+		Trace: e.Trace, Span: e.SpanID, Sampled: e.TraceSampled, Op: e.Operation, Source: e.Source, Split: e.Split,
 	})
 }
 
@@ -39,6 +40,6 @@ func decodeBody(raw []byte, e *logs.Entry) error {
 	e.ReceiveTime = time.Unix(0, b.Received).UTC()
 	e.Text, e.JSON, e.Labels, e.HTTP = b.Text, b.JSON, b.Labels, b.HTTP
 	e.Trace, e.SpanID, e.TraceSampled = b.Trace, b.Span, b.Sampled
-	e.Operation, e.Source = b.Op, b.Source
+	e.Operation, e.Source, e.Split = b.Op, b.Source, b.Split
 	return nil
 }

@@ -79,6 +79,7 @@ func roundTrip(t *testing.T, s Store) {
 	want.Trace, want.SpanID, want.TraceSampled = "t", "s", true
 	want.Operation = &logs.Operation{ID: "o", Producer: "p", First: true}
 	want.Source = &logs.SourceLocation{File: "f", Line: 7, Function: "g"}
+	want.Split = &logs.Split{UID: "u", Index: 1, Total: 2}
 	add(t, s, want)
 	if diff := cmp.Diff([]logs.Entry{want}, query(t, s, logs.Query{})); diff != "" {
 		t.Errorf("entry changed (-want +got):\n%s", diff)

@@ -123,8 +123,9 @@ func liftSource(raw json.RawMessage, e *Entry) bool {
 
 func liftHTTP(raw json.RawMessage, e *Entry) bool {
 	var v struct {
-		RequestMethod, RequestURL, UserAgent, RemoteIP, Referer, Protocol, Latency string
-		RequestSize, Status, ResponseSize                                          flexInt
+		RequestMethod, RequestURL, UserAgent, RemoteIP, ServerIP, Referer, Protocol, Latency string
+		CacheLookup, CacheHit, CacheValidatedWithOriginServer                                bool
+		RequestSize, Status, ResponseSize, CacheFillBytes                                    flexInt
 	}
 	if raw[0] != '{' || json.Unmarshal(raw, &v) != nil {
 		return false
@@ -136,7 +137,11 @@ func liftHTTP(raw json.RawMessage, e *Entry) bool {
 	e.HTTP = &HTTPRequest{
 		Method: v.RequestMethod, URL: v.RequestURL, UserAgent: v.UserAgent, RemoteIP: v.RemoteIP,
 		Referer: v.Referer, Protocol: v.Protocol, Latency: latency, Status: int(v.Status),
-		RequestSize: int64(v.RequestSize), ResponseSize: int64(v.ResponseSize),
+		RequestSize: int64(v.RequestSize), ResponseSize: int64(v.ResponseSize), ServerIP: v.ServerIP,
+	}
+	cache := CacheUse{v.CacheLookup, v.CacheHit, v.CacheValidatedWithOriginServer, int64(v.CacheFillBytes)}
+	if cache != (CacheUse{}) {
+		e.HTTP.Cache = &cache
 	}
 	return true
 }

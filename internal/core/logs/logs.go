@@ -24,6 +24,14 @@ type Entry struct {
 	TraceSampled  bool
 	Operation     *Operation
 	Source        *SourceLocation
+	Split         *Split
+}
+
+// Split says which part of a larger entry this one is; whoever wrote it cut it.
+type Split struct {
+	UID   string `json:"uid,omitempty"`
+	Index int    `json:"index,omitempty"`
+	Total int    `json:"totalSplits,omitempty"`
 }
 
 // Operation groups the entries of one long-running thing.
@@ -59,6 +67,16 @@ type HTTPRequest struct {
 	Referer      string        `json:"referer,omitempty"`
 	Latency      time.Duration `json:"latency,omitempty"`
 	Protocol     string        `json:"protocol,omitempty"`
+	ServerIP     string        `json:"serverIp,omitempty"`
+	Cache        *CacheUse     `json:"cache,omitempty"`
+}
+
+// CacheUse is what a cache did for a request.
+type CacheUse struct {
+	Lookup    bool  `json:"cacheLookup,omitempty"`
+	Hit       bool  `json:"cacheHit,omitempty"`
+	Validated bool  `json:"cacheValidatedWithOriginServer,omitempty"`
+	FillBytes int64 `json:"cacheFillBytes,omitempty,string"`
 }
 
 // Severity is a level of google.logging.type.LogSeverity, with its numbers.
