@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -25,6 +26,8 @@ var scenarios = map[string]func(args []string) (string, error){
 	"many":     scenarioMany,
 	"udp":      scenarioUDP,
 	"lookup":   scenarioLookup,
+	"hold":     scenarioHold,
+	"sink":     scenarioSink,
 	"reset":    scenarioReset,
 }
 
@@ -68,6 +71,32 @@ func scenarioDownload(addr string) (string, error) {
 	h := sha256.New()
 	n, err := io.Copy(h, c)
 	return fmt.Sprintf("%d %x", n, h.Sum(nil)), err
+}
+
+// scenarioSink reads everything that a server sends.
+func scenarioSink(args []string) (string, error) {
+	c, err := dialGuest("tcp", args[0])
+	if err != nil {
+		return "", err
+	}
+	defer c.Close()
+	// No io.Copy to io.Discard: its buffer is too small to measure with.
+	buf := make([]byte, 1<<20)
+	for {
+		if _, err := c.Read(buf); err != nil {
+			return "", nil
+		}
+	}
+}
+
+// held are the connections that stay open until the guest ends.
+var held []net.Conn
+
+// scenarioHold opens a connection that it leaves open.
+func scenarioHold(args []string) (string, error) {
+	c, err := dialGuest("tcp", args[0])
+	held = append(held, c)
+	return "", err
 }
 
 // scenarioUpload sends so many bytes and returns what the server says of them.
@@ -167,6 +196,7 @@ func scenarioLookup(args []string) (string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
 	ips, err := r.LookupHost(ctx, args[1])
+	slices.Sort(ips)
 	return strings.Join(ips, " "), err
 }
 
