@@ -45,7 +45,7 @@ func (p places) client(environ []string) (build.Client, []string) {
 		}
 	}
 	teachUV(env)
-	c := build.Client{Env: env, Paths: folders(env)}
+	c := build.Client{Env: env, Paths: slices.DeleteFunc(folders(env), p.tooWide)}
 	c.Files = files(env)
 	return c, loopback(env)
 }
@@ -141,7 +141,9 @@ func loopback(env map[string]string) []string {
 }
 
 func loopbackAddr(s string) string {
-	_, s, _ = cutLast(s, "=") // an index may have a name: local=http://…
+	if name, rest, ok := strings.Cut(s, "="); ok && !strings.Contains(name, "://") {
+		s = rest // an index may have a name: local=http://…
+	}
 	u, err := url.Parse(s)
 	if err != nil || u.Host == "" {
 		return ""
@@ -155,13 +157,4 @@ func loopbackAddr(s string) string {
 		port = map[string]string{"http": "80", "https": "443", "socks5": "1080"}[u.Scheme]
 	}
 	return net.JoinHostPort(host, port)
-}
-
-// cutLast returns what is behind the first sep before "://", or all of s.
-func cutLast(s, sep string) (string, string, bool) {
-	i, j := strings.Index(s, sep), strings.Index(s, "://")
-	if i < 0 || j < i {
-		return "", s, false
-	}
-	return s[:i], s[i+1:], true
 }

@@ -54,7 +54,9 @@ func (p places) pythons(ctx context.Context) ([]build.Runtime, error) {
 	g.SetLimit(askParallel)
 	for i, bin := range bins {
 		g.Go(func() error {
-			found[i] = describe(gctx, bin)
+			if r := describe(gctx, bin); r != nil && !slices.ContainsFunc(r.Prefixes, p.tooWide) {
+				found[i] = r
+			}
 			return ctx.Err()
 		})
 	}
@@ -159,23 +161,21 @@ func describe(ctx context.Context, bin string) *build.Runtime {
 		return nil
 	}
 	var a answer
-	if json.Unmarshal(out, &a) != nil || a.Implementation != "cpython" || a.Release != "final" {
+	if json.Unmarshal(out, &a) != nil || a.Implementation != "cpython" || a.Release != "final" || len(a.Prefixes) == 0 {
 		return nil
 	}
-	print, err := fingerprint(a.Version, a.Path)
+	mark, err := fingerprint(a.Version, a.Path)
 	if err != nil {
 		return nil
 	}
 	return &build.Runtime{
 		Language: "python", Version: a.Version, Path: a.Path,
-		Prefixes: prefixes(a), Fingerprint: print, Modules: a.Modules,
+		Prefixes: prefixes(a), Fingerprint: mark, Modules: a.Modules,
 	}
 }
 
 // prefixes returns the folders of an installation that a sandbox would not see
-// by itself. A prefix as wide as / or a home folder is never one: the
-// interpreter is then not usable without showing too much, and venv is taken
-// from its abilities by leaving it out.
+// by itself.
 func prefixes(a answer) []string {
 	list := slices.Clone(a.Prefixes)
 	if !strings.HasPrefix(a.Path, list[0]+"/") {
@@ -184,6 +184,12 @@ func prefixes(a answer) []string {
 	list = slices.DeleteFunc(list, standard)
 	slices.Sort(list)
 	return slices.Compact(list)
+}
+
+// tooWide reports whether showing dir would show the machine or its owner's
+// home: an interpreter that needs it is not offered.
+func (p places) tooWide(dir string) bool {
+	return dir == "/" || dir == "/home" || dir == "/etc" || dir == "/var" || p.home != "" && (p.home == dir || strings.HasPrefix(p.home, dir+"/"))
 }
 
 // fingerprint changes whenever the interpreter does.
