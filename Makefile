@@ -6,7 +6,7 @@ SHELL       := /bin/bash
 export CGO_ENABLED := 0
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -s -w -X main.version=$(VERSION)
-HELPER  := internal/adapt/linuxns/helper/bin/sunya-helper
+HELPER  := internal/adapt/linuxns/helper/bin/sunya-launcher
 BIN     := bin/sunya
 GO_SRC  := $(shell find . -name '*.go' -not -path './bin/*') go.mod go.sum
 
@@ -20,7 +20,7 @@ help:
 build: $(BIN)
 
 $(HELPER): $(shell find internal/adapt/linuxns/helper -name '*.go' 2>/dev/null)
-	go build -trimpath -ldflags "-s -w" -o $@ ./internal/adapt/linuxns/helper/cmd
+	go build -trimpath -ldflags "-s -w" -o $@ ./internal/adapt/linuxns/helper/cmd/sunya-launcher
 
 $(BIN): $(HELPER) $(GO_SRC)
 	go build -trimpath -ldflags "$(LDFLAGS)" -o $@ ./cmd/sunya

@@ -14,6 +14,11 @@ type Service struct {
 	UpdateTime time.Time
 }
 
+// BuildRanges is how many ranges of host uids are kept for builds, from 0 on.
+// Services get the ranges above, so that no build ever shares a user with an
+// instance.
+const BuildRanges = 16
+
 // Product names the public API through which a service was described. The core
 // only hands it through, so that the product's own rules (request headers, log
 // resource) can be found again.

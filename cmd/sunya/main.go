@@ -10,6 +10,9 @@ import (
 	"github.com/sunya-cloud/sunya/internal/cli"
 )
 
+// version is set when a release is built (-ldflags -X main.version=…).
+var version string
+
 func main() { os.Exit(run()) }
 
 // run ends the command on the first signal; a second one ends the process.
@@ -25,5 +28,9 @@ func run() int {
 			cancel(cli.Signal{Number: int(n)})
 		}
 	}()
-	return cli.Main(ctx, cli.OSEnv())
+	env := cli.OSEnv()
+	if version != "" {
+		env.Version = version
+	}
+	return cli.Main(ctx, env)
 }

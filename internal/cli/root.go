@@ -12,6 +12,7 @@ import (
 // verbs lists the commands in the order in which help shows them.
 func verbs(env *Env) []*cobra.Command {
 	return []*cobra.Command{
+		newUpCommand(env),
 		newInitCommand(env),
 		newDeployCommand(env),
 		newOpenCommand(env),

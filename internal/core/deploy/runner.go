@@ -72,7 +72,7 @@ type Parts struct {
 	Products   map[sunya.Product]Hooks
 	Now        func() time.Time
 	Log        *slog.Logger
-	Parallel   int // deployments at once; 0: 2
+	Parallel   int // deployments at once, at most sunya.BuildRanges; 0: 2
 }
 
 // Runner carries out pending deployments: those of one service in their order,
@@ -83,7 +83,7 @@ type Runner struct {
 
 	mu   sync.Mutex
 	busy map[string]bool // service names with a deployment under way
-	slot []bool          // build slots in use; each has a uid range of its own
+	slot []bool          // build slots in use; the nth builds in the nth uid range
 }
 
 // New returns a Runner; call Run to make it work.
@@ -91,6 +91,7 @@ func New(p Parts) *Runner {
 	if p.Parallel <= 0 {
 		p.Parallel = 2
 	}
+	p.Parallel = min(p.Parallel, sunya.BuildRanges)
 	return &Runner{
 		Parts: p,
 		kick:  make(chan struct{}, 1),

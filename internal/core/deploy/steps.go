@@ -101,7 +101,7 @@ func (r *run) build(ctx context.Context) error {
 		ID:       r.d.ID,
 		Project:  r.d.Revision.Project,
 		Service:  r.d.Revision.Service,
-		UIDRange: buildRange(r.slot),
+		UIDRange: r.slot,
 		Spec:     r.d.Build,
 		Dir:      dir,
 		Log:      r.journal,
@@ -112,11 +112,6 @@ func (r *run) build(ctx context.Context) error {
 	r.take(res)
 	return r.warn(ctx, res.Warnings)
 }
-
-// buildRange is the uid range of a build slot. Services count upwards from 0,
-// builds downwards from -1, so no build ever shares a user with an instance or
-// with a build that runs beside it.
-func buildRange(slot int) int { return -1 - slot }
 
 // take completes the revision with what was built. The user's variables win
 // over the builder's.

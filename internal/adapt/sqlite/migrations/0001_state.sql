@@ -8,6 +8,8 @@ CREATE TABLE uid_ranges (
     service   TEXT NOT NULL,
     UNIQUE (project, service)
 );
+-- Ranges below 16 belong to builds (sunya.BuildRanges).
+INSERT INTO sqlite_sequence (name, seq) VALUES ('uid_ranges', 15);
 
 CREATE TABLE services (
     name        TEXT PRIMARY KEY,

@@ -1,0 +1,120 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sunya-cloud/sunya/internal/core/sandbox"
+	"github.com/sunya-cloud/sunya/internal/node"
+)
+
+// upFlags are the flags of sunya up, as they are written.
+type upFlags struct {
+	cfg       node.Config
+	isolation string
+	proxies   []string
+}
+
+func newUpCommand(env *Env) *cobra.Command {
+	f := &upFlags{}
+	cmd := &cobra.Command{
+		Use:   "up",
+		Short: "Start the platform in the foreground.",
+		Long: "Start the platform in the foreground.\n\n" +
+			"Everything is in this one process and one data directory. Ctrl-C drains\n" +
+			"requests, stops all instances and leaves nothing behind.",
+		Example: "sunya up\nsunya up --public :80 --domain apps.example.org",
+		Args:    args(0, 0, ""),
+		RunE:    func(cmd *cobra.Command, _ []string) error { return runUp(cmd.Context(), env, f) },
+	}
+	fs := cmd.Flags()
+	fs.StringVar(&f.cfg.Data, "data", "", "data directory (default "+node.DefaultData(env.Getenv)+")")
+	fs.StringArrayVar(&f.cfg.Listen, "listen", nil, "address, as HOST:PORT[,roles=apps+api+console]; may be repeated (default "+node.DefaultListen+" with all roles)")
+	fs.StringArrayVar(&f.cfg.Public, "public", nil, "address that serves apps only, such as :80; may be repeated")
+	fs.StringVar(&f.cfg.Domain, "domain", node.DefaultDomain, "what names of services stand in front of")
+	fs.DurationVar(&f.cfg.IdleTimeout, "idle-timeout", node.DefaultIdleTimeout, "from an instance's last request to its stop")
+	fs.StringVar(&f.isolation, "isolation", "", "refuse to start with less than: full, user, none (default: the best this machine has)")
+	fs.StringVar(&f.cfg.TLSCert, "tls-cert", "", "certificate (PEM) for the --public addresses")
+	fs.StringVar(&f.cfg.TLSKey, "tls-key", "", "its private key (PEM)")
+	fs.StringSliceVar(&f.proxies, "trusted-proxy", nil, "peers whose X-Forwarded headers are believed, as CIDR; may be repeated")
+	fs.BoolVar(&f.cfg.Ephemeral, "ephemeral", false, "keep data in a directory that is removed at the end")
+	return cmd
+}
+
+// config turns what was written into what the node takes.
+func (f *upFlags) config(env *Env) (node.Config, error) {
+	cfg := f.cfg
+	cfg.Version = env.Version
+	cfg.Project = env.flags.Project
+	switch f.isolation {
+	case "", string(sandbox.Full), string(sandbox.User), string(sandbox.None):
+		cfg.Isolation = sandbox.Level(f.isolation)
+	default:
+		return cfg, usagef("--isolation: %q is not a level: use full, user or none", f.isolation)
+	}
+	for _, p := range f.proxies {
+		prefix, err := parsePrefix(p)
+		if err != nil {
+			return cfg, usagef("--trusted-proxy: %q is not an address range: use CIDR such as 10.0.0.0/8", p)
+		}
+		cfg.TrustedProxies = append(cfg.TrustedProxies, prefix)
+	}
+	if cfg.Data == "" && !cfg.Ephemeral {
+		cfg.Data = node.DefaultData(env.Getenv)
+	}
+	if cfg.Data != "" && !filepath.IsAbs(cfg.Data) {
+		cfg.Data = filepath.Join(env.Dir, cfg.Data)
+	}
+	return cfg, nil
+}
+
+// parsePrefix reads a CIDR or a single address.
+func parsePrefix(s string) (netip.Prefix, error) {
+	if !strings.Contains(s, "/") {
+		a, err := netip.ParseAddr(s)
+		if err != nil {
+			return netip.Prefix{}, err
+		}
+		return a.Prefix(a.BitLen())
+	}
+	return netip.ParsePrefix(s)
+}
+
+func runUp(ctx context.Context, env *Env, f *upFlags) error {
+	cfg, err := f.config(env)
+	if err != nil {
+		return err
+	}
+	n, err := node.Open(ctx, cfg, env.logger())
+	if err != nil {
+		return err
+	}
+	fmt.Fprint(env.Stdout, n.Banner())
+	err = n.Run(ctx)
+	var sig Signal
+	if err == nil && errors.As(context.Cause(ctx), &sig) {
+		env.infof("stopped (%v)", sig)
+	}
+	return err
+}
+
+// logger is the server's own log, on stderr.
+func (e *Env) logger() *slog.Logger {
+	level := slog.LevelWarn
+	switch e.flags.Verbosity {
+	case "debug":
+		level = slog.LevelDebug
+	case "info":
+		level = slog.LevelInfo
+	case "error", "critical", "none":
+		level = slog.LevelError
+	}
+	return slog.New(slog.NewTextHandler(e.Stderr, &slog.HandlerOptions{Level: level}))
+}

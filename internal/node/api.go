@@ -1,0 +1,95 @@
+package node
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"slices"
+	"time"
+
+	"google.golang.org/grpc"
+
+	"github.com/sunya-cloud/sunya"
+	"github.com/sunya-cloud/sunya/internal/core/front"
+	"github.com/sunya-cloud/sunya/internal/wire/appenginev1"
+	"github.com/sunya-cloud/sunya/internal/wire/loggingv2"
+	"github.com/sunya-cloud/sunya/internal/wire/lro"
+	"github.com/sunya-cloud/sunya/internal/wire/storagev1"
+	"github.com/sunya-cloud/sunya/internal/wire/sunyav1"
+	"github.com/sunya-cloud/sunya/internal/wire/transcode"
+
+	"cloud.google.com/go/longrunning/autogen/longrunningpb"
+)
+
+// api is everything that the API hosts answer.
+type api struct {
+	grpc   *grpc.Server
+	routes []front.Route
+}
+
+func newAPI(n *Node, log *slog.Logger) (*api, error) {
+	a := &api{grpc: grpc.NewServer(transcode.ServerOptions(log)...)}
+	gae := appenginev1.New(appenginev1.Deps{
+		Admin:     n.products.appengine,
+		Instances: n.instancesOf,
+		Log:       log,
+	})
+	gae.Register(a.grpc)
+	logging := loggingv2.New(n.storage.logs, n.serve.hub, time.Now)
+	logging.Register(a.grpc)
+	longrunningpb.RegisterOperationsServer(a.grpc, lro.New(n.products.operations, gae.Operations()))
+
+	for _, t := range []struct {
+		api      transcode.API
+		patterns []string
+	}{
+		{appenginev1.Descriptor(), []string{"/v1/apps", "/v1/apps/"}},
+		{logging2(), []string{"/v2/entries:list", "/v2/entries:write", "/v2/entries:tail", "/v2/projects/", "/v2/monitoredResourceDescriptors"}},
+	} {
+		h, err := transcode.New(a.grpc, t.api, log)
+		if err != nil {
+			return nil, fmt.Errorf("serve %s: %w", t.api.Name, err)
+		}
+		for _, p := range t.patterns {
+			a.add("", t.api.Name, p, front.Local, h)
+		}
+	}
+	storage := storagev1.New(n.products.objects, log)
+	for _, p := range storagev1.Prefixes() {
+		a.add("", "storage.googleapis.com", p, front.Local, storage)
+	}
+	a.add(http.MethodGet, "", "/", front.Local, n.root(storage))
+	own := sunyav1.Handler(n, log)
+	a.add(http.MethodGet, "", "/sunya/v1/", front.Local, own)
+	a.add(http.MethodGet, "", "/healthz", front.Public, front.Health(n.ready))
+	return a, nil
+}
+
+func (a *api) add(method, api, pattern string, perm front.Permission, h http.Handler) {
+	a.routes = append(a.routes, front.Route{Method: method, API: api, Pattern: pattern, Permission: perm, Handler: h})
+}
+
+// instancesOf returns the instances of one revision.
+func (n *Node) instancesOf(_ context.Context, revision string) ([]sunya.Instance, error) {
+	all := n.serve.activator.Instances()
+	return slices.DeleteFunc(all, func(i sunya.Instance) bool { return i.Revision != revision }), nil
+}
+
+// logging2 describes Cloud Logging's API.
+func logging2() transcode.API {
+	return transcode.API{Name: "logging.googleapis.com", Services: []string{"google.logging.v2.LoggingServiceV2"}}
+}
+
+// root answers what no other route has: a browser that opens the address, and
+// reads of objects in the XML API's form, /BUCKET/OBJECT.
+func (n *Node) root(storage http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/" {
+			storage.ServeHTTP(w, r)
+			return
+		}
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		fmt.Fprintf(w, "Sunya %s\n\nThis is the address of the APIs. Apps answer at %s\nDeploy one:  sunya deploy DIR\n", n.cfg.Version, n.url("<name>"))
+	})
+}

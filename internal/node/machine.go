@@ -1,0 +1,149 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/netip"
+	"os"
+
+	"github.com/sunya-cloud/sunya/internal/adapt/account"
+	"github.com/sunya-cloud/sunya/internal/adapt/datadir"
+	"github.com/sunya-cloud/sunya/internal/adapt/hoststack"
+	"github.com/sunya-cloud/sunya/internal/adapt/linuxns"
+	"github.com/sunya-cloud/sunya/internal/adapt/usernet"
+	"github.com/sunya-cloud/sunya/internal/core/front"
+)
+
+// machine is what needs the rights that the process was started with: the data
+// directory, the sockets, the launcher. Everything after it runs without them.
+type machine struct {
+	owner     int // uid that started the server
+	dir       *datadir.Dir
+	host      *hoststack.Host
+	listeners []front.Listener
+	engine    *linuxns.Engine
+}
+
+// openMachine does all that may need root and then gives root up.
+func openMachine(ctx context.Context, cfg Config, log *slog.Logger) (m *machine, err error) {
+	m = &machine{owner: os.Getuid()}
+	defer func() {
+		if err != nil {
+			m, err = nil, errors.Join(err, m.close())
+		}
+	}()
+	acct := account.Service()
+	m.dir, err = datadir.Open(cfg.Data, datadir.Owner{UID: acct.UID, GID: acct.GID})
+	if err != nil {
+		return m, err
+	}
+	if m.listeners, err = listen(ctx, cfg, log); err != nil {
+		return m, err
+	}
+	if m.host, err = hoststack.Discover(ctx); err != nil {
+		return m, fmt.Errorf("look at the machine: %w", err)
+	}
+	if m.engine, err = m.openEngine(ctx, cfg, acct, log); err != nil {
+		return m, err
+	}
+	if err := acct.Become(); err != nil {
+		return m, fmt.Errorf("give up root: %w", err)
+	}
+	return m, nil
+}
+
+// openEngine starts or finds the launcher.
+func (m *machine) openEngine(ctx context.Context, cfg Config, acct account.Account, log *slog.Logger) (*linuxns.Engine, error) {
+	policy := usernet.Policy{Allow: addresses(m.host.Loopback())}
+	return linuxns.Open(ctx, linuxns.Config{
+		DataDir:   m.dir.Path(),
+		ServerUID: acct.UID,
+		ServerGID: acct.GID,
+		Level:     cfg.Isolation,
+		HostPaths: m.host.Prefixes(),
+		Network: func(id string, link *os.File) (io.Closer, error) {
+			return usernet.Attach(link, policy, log.With("sandbox", id))
+		},
+		Log: log,
+	})
+}
+
+// addresses parses the IP:port pairs of list; names are left out.
+func addresses(list []string) []netip.AddrPort {
+	var out []netip.AddrPort
+	for _, s := range list {
+		if a, err := netip.ParseAddrPort(s); err == nil {
+			out = append(out, a)
+		}
+	}
+	return out
+}
+
+// listen opens every socket that the configuration names.
+func listen(ctx context.Context, cfg Config, log *slog.Logger) ([]front.Listener, error) {
+	var specs []front.Spec
+	for _, s := range cfg.Listen {
+		spec, err := front.ParseSpec(s)
+		if err != nil {
+			return nil, fmt.Errorf("--listen: %w", err)
+		}
+		specs = append(specs, spec)
+	}
+	public := len(specs)
+	for _, addr := range cfg.Public {
+		spec, err := front.ParseSpec(addr + ",roles=apps")
+		if err != nil {
+			return nil, fmt.Errorf("--public: %w", err)
+		}
+		specs = append(specs, spec)
+	}
+	cert, err := certificate(cfg, log)
+	if err != nil {
+		return nil, err
+	}
+	var out []front.Listener
+	for i, spec := range specs {
+		l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", spec.Addr())
+		if err != nil {
+			for _, open := range out {
+				err = errors.Join(err, open.Close())
+			}
+			return nil, fmt.Errorf("listen on %s: %w", spec.Addr(), err)
+		}
+		fl := front.Listener{Listener: l, Roles: spec.Roles}
+		if i >= public {
+			fl.TLS = cert
+		}
+		out = append(out, fl)
+	}
+	return out, nil
+}
+
+// certificate loads the one that the public listeners use, if there is one.
+func certificate(cfg Config, log *slog.Logger) (*front.Certificate, error) {
+	if cfg.TLSCert == "" {
+		return nil, nil
+	}
+	return front.LoadCertificate(cfg.TLSCert, cfg.TLSKey, log)
+}
+
+// close gives back what open took, as far as it got. Sandboxes end.
+func (m *machine) close() error {
+	var err error
+	if m.engine != nil {
+		err = m.engine.Shutdown(context.Background())
+	}
+	for _, l := range m.listeners {
+		if e := l.Close(); e != nil && !errors.Is(e, net.ErrClosed) {
+			err = errors.Join(err, e)
+		}
+	}
+	if m.dir != nil {
+		err = errors.Join(err, m.dir.Close())
+	}
+	return err
+}

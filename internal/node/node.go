@@ -1,0 +1,213 @@
+package node
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"os"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/sunya-cloud/sunya"
+	"github.com/sunya-cloud/sunya/internal/adapt/peeruid"
+	"github.com/sunya-cloud/sunya/internal/core/front"
+)
+
+// Node is a whole server.
+type Node struct {
+	cfg     Config
+	log     *slog.Logger
+	started time.Time
+	isReady atomic.Bool
+
+	machine  *machine
+	storage  *storage
+	serve    *serve
+	products *products
+	server   *front.Server
+}
+
+// Open makes a server ready to Run. It does what needs root first and then
+// gives root up for the whole process. The caller must Run it or Close it.
+func Open(ctx context.Context, cfg Config, log *slog.Logger) (n *Node, err error) {
+	if err := cfg.complete(); err != nil {
+		return nil, err
+	}
+	n = &Node{cfg: cfg, log: log, started: time.Now()}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, n.Close())
+		}
+	}()
+	if n.machine, err = openMachine(ctx, cfg, log); err != nil {
+		return n, err
+	}
+	if n.storage, err = openStorage(ctx, n.machine.dir, log); err != nil {
+		return n, err
+	}
+	n.serve = newServe(cfg, n.machine, n.storage, log)
+	if n.products, err = newProducts(cfg, n.url, n.machine, n.storage, n.serve, log); err != nil {
+		return n, err
+	}
+	if n.server, err = n.newServer(); err != nil {
+		return n, err
+	}
+	return n, nil
+}
+
+// drain is how long requests may go on after the end was asked for.
+const drain = 10 * time.Second
+
+func (n *Node) newServer() (*front.Server, error) {
+	a, err := newAPI(n, n.log)
+	if err != nil {
+		return nil, err
+	}
+	token, err := n.adminToken()
+	if err != nil {
+		return nil, err
+	}
+	f, err := front.New(front.Config{
+		Domain:         n.cfg.Domain,
+		Routes:         a.routes,
+		GRPC:           a.grpc,
+		Apps:           n.serve.gateway,
+		Owners:         []int{0, n.machine.owner},
+		PeerUID:        peeruid.Lookup,
+		Token:          token,
+		TrustedProxies: n.cfg.TrustedProxies,
+		Now:            time.Now,
+		Log:            n.log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	s := f.NewServer(n.machine.listeners)
+	s.Drain = drain
+	return s, nil
+}
+
+// adminToken reads the token that remote API calls carry, or makes one.
+func (n *Node) adminToken() (string, error) {
+	path := n.machine.dir.Join("keys", "admin.token")
+	b, err := os.ReadFile(path)
+	if err == nil && len(b) > 0 {
+		return string(b), nil
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", fmt.Errorf("read admin token: %w", err)
+	}
+	token := rand.Text()
+	if err := os.WriteFile(path, []byte(token), 0o600); err != nil {
+		return "", fmt.Errorf("write admin token: %w", err)
+	}
+	return token, nil
+}
+
+// Run serves until ctx ends, then drains, stops every instance and closes.
+func (n *Node) Run(ctx context.Context) error {
+	err := n.run(ctx)
+	if ctx.Err() != nil {
+		err = nil
+	}
+	return errors.Join(err, n.Close())
+}
+
+// run starts the parts in the order in which they need each other. The request
+// log must outlive the requests, so the hub stops last.
+func (n *Node) run(ctx context.Context) error {
+	hub, stopHub := context.WithCancel(context.WithoutCancel(ctx))
+	hubEnd := make(chan error, 1)
+	go func() { hubEnd <- n.serve.hub.Run(hub) }()
+	defer func() { stopHub(); <-hubEnd }()
+
+	if err := n.serve.catalog.Load(ctx); err != nil {
+		return err
+	}
+	if err := n.serve.activator.Adopt(ctx); err != nil {
+		return err
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	for _, part := range []func(context.Context) error{
+		n.storage.logs.Run,
+		n.serve.instances.Run,
+		n.serve.activator.Run,
+		n.products.objects.Run,
+		n.products.runner.Run,
+		n.server.Run,
+	} {
+		group.Go(func() error { return part(ctx) })
+	}
+	n.isReady.Store(true)
+	err := group.Wait()
+	n.isReady.Store(false)
+	return errors.Join(err, n.stopInstances(ctx))
+}
+
+// stopTimeout bounds the stop of all instances; their own grace is within it.
+const stopTimeout = 25 * time.Second
+
+func (n *Node) stopInstances(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
+	defer cancel()
+	return n.serve.activator.Shutdown(ctx)
+}
+
+// Close gives everything back; a Node that has Run is closed.
+func (n *Node) Close() error {
+	var err error
+	if n.storage != nil {
+		err = n.storage.close()
+		n.storage = nil
+	}
+	if n.machine != nil {
+		err = errors.Join(err, n.machine.close())
+		n.machine = nil
+	}
+	return err
+}
+
+// ready is nil once requests are served.
+func (n *Node) ready() error {
+	if !n.isReady.Load() {
+		return sunya.Errorf(sunya.Unavailable, "", "the server is starting")
+	}
+	return nil
+}
+
+// url returns the URL under which a label answers.
+func (n *Node) url(label string) string {
+	host := label + "." + n.cfg.Domain
+	l, ok := n.appsListener()
+	if !ok {
+		return "http://" + host
+	}
+	scheme, usual := "http", "80"
+	if l.TLS != nil {
+		scheme, usual = "https", "443"
+	}
+	if _, port, err := net.SplitHostPort(l.Addr().String()); err == nil && port != usual {
+		host = net.JoinHostPort(host, port)
+	}
+	return scheme + "://" + host
+}
+
+// appsListener is the listener that URLs of apps lead to: a public one if there
+// is one.
+func (n *Node) appsListener() (found front.Listener, ok bool) {
+	for _, l := range n.machine.listeners {
+		if !l.Roles.Has(front.Apps) {
+			continue
+		}
+		if !ok || l.Roles == front.Apps {
+			found, ok = l, true
+		}
+	}
+	return found, ok
+}

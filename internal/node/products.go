@@ -1,0 +1,132 @@
+package node
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"path/filepath"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/sunya-cloud/sunya"
+	"github.com/sunya-cloud/sunya/internal/core/appengine"
+	"github.com/sunya-cloud/sunya/internal/core/build"
+	"github.com/sunya-cloud/sunya/internal/core/build/source"
+	"github.com/sunya-cloud/sunya/internal/core/deploy"
+	"github.com/sunya-cloud/sunya/internal/core/logs"
+	"github.com/sunya-cloud/sunya/internal/core/objects"
+	"github.com/sunya-cloud/sunya/internal/core/operations"
+)
+
+// products is what users deploy to: storage for their source, operations,
+// builds, deployments, App Engine.
+type products struct {
+	objects    *objects.Service
+	operations *operations.Service
+	builder    *build.Runner
+	runner     *deploy.Runner
+	appengine  *appengine.Admin
+}
+
+// The limits of what may be uploaded: a file of a source, and all objects.
+const (
+	maxObject  = 512 << 20
+	maxObjects = 64 << 30
+)
+
+func newProducts(cfg Config, url func(label string) string, m *machine, st *storage, s *serve, log *slog.Logger) (*products, error) {
+	p := &products{
+		objects:    objects.New(st.state, st.blobs, time.Now, log, objects.Options{MaxObjectBytes: maxObject, MaxTotalBytes: maxObjects}),
+		operations: operations.New(st.state),
+	}
+	var err error
+	p.builder, err = build.New(build.Options{
+		Engine:   m.engine,
+		Layers:   st.layers,
+		Machine:  m.host.Machine(),
+		CacheDir: m.dir.Join("cache"),
+		Now:      time.Now,
+		Log:      log,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("prepare builds: %w", err)
+	}
+	p.appengine = appengine.New(appengine.Parts{
+		Store:        st.state,
+		Catalog:      s.catalog,
+		Operations:   p.operations,
+		Objects:      liveObjects{p.objects},
+		Runtimes:     runtimes{p.builder, m.host.Machine()},
+		CheckPath:    source.CheckPath,
+		EnsureBucket: p.ensureBucket,
+		Kick:         func() { p.runner.Kick() },
+		Domain:       cfg.Domain,
+		URL:          url,
+		SourceHosts:  []string{"localhost", "127.0.0.1", "api." + cfg.Domain},
+		Location:     "local",
+		Now:          time.Now,
+		NewID:        uuid.NewString,
+	})
+	p.runner = deploy.New(deploy.Parts{
+		Store:      st.state,
+		Operations: p.operations,
+		Catalog:    s.catalog,
+		Builder:    p.builder,
+		Sources:    source.New(sourceObjects{p.objects}, source.Limits{}),
+		Workspace:  m.dir,
+		Prover:     s.activator,
+		Journal: func(d *sunya.Deployment) deploy.Journal {
+			return logs.NewBuildWriter(s.hub, d.Revision.Project, d.ID, time.Now)
+		},
+		Products: map[sunya.Product]deploy.Hooks{sunya.AppEngine: p.appengine},
+		Now:      time.Now,
+		Log:      log,
+	})
+	return p, nil
+}
+
+// ensureBucket makes a bucket of an application exist.
+func (p *products) ensureBucket(ctx context.Context, project, bucket string) error {
+	_, err := p.objects.EnsureBucket(ctx, objects.Bucket{Name: bucket, Project: project, Location: "LOCAL"})
+	return err
+}
+
+// liveObjects finds the live generation of an object.
+type liveObjects struct{ *objects.Service }
+
+// GetObject implements appengine.Objects.
+func (o liveObjects) GetObject(ctx context.Context, bucket, name string) (*objects.Object, error) {
+	return o.Get(ctx, bucket, name, 0, objects.Conditions{})
+}
+
+// sourceObjects reads the files of a source.
+type sourceObjects struct{ *objects.Service }
+
+// Open implements source.Objects.
+func (o sourceObjects) Open(ctx context.Context, bucket, name string) (io.ReadSeekCloser, error) {
+	_, body, err := o.Read(ctx, bucket, name, 0, objects.Conditions{})
+	return body, err
+}
+
+// runtimes tells App Engine what can be built here.
+type runtimes struct {
+	builder *build.Runner
+	machine build.Machine
+}
+
+// Resolve implements appengine.Runtimes. What will really be used is decided,
+// and said, by the build.
+func (r runtimes) Resolve(runtime string) (note string, err error) {
+	return "", r.builder.Check(sunya.BuildSpec{Runtime: runtime})
+}
+
+// Names implements appengine.Runtimes.
+func (r runtimes) Names() []string {
+	var out []string
+	for _, rt := range r.machine.Runtimes {
+		out = append(out, fmt.Sprintf("%s %s (%s)", rt.Language, rt.Version, filepath.Dir(rt.Path)))
+	}
+	return out
+}

@@ -1,0 +1,110 @@
+package node
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/sunya-cloud/sunya"
+	"github.com/sunya-cloud/sunya/internal/core/activator"
+	"github.com/sunya-cloud/sunya/internal/core/appengine"
+	"github.com/sunya-cloud/sunya/internal/core/gateway"
+	"github.com/sunya-cloud/sunya/internal/core/instance"
+	"github.com/sunya-cloud/sunya/internal/core/logs"
+	"github.com/sunya-cloud/sunya/internal/core/serving"
+)
+
+// serve is the request path and the life of instances.
+type serve struct {
+	hub       *logs.Hub
+	catalog   *serving.Catalog
+	instances *instance.Manager
+	activator *activator.Activator
+	gateway   *gateway.Gateway
+}
+
+func newServe(cfg Config, m *machine, st *storage, log *slog.Logger) *serve {
+	s := &serve{
+		hub:     logs.NewHub(st.logs, time.Now, log, logs.HubOptions{}),
+		catalog: serving.NewCatalog(st.state, log),
+	}
+	s.instances = instance.New(instance.Parts{
+		Engine:     m.engine,
+		Layers:     st.layers,
+		Directory:  s.catalog,
+		Output:     s.collect,
+		Sink:       s.hub,
+		LogName:    logNamer(appengine.SystemLog),
+		CheckImage: m.checkImage,
+		Now:        time.Now,
+		Log:        log,
+	}, instance.Options{})
+	s.activator = activator.New(s.instances, activator.Options{Idle: cfg.IdleTimeout}, time.Now, log)
+	s.catalog.Watch(s.reached)
+	s.gateway = gateway.New(gateway.Parts{
+		Catalog:    s.catalog,
+		Slots:      s.activator,
+		Decorators: map[sunya.Product]gateway.Decorator{sunya.AppEngine: appEngineHeaders{}},
+		Sink:       s.hub,
+		LogName:    logNamer(appengine.RequestLog),
+		Now:        time.Now,
+		Log:        log,
+	}, gateway.Options{Domains: []string{cfg.Domain}, TrustedProxies: cfg.TrustedProxies})
+	return s
+}
+
+// reached tells the activator how requests get to a revision.
+func (s *serve) reached(rev *sunya.Revision, how serving.Reach) {
+	switch how {
+	case serving.ByTraffic:
+		s.activator.Warm(rev)
+	case serving.ByHost:
+		s.activator.Cool(rev)
+	default:
+		s.activator.Drain(rev)
+	}
+}
+
+// collect carries one stream of an instance into the log.
+func (s *serve) collect(rev *sunya.Revision, id, stream string, r io.ReadCloser) {
+	defer r.Close()
+	c := logs.NewCollector(s.hub, logs.Meta{
+		LogName:  logs.LogName(rev.Project, stream),
+		Resource: appengine.LogResource(rev),
+		Labels:   map[string]string{"clone_id": id},
+	}, time.Now)
+	// It ends with its stream: there is nobody to tell and nothing to do.
+	_ = c.Run(context.Background(), r)
+}
+
+// logNamer names one log of every revision.
+func logNamer(name string) func(*sunya.Revision) (string, logs.Resource) {
+	return func(rev *sunya.Revision) (string, logs.Resource) {
+		return logs.LogName(rev.Project, name), appengine.LogResource(rev)
+	}
+}
+
+// checkImage refuses an image that was built on a runtime which is no longer
+// on this machine.
+func (m *machine) checkImage(img sunya.Image) error {
+	if img.Stack != sunya.HostStack || img.Fingerprint == "" || m.host.Has(img.Fingerprint) {
+		return nil
+	}
+	return sunya.Errorf(sunya.FailedPrecondition, "", "this was built with %s, which is no longer on this machine: deploy it again", img.Runtime)
+}
+
+// appEngineHeaders adds App Engine's request headers at the gateway.
+type appEngineHeaders struct{}
+
+// Decorate implements gateway.Decorator.
+func (appEngineHeaders) Decorate(h http.Header, info gateway.RequestInfo) {
+	d := appengine.Decorator{Hostname: func(string) string { return info.DefaultHost }}
+	d.Decorate(h, appengine.RequestInfo{
+		ClientIP: info.ClientIP,
+		HTTPS:    info.Scheme == "https",
+		LogID:    info.RequestID,
+		Project:  info.Revision.Project,
+	})
+}

@@ -1,0 +1,88 @@
+package node
+
+import (
+	"cmp"
+	"context"
+	"slices"
+
+	"github.com/sunya-cloud/sunya/internal/core/front"
+	"github.com/sunya-cloud/sunya/internal/core/health"
+	"github.com/sunya-cloud/sunya/internal/wire/sunyav1"
+)
+
+// Status implements sunyav1.Source.
+func (n *Node) Status(ctx context.Context) (*sunyav1.Status, error) {
+	report := n.machine.engine.Report()
+	st := &sunyav1.Status{
+		Version:   n.cfg.Version,
+		StartTime: n.started,
+		Level:     string(report.Level),
+		Facts:     report.Facts,
+		Missing:   report.Missing,
+		DataDir:   n.machine.dir.Path(),
+		Domain:    n.cfg.Domain,
+		AppsURL:   n.url("*"),
+		Project:   n.cfg.Project,
+		Listeners: n.listeners(),
+		Services:  n.services(),
+		Instances: n.instances(ctx),
+	}
+	return st, nil
+}
+
+func (n *Node) listeners() []sunyav1.Listener {
+	var out []sunyav1.Listener
+	for _, l := range n.machine.listeners {
+		row := sunyav1.Listener{Address: l.Addr().String()}
+		for _, r := range []struct {
+			role front.Role
+			name string
+		}{{front.Apps, "apps"}, {front.API, "api"}, {front.Console, "console"}} {
+			if l.Roles.Has(r.role) {
+				row.Roles = append(row.Roles, r.name)
+			}
+		}
+		out = append(out, row)
+	}
+	return out
+}
+
+func (n *Node) services() []sunyav1.Service {
+	table := n.serve.catalog.Table()
+	out := []sunyav1.Service{}
+	for _, s := range table.Services() {
+		row := sunyav1.Service{Name: s.Name, Project: s.Project, Product: string(s.Product), Revisions: len(table.Revisions(s.Name))}
+		for _, h := range table.Hosts(s.Name) {
+			if h.Revision == "" {
+				row.URLs = append(row.URLs, n.url(h.Label))
+			}
+		}
+		out = append(out, row)
+	}
+	slices.SortFunc(out, func(a, b sunyav1.Service) int { return cmp.Compare(a.Name, b.Name) })
+	return out
+}
+
+func (n *Node) instances(ctx context.Context) []sunyav1.Instance {
+	out := []sunyav1.Instance{}
+	for _, i := range n.serve.instances.Instances() {
+		out = append(out, sunyav1.Instance{
+			ID:          i.ID,
+			Revision:    i.Revision,
+			State:       string(i.State),
+			StartTime:   i.StartTime,
+			InFlight:    i.InFlight,
+			MemoryBytes: n.serve.instances.MemoryBytes(ctx, i.ID),
+		})
+	}
+	return out
+}
+
+// Doctor implements sunyav1.Source.
+func (n *Node) Doctor(ctx context.Context) ([]health.Check, error) {
+	out := []health.Check{}
+	for _, c := range []health.Checker{n.machine.engine, n.storage.state, n.storage.logs} {
+		out = append(out, c.Check(ctx)...)
+	}
+	return out, nil
+}

@@ -1,0 +1,59 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/sunya-cloud/sunya/internal/adapt/datadir"
+	"github.com/sunya-cloud/sunya/internal/adapt/disk"
+	"github.com/sunya-cloud/sunya/internal/adapt/logdb"
+	"github.com/sunya-cloud/sunya/internal/adapt/sqlite"
+)
+
+// storage is everything that survives the process.
+type storage struct {
+	state  *sqlite.DB
+	logs   *logdb.Store
+	blobs  *disk.Blobs
+	layers *disk.Layers
+}
+
+// sweepGrace is how old a blob or layer without an owner must be before it is
+// removed: longer than any upload or build holds one before its record exists.
+const sweepGrace = 24 * time.Hour
+
+func openStorage(ctx context.Context, dir *datadir.Dir, log *slog.Logger) (s *storage, err error) {
+	s = &storage{}
+	defer func() {
+		if err != nil {
+			s, err = nil, errors.Join(err, s.close())
+		}
+	}()
+	if s.state, err = sqlite.Open(ctx, dir.Join("state.db"), log); err != nil {
+		return s, err
+	}
+	if s.logs, err = logdb.Open(ctx, dir.Join("logs"), time.Now, log, logdb.Options{}); err != nil {
+		return s, fmt.Errorf("open logs: %w", err)
+	}
+	if s.blobs, err = disk.OpenBlobs(dir.Join("blobs"), sweepGrace, time.Now); err != nil {
+		return s, fmt.Errorf("open blobs: %w", err)
+	}
+	if s.layers, err = disk.OpenLayers(dir.Join("layers"), sweepGrace, time.Now); err != nil {
+		return s, fmt.Errorf("open layers: %w", err)
+	}
+	return s, nil
+}
+
+func (s *storage) close() error {
+	var err error
+	if s.logs != nil {
+		err = s.logs.Close()
+	}
+	if s.state != nil {
+		err = errors.Join(err, s.state.Close())
+	}
+	return err
+}
