@@ -35,7 +35,7 @@ func (b *Backoff) Ended(now time.Time, ran time.Duration) {
 	}
 	b.crashes++
 	if b.crashes > freeCrashes {
-		b.until = now.Add(pause(b.crashes - freeCrashes))
+		b.until = now.Add(backoffFirst) // no longer: it does start, and requests ask for it
 	}
 }
 

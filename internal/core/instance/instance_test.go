@@ -402,7 +402,7 @@ func TestBackoff(t *testing.T) {
 	if b.Wait(now) != 0 {
 		t.Error("a long run is held against the program")
 	}
-	for n, want := range []time.Duration{0, 0, 0, 1, 2} {
+	for n, want := range []time.Duration{0, 0, 0, 1, 1} {
 		b.Ended(now, time.Second)
 		if got := b.Wait(now); got != want*time.Second {
 			t.Errorf("after %d quick ends wait = %v, want %v", n+1, got, want*time.Second)

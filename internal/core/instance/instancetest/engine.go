@@ -48,9 +48,6 @@ func (e *Engine) Start(_ context.Context, spec sandbox.Spec) (sandbox.Sandbox, e
 // New starts a program.
 func (e *Engine) New(spec sandbox.Spec) *Box {
 	b := newBox(spec)
-	e.mu.Lock()
-	e.boxes = append(e.boxes, b)
-	e.mu.Unlock()
 	h := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprint(w, spec.ID)
 	}))
@@ -58,6 +55,9 @@ func (e *Engine) New(spec sandbox.Spec) *Box {
 		h = e.Handler(b)
 	}
 	b.server = &http.Server{Handler: h, Protocols: protocols()}
+	e.mu.Lock()
+	e.boxes = append(e.boxes, b)
+	e.mu.Unlock()
 	go b.boot(e)
 	return b
 }
