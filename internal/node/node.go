@@ -135,6 +135,8 @@ func (n *Node) run(ctx context.Context) error {
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	for _, part := range []func(context.Context) error{
+		n.watchLauncher,
+		n.tidy,
 		n.storage.logs.Run,
 		n.serve.instances.Run,
 		n.serve.activator.Run,
