@@ -1,0 +1,31 @@
+package sqlite_test
+
+import (
+	"testing"
+
+	"github.com/sunya-cloud/sunya/internal/adapt/storetest"
+	"github.com/sunya-cloud/sunya/internal/core/deploy"
+	"github.com/sunya-cloud/sunya/internal/core/objects"
+	"github.com/sunya-cloud/sunya/internal/core/operations"
+	"github.com/sunya-cloud/sunya/internal/core/serving"
+)
+
+func TestServing(t *testing.T) {
+	storetest.Serving(t, func(t testing.TB) serving.Store { return open(t) })
+}
+
+func TestOperations(t *testing.T) {
+	storetest.Operations(t, func(t testing.TB) operations.Store { return open(t) })
+}
+
+func TestDeployments(t *testing.T) {
+	storetest.Deployments(t, func(t testing.TB) deploy.Store { return open(t) })
+}
+
+func TestAppEngine(t *testing.T) {
+	storetest.AppEngine(t, func(t testing.TB) storetest.AppEngineStore { return open(t) })
+}
+
+func TestObjects(t *testing.T) {
+	storetest.Objects(t, func(t testing.TB) objects.Store { return open(t) })
+}
