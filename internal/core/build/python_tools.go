@@ -130,6 +130,7 @@ func (b *pythonBuild) toolLayer(ctx context.Context, host Runtime, name, target,
 		b.Printf("Fetching %s, once for this machine", name)
 		env := b.installEnv()
 		env["SUNYA_PYTHON"] = host.Path
+		env["PIP_RETRIES"] = "1" // where uv cannot be had, say so soon
 		env["UV_CACHE_DIR"], env["PIP_CACHE_DIR"] = buildMount+"/tmp/uv", buildMount+"/tmp/pip"
 		delete(env, "VIRTUAL_ENV")
 		mounts := append(slices.Clone(with), sandbox.Mount{Source: dir, Target: target, Writable: true})

@@ -1,0 +1,334 @@
+package build_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/sunya-cloud/sunya"
+	"github.com/sunya-cloud/sunya/internal/adapt/disk"
+	"github.com/sunya-cloud/sunya/internal/core/build"
+	"github.com/sunya-cloud/sunya/internal/core/sandbox"
+)
+
+// bench is a Runner whose steps are played.
+type bench struct {
+	*build.Runner
+	engine *scriptEngine
+	data   string
+	src    string
+	log    bytes.Buffer
+}
+
+func newBench(t *testing.T, play func(ctx context.Context, s sandbox.Spec, out io.Writer) sandbox.Exit) *bench {
+	t.Helper()
+	b := &bench{engine: &scriptEngine{play: play}, data: t.TempDir(), src: t.TempDir()}
+	store, err := disk.OpenLayers(filepath.Join(b.data, "layers"), time.Hour, time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.Runner, err = build.New(build.Options{
+		Engine: b.engine, Layers: store, CacheDir: filepath.Join(b.data, "cache"), Now: time.Now, Log: slog.New(slog.DiscardHandler),
+		Machine: build.Machine{
+			Runtimes: []build.Runtime{{Language: "python", Version: "3.11.7", Path: "/opt/py/bin/python3.11", Prefixes: []string{"/opt/py"}, Fingerprint: "f1", Modules: []string{"venv", "pip"}}},
+			Client:   build.Client{Env: map[string]string{"PIP_INDEX_URL": "https://i", "PIP_CERT": "/secret/ca.pem"}, Files: []build.ClientFile{{Name: "ca.pem", Vars: []string{"PIP_CERT"}, Content: []byte("CA")}}, Paths: []string{"/opt/wheels"}},
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.put(t, "main.py", "app = 1\n")
+	b.put(t, "requirements.txt", "flask\n")
+	return b
+}
+
+func (b *bench) put(t *testing.T, name, content string) {
+	t.Helper()
+	if err := os.WriteFile(filepath.Join(b.src, name), []byte(content), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (b *bench) build(t *testing.T, change ...func(*build.Request)) (*build.Result, error) {
+	t.Helper()
+	b.engine.starts, b.log = nil, bytes.Buffer{}
+	r := build.Request{ID: "b1", Project: "sunya", Service: "apps/sunya/services/default", UIDRange: 7, Dir: b.src, Log: &b.log, Spec: sunya.BuildSpec{Runtime: "python311"}}
+	for _, c := range change {
+		c(&r)
+	}
+	res, err := b.Build(t.Context(), r)
+	if left, _ := filepath.Glob(filepath.Join(b.data, "cache", ".scratch", "*")); len(left) > 0 {
+		t.Errorf("scratch left: %v", left)
+	}
+	if left, _ := filepath.Glob(filepath.Join(b.data, "layers", "tmp", "*")); len(left) > 0 {
+		t.Errorf("stages left: %v", left)
+	}
+	return res, err
+}
+
+// kindOf tells the steps apart.
+func kindOf(s sandbox.Spec) string {
+	for _, m := range s.Mounts {
+		switch {
+		case m.Writable && m.Target == "/layers/python":
+			return "install"
+		case m.Writable && strings.HasPrefix(m.Target, "/layers/"):
+			return "tool"
+		}
+	}
+	return "compile"
+}
+
+func (b *bench) kinds() []string {
+	var ks []string
+	for _, s := range b.engine.starts {
+		ks = append(ks, kindOf(s))
+	}
+	return ks
+}
+
+// works leaves what each step would.
+func works(_ context.Context, s sandbox.Spec, out io.Writer) sandbox.Exit {
+	for _, m := range s.Mounts {
+		if m.Writable && strings.HasPrefix(m.Target, "/layers/") {
+			os.WriteFile(filepath.Join(m.Source, "installed"), []byte(m.Target), 0o600)
+		}
+		if m.Writable && m.Target == "/workspace" && kindOf(s) == "compile" {
+			os.WriteFile(filepath.Join(m.Source, "main.pyc"), []byte("compiled"), 0o666)
+		}
+	}
+	fmt.Fprintf(out, "%s done\n", kindOf(s))
+	return sandbox.Exit{}
+}
+
+func TestWhatRunsAgain(t *testing.T) {
+	b := newBench(t, works)
+	tests := []struct {
+		rule   string
+		change func()
+		req    func(*build.Request)
+		want   []string
+		say    string
+	}{
+		{"first build", func() {}, nil, []string{"compile", "tool", "install"}, "install done"},
+		{"nothing changed", func() {}, nil, nil, "Source unchanged: reused"},
+		{"code changed", func() { b.put(t, "main.py", "app = 2\n") }, nil, []string{"compile"}, "Dependencies unchanged: reused"},
+		{"requirements changed", func() { b.put(t, "requirements.txt", "flask==3\n") }, nil, []string{"compile", "install"}, "Dependencies installed"},
+		{"build variable", func() {}, func(r *build.Request) { r.Spec.Env = map[string]string{"X": "1"} }, []string{"install"}, "Source unchanged"},
+		{"another project trusts nobody's cache", func() {}, func(r *build.Request) { r.Project = "other" }, []string{"compile", "install"}, ""},
+		{"local requirement: the code counts", func() { b.put(t, "requirements.txt", ".\n") }, nil, []string{"compile", "install"}, ""},
+		{"so it does", func() { b.put(t, "main.py", "app = 3\n") }, nil, []string{"compile", "install"}, ""},
+	}
+	for _, tt := range tests {
+		tt.change()
+		res, err := b.build(t, func(r *build.Request) {
+			if tt.req != nil {
+				tt.req(r)
+			}
+		})
+		if err != nil || len(res.Image.Layers) != 2 {
+			t.Fatalf("%s: %v", tt.rule, err)
+		}
+		if diff := cmp.Diff(tt.want, b.kinds()); diff != "" || !strings.Contains(b.log.String(), tt.say) {
+			t.Errorf("%s: %s\n%s", tt.rule, diff, b.log.String())
+		}
+	}
+}
+
+func TestImage(t *testing.T) {
+	b := newBench(t, works)
+	res, err := b.build(t)
+	if err != nil {
+		t.Fatal(err)
+	}
+	img := res.Image
+	if img.Stack != sunya.HostStack || img.Fingerprint != "f1" || img.Runtime != "Python 3.11.7" || !slices.Equal(img.HostPaths, []string{"/opt/py"}) {
+		t.Errorf("image %+v", img)
+	}
+	if img.Layers[0].Target != "/layers/python" || img.Layers[1].Target != "/workspace" || res.Dir != "/workspace" {
+		t.Errorf("layers %+v", img.Layers)
+	}
+	app := filepath.Join(b.data, "layers", "sha256", strings.TrimPrefix(img.Layers[1].Digest, "sha256:"))
+	for _, name := range []string{"main.py", "main.pyc"} {
+		if fi, err := os.Stat(filepath.Join(app, name)); err != nil || fi.Mode() != 0o644 {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if _, err := os.Stat(filepath.Join(b.src, "main.pyc")); err == nil {
+		t.Error("the build wrote into the source")
+	}
+}
+
+func TestSandboxOfAStep(t *testing.T) {
+	b := newBench(t, works)
+	if _, err := b.build(t, func(r *build.Request) { r.Spec.Env = map[string]string{"PATH": "/evil", "MINE": "1"} }); err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range b.engine.starts {
+		if s.Profile != sandbox.Build || s.Kind != "build" || !s.Network || s.UIDRange != 7 || s.MemoryBytes != 2<<30 || s.PIDs != 512 || len(s.ID) > 48 {
+			t.Errorf("%s: %+v", kindOf(s), s)
+		}
+		env := strings.Join(s.Env, "\n") + "\n"
+		if strings.Contains(env, "/evil") || strings.Contains(env, "/secret") || !strings.Contains(env, "PIP_CERT=/build/client/ca.pem\n") {
+			t.Errorf("%s: environment %s", kindOf(s), env)
+		}
+		shared := slices.ContainsFunc(s.Mounts, func(m sandbox.Mount) bool { return m.Target == "/cache" || m.Target == "/workspace" })
+		if kindOf(s) == "tool" && (shared || strings.Contains(env, "MINE=")) {
+			t.Errorf("a tool of the whole machine sees a project: %+v", s)
+		}
+	}
+}
+
+func TestStepsThatFail(t *testing.T) {
+	tests := []struct {
+		rule string
+		kind string
+		exit sandbox.Exit
+		out  string
+		want string
+	}{
+		{"syntax error", "compile", sandbox.Exit{Code: 65}, "error: main.py:3: SyntaxError: '(' was never closed\n    print(\n         ^\n", "main.py:3: SyntaxError: '(' was never closed"},
+		{"unknown package", "install", sandbox.Exit{Code: 1}, "ERROR: No matching distribution found for flask\n", "no package `flask` found: check requirements.txt line 1"},
+		{"out of memory", "install", sandbox.Exit{Code: 137, Signal: 9, OOMKilled: true}, "", "installing dependencies needed more than the 2048 MiB"},
+		{"compile crash", "compile", sandbox.Exit{Code: 139}, "", "checking the source failed with exit status 139"},
+	}
+	for _, tt := range tests {
+		b := newBench(t, func(ctx context.Context, s sandbox.Spec, out io.Writer) sandbox.Exit {
+			if kindOf(s) != tt.kind {
+				return works(ctx, s, out)
+			}
+			io.WriteString(out, tt.out)
+			return tt.exit
+		})
+		_, err := b.build(t)
+		var e *build.Error
+		if !errors.As(err, &e) || sunya.CodeOf(err) != sunya.FailedPrecondition || e.Err.Message != tt.want && !strings.HasPrefix(e.Err.Message, tt.want) {
+			t.Errorf("%s: %v", tt.rule, err)
+			continue
+		}
+		if got := strings.Join(e.Lines, "\n"); got != strings.TrimSuffix(tt.out, "\n") {
+			t.Errorf("%s: lines %q", tt.rule, got)
+		}
+	}
+}
+
+func TestWithoutUV(t *testing.T) {
+	b := newBench(t, func(ctx context.Context, s sandbox.Spec, out io.Writer) sandbox.Exit {
+		if kindOf(s) == "tool" {
+			return sandbox.Exit{Code: 1}
+		}
+		return works(ctx, s, out)
+	})
+	if _, err := b.build(t); err != nil {
+		t.Fatal(err)
+	}
+	script := b.engine.starts[2].Args[2]
+	if !strings.Contains(script, "-m pip --python /layers/python/bin/python install -r requirements.txt gunicorn") {
+		t.Errorf("script:\n%s", script)
+	}
+}
+
+func TestPackageManagerByVariable(t *testing.T) {
+	b := newBench(t, works)
+	if _, err := b.build(t, func(r *build.Request) { r.Spec.Env = map[string]string{"GOOGLE_PYTHON_PACKAGE_MANAGER": "pip"} }); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"compile", "install"}, b.kinds()); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestBuildTimeout(t *testing.T) {
+	b := newBench(t, func(ctx context.Context, s sandbox.Spec, out io.Writer) sandbox.Exit {
+		<-ctx.Done()
+		return sandbox.Exit{Code: 143, Signal: 15}
+	})
+	_, err := b.build(t, func(r *build.Request) { r.Spec.Timeout = time.Millisecond })
+	if sunya.CodeOf(err) != sunya.FailedPrecondition || !strings.Contains(err.Error(), "took longer than 1ms") {
+		t.Errorf("err = %v", err)
+	}
+}
+
+func TestCancelledBuildIsNotTheUsersFault(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	b := newBench(t, func(stop context.Context, s sandbox.Spec, out io.Writer) sandbox.Exit {
+		cancel()
+		<-stop.Done()
+		return sandbox.Exit{Code: 143, Signal: 15}
+	})
+	_, err := b.Build(ctx, build.Request{ID: "b", Project: "sunya", Dir: b.src, Spec: sunya.BuildSpec{Runtime: "python311"}})
+	if sunya.CodeOf(err) != sunya.Canceled {
+		t.Errorf("err = %v", err)
+	}
+}
+
+func TestOutputIsBounded(t *testing.T) {
+	b := newBench(t, func(ctx context.Context, s sandbox.Spec, out io.Writer) sandbox.Exit {
+		if kindOf(s) != "install" {
+			return works(ctx, s, out)
+		}
+		line := strings.Repeat("x", 1<<20) // one line, longer than any is kept
+		for range 3 {
+			io.WriteString(out, line)
+		}
+		io.WriteString(out, "\n\xff\xfe broken\n")
+		for range 20_000 {
+			io.WriteString(out, strings.Repeat("y", 1023)+"\n")
+		}
+		return sandbox.Exit{Code: 1}
+	})
+	_, err := b.build(t)
+	var e *build.Error
+	if !errors.As(err, &e) || len(e.Lines) != 50 || len(e.Lines[0]) != 1023 {
+		t.Fatalf("err = %v", err)
+	}
+	if n := b.log.Len(); n > 9<<20 {
+		t.Errorf("%d bytes logged", n)
+	}
+	if !strings.Contains(b.log.String(), "? broken") || !strings.Contains(b.log.String(), "rest is not kept") {
+		t.Error("the log does not say what it lacks")
+	}
+}
+
+func TestUnknownRuntimes(t *testing.T) {
+	b := newBench(t, works)
+	for runtime, code := range map[string]sunya.Code{"nodejs20": sunya.Unimplemented, "go122": sunya.Unimplemented, "pyhton311": sunya.InvalidArgument, "python": sunya.InvalidArgument, "": sunya.InvalidArgument} {
+		err := b.Check(sunya.BuildSpec{Runtime: runtime})
+		if sunya.CodeOf(err) != code || !strings.Contains(err.Error(), "this machine has Python 3.11.7") {
+			t.Errorf("%q: %v", runtime, err)
+		}
+		_, err = b.build(t, func(r *build.Request) { r.Spec.Runtime = runtime })
+		if sunya.CodeOf(err) != code {
+			t.Errorf("build %q: %v", runtime, err)
+		}
+	}
+}
+
+func TestNewSweepsScratch(t *testing.T) {
+	dir := t.TempDir()
+	left := filepath.Join(dir, ".scratch", "b-old", "tmp")
+	kept := filepath.Join(dir, "sunya", "uv")
+	if err := errors.Join(os.MkdirAll(left, 0o755), os.MkdirAll(kept, 0o755)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := build.New(build.Options{CacheDir: dir, Log: slog.New(slog.DiscardHandler)}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(left); err == nil {
+		t.Error("scratch of a killed build is left")
+	}
+	if _, err := os.Stat(kept); err != nil {
+		t.Errorf("download cache is gone: %v", err)
+	}
+}
