@@ -4,6 +4,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/netip"
 	"os"
 	"runtime"
 	"testing"
@@ -138,5 +139,14 @@ func BenchmarkConnect(b *testing.B) {
 	g := startGuest(b, p)
 	for b.Loop() {
 		g.run(b, "echo", addr, "x")
+	}
+}
+
+func BenchmarkResolve(b *testing.B) {
+	var p Policy
+	dst := netip.MustParseAddrPort("198.51.100.1:443")
+	b.ReportAllocs()
+	for b.Loop() {
+		_, _ = p.resolve(dst)
 	}
 }

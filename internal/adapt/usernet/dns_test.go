@@ -26,15 +26,8 @@ type resolver struct {
 // and broken makes it refuse everything.
 func startResolver(t testing.TB, broken bool) *resolver {
 	t.Helper()
-	u, err := net.ListenPacket("udp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	u, l := samePort(t)
 	r := &resolver{addr: netip.MustParseAddrPort(u.LocalAddr().String())}
-	l, err := net.Listen("tcp", r.addr.String())
-	if err != nil {
-		t.Fatal(err)
-	}
 	t.Cleanup(func() { u.Close(); l.Close() })
 	go func() {
 		buf := make([]byte, maxMessage)
@@ -61,6 +54,23 @@ func startResolver(t testing.TB, broken bool) *resolver {
 		}
 	}()
 	return r
+}
+
+// samePort listens on a port that is free for both UDP and TCP.
+func samePort(t testing.TB) (net.PacketConn, net.Listener) {
+	t.Helper()
+	for range 100 {
+		u, err := net.ListenPacket("udp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if l, err := net.Listen("tcp", u.LocalAddr().String()); err == nil {
+			return u, l
+		}
+		u.Close()
+	}
+	t.Fatal("no port is free for both")
+	return nil, nil
 }
 
 func (r *resolver) answer(raw []byte, broken, datagram bool) []byte {

@@ -26,6 +26,7 @@ var scenarios = map[string]func(args []string) (string, error){
 	"many":     scenarioMany,
 	"udp":      scenarioUDP,
 	"lookup":   scenarioLookup,
+	"held":     scenarioHeld,
 	"hold":     scenarioHold,
 	"sink":     scenarioSink,
 	"reset":    scenarioReset,
@@ -97,6 +98,20 @@ func scenarioHold(args []string) (string, error) {
 	c, err := dialGuest("tcp", args[0])
 	held = append(held, c)
 	return "", err
+}
+
+// scenarioHeld uses the connection that was left open and says how that ends.
+func scenarioHeld([]string) (string, error) {
+	c := held[len(held)-1]
+	_ = c.SetDeadline(time.Now().Add(20 * time.Second))
+	_, err := c.Write([]byte("x"))
+	if err == nil {
+		_, err = c.Read(make([]byte, 1))
+	}
+	if errors.Is(err, unix.ECONNRESET) || errors.Is(err, unix.EPIPE) {
+		return "reset", nil
+	}
+	return fmt.Sprint(err), nil
 }
 
 // scenarioUpload sends so many bytes and returns what the server says of them.
@@ -200,13 +215,16 @@ func scenarioLookup(args []string) (string, error) {
 	return strings.Join(ips, " "), err
 }
 
-// scenarioReset waits for the server's reset.
+// scenarioReset sends a byte and waits for the server's reset.
 func scenarioReset(args []string) (string, error) {
 	c, err := dialGuest("tcp", args[0])
 	if err != nil {
 		return "", err
 	}
 	defer c.Close()
+	if _, err := c.Write([]byte("x")); err != nil {
+		return "", err
+	}
 	_, err = c.Read(make([]byte, 1))
 	if errors.Is(err, unix.ECONNRESET) {
 		return "reset", nil

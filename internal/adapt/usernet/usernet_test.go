@@ -4,12 +4,15 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/netip"
+	"os"
 	"strconv"
 	"testing"
 
 	"github.com/sunya-cloud/sunya/internal/core/sandbox"
+	"golang.org/x/sys/unix"
 )
 
 // serveTCP runs handle for each connection on a loopback port; it returns the
@@ -89,9 +92,42 @@ func TestThousandConnections(t *testing.T) {
 }
 
 func TestResetIsPassedOn(t *testing.T) {
-	p, addr := serveTCP(t, func(c *net.TCPConn) { abort(c) })
+	p, addr := serveTCP(t, func(c *net.TCPConn) {
+		_, _ = c.Read(make([]byte, 1))
+		abort(c)
+	})
 	if got := startGuest(t, p).run(t, "reset", addr); got != "reset" {
 		t.Errorf("read = %s, want reset", got)
+	}
+}
+
+// TestNextServerTakesOver: whoever keeps the socket can attach a new Net; what
+// the old one carried is reset at the next packet, and new connections work.
+func TestNextServerTakesOver(t *testing.T) {
+	p, addr := serveTCP(t, echo)
+	g, link := startGuestProcess(t)
+	fd, err := unix.FcntlInt(link.Fd(), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, err := Attach(link, p, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	g.run(t, "hold", addr)
+	if err := first.Close(); err != nil {
+		t.Fatal(err)
+	}
+	second, err := Attach(os.NewFile(uintptr(fd), "link"), p, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer second.Close()
+	if got := g.run(t, "held"); got != "reset" {
+		t.Errorf("old connection: %s, want reset", got)
+	}
+	if got := g.run(t, "connect", addr); got != "ok" {
+		t.Errorf("new connection: %s", got)
 	}
 }
 
