@@ -22,14 +22,14 @@ type requests struct {
 }
 
 func (q *requests) linkUp(index int) {
-	q.begin("raise loopback", unix.RTM_NEWLINK, 0)
+	q.begin(fmt.Sprintf("raise link %d", index), unix.RTM_NEWLINK, 0)
 	q.link(index, unix.IFF_UP)
 	q.end()
 }
 
 func (q *requests) vethPair(mac []byte) {
 	q.begin("make eth0", unix.RTM_NEWLINK, unix.NLM_F_CREATE|unix.NLM_F_EXCL)
-	q.link(ethIndex, unix.IFF_UP)
+	q.link(ethIndex, 0) // raised later: without its peer it cannot be
 	q.attr(unix.IFLA_IFNAME, []byte("eth0\x00"))
 	q.attr(unix.IFLA_ADDRESS, mac)
 	q.attr(unix.IFLA_MTU, u32(sandbox.LinkMTU))
@@ -37,7 +37,7 @@ func (q *requests) vethPair(mac []byte) {
 		q.attr(unix.IFLA_INFO_KIND, []byte("veth"))
 		q.nested(unix.IFLA_INFO_DATA, func() {
 			q.nested(vethInfoPeer, func() {
-				q.link(peerIndex, unix.IFF_UP|unix.IFF_NOARP)
+				q.link(peerIndex, unix.IFF_NOARP)
 				q.attr(unix.IFLA_IFNAME, []byte("link0\x00"))
 				q.attr(unix.IFLA_MTU, u32(sandbox.LinkMTU))
 			})

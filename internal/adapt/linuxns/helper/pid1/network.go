@@ -43,6 +43,8 @@ func setUpNetwork(link bool) (*os.File, error) {
 	guestMAC, gatewayMAC := parseMAC(sandbox.GuestMAC), parseMAC(sandbox.GatewayMAC)
 	guest, gateway := netip.MustParseAddr(sandbox.GuestIP), netip.MustParseAddr(sandbox.GatewayIP)
 	q.vethPair(guestMAC)
+	q.linkUp(peerIndex)
+	q.linkUp(ethIndex)
 	q.address(guest, sandbox.LinkBits)
 	q.neighbour(gateway, gatewayMAC)
 	q.defaultRoute(gateway)
