@@ -51,8 +51,10 @@ var starters = []func(line string) (trace, verdict){startPython, startGo, startN
 
 // feed takes one line without its line end.
 func (g *grouper) feed(line string, now time.Time) {
-	if g.trace != nil && g.follow(line) {
-		return
+	for g.trace != nil {
+		if g.follow(line) {
+			return
+		}
 	}
 	if strings.TrimSpace(line) == "" {
 		return
@@ -74,13 +76,13 @@ func (g *grouper) follow(line string) bool {
 	}
 	switch g.trace.next(line) {
 	case over, restart:
-		g.flush()
+		g.end()
 		return false
 	case sure:
 		g.sure = true
 	case maybe:
 		if !g.sure && len(g.lines) >= maxTentative {
-			g.flush()
+			g.end()
 			return false
 		}
 	}
@@ -100,18 +102,25 @@ func (g *grouper) keep(line string) {
 // holding says whether a flush would emit something.
 func (g *grouper) holding() bool { return g.trace != nil }
 
-// flush ends the trace at hand: one entry if it was one, else its lines.
+// flush writes everything that is held back.
 func (g *grouper) flush() {
+	for g.trace != nil {
+		g.end()
+	}
+}
+
+// end ends the trace at hand. If it was one, it is one entry; else its first
+// line is an ordinary one, and the others may be the beginning of another.
+func (g *grouper) end() {
 	lines, at, trace := g.lines, g.at, g.sure
 	g.trace, g.lines, g.bytes, g.sure = nil, nil, 0, false
 	if trace {
 		g.emit(strings.TrimRight(strings.Join(lines, "\n"), "\n"), at, true)
 		return
 	}
-	for _, l := range lines {
-		if l != "" {
-			g.emit(l, at, false)
-		}
+	g.emit(lines[0], at, false)
+	for _, l := range lines[1:] {
+		g.feed(l, at)
 	}
 }
 

@@ -22,7 +22,10 @@ const (
 	pythonNested                       // in an exception group, all of it indented
 )
 
-const pythonHeader = "Traceback (most recent call last):"
+const (
+	pythonHeader = "Traceback (most recent call last):"
+	pythonGroup  = "  + Exception Group " + pythonHeader
+)
 
 var (
 	pythonFileRE      = regexp.MustCompile(`^  File ".+", line \d+`)
@@ -33,7 +36,7 @@ func startPython(line string) (trace, verdict) {
 	switch {
 	case strings.HasPrefix(line, pythonHeader), pythonFileRE.MatchString(line):
 		return &pythonTrace{state: pythonFrames}, sure
-	case strings.HasPrefix(line, "  + Exception Group "+pythonHeader):
+	case strings.HasPrefix(line, pythonGroup):
 		return &pythonTrace{state: pythonNested}, sure
 	case strings.HasPrefix(line, "Exception ignored in: "), strings.HasPrefix(line, "Exception in thread ") && !strings.Contains(line, `"`):
 		return &pythonTrace{state: pythonThread}, maybe
@@ -66,7 +69,7 @@ func (p *pythonTrace) header(line string, blank verdict) verdict {
 	switch {
 	case strings.HasPrefix(line, pythonHeader):
 		p.state = pythonFrames
-	case strings.HasPrefix(line, "  + Exception Group "):
+	case strings.HasPrefix(line, pythonGroup):
 		p.state = pythonNested
 	default:
 		return over
@@ -94,7 +97,7 @@ func (p *pythonTrace) behind(line string) verdict {
 		strings.HasPrefix(line, "The above exception was the direct cause"):
 		p.state = pythonChain
 		return sure
-	case indented(line) && !pythonFileRE.MatchString(line):
+	case indented(line) && !pythonFileRE.MatchString(line) && !strings.HasPrefix(line, pythonGroup):
 		return sure
 	}
 	return over
