@@ -50,7 +50,11 @@ func (d *deployment) run(ctx context.Context) (*appenginepb.Version, error) {
 		return nil, d.explain(ctx, stageUploading, err)
 	}
 	if err := d.create(ctx); err != nil {
-		return nil, d.explain(ctx, d.progress.settle("failed"), err)
+		stage := d.progress.settle("failed")
+		if d.operation == "" {
+			stage = stageValidating // the server refused before it began
+		}
+		return nil, d.explain(ctx, stage, err)
 	}
 	d.progress.settle("done")
 	if d.opts.promote {

@@ -18,7 +18,7 @@ type column[T any] struct {
 }
 
 // minColumn is the width below which no column is cut.
-const minColumn = 6
+const minColumn = 4
 
 // write prints the rows, cut to the width of the terminal and never elsewhere.
 func (t table[T]) write(env *Env, items []T) error {
