@@ -49,7 +49,13 @@ func (e *Engine) call(ctx context.Context, m *ipc.Message) (*ipc.Message, []*os.
 	case a := <-ch:
 		return a.m, a.files, a.err()
 	case <-e.lost:
-		return nil, nil, errLost()
+		// An answer may have been the launcher's last word.
+		select {
+		case a := <-ch:
+			return a.m, a.files, a.err()
+		default:
+			return nil, nil, errLost()
+		}
 	case <-ctx.Done():
 		e.drop(m.ID)
 		return nil, nil, ctx.Err()

@@ -14,29 +14,50 @@ import (
 	"github.com/sunya-cloud/sunya/internal/core/sandbox"
 )
 
-// program is the launcher under test, built from this tree.
-var program []byte
+// program is the launcher under test, probe the program inside sandboxes; both
+// are built from this tree.
+var program, probe []byte
+
+// asUserEnv names the directory with both, for the run of these tests as an
+// unprivileged user.
+const asUserEnv = "SUNYA_TEST_AS_USER"
 
 func TestMain(m *testing.M) {
 	os.Exit(run(m))
 }
 
 func run(m *testing.M) int {
-	dir, err := os.MkdirTemp("", "sunya-launcher-")
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
+	dir := os.Getenv(asUserEnv)
+	if dir == "" {
+		var err error
+		if dir, err = os.MkdirTemp("", "sunya-launcher-"); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		defer func() { _ = os.RemoveAll(dir) }()
 	}
-	defer func() { _ = os.RemoveAll(dir) }()
-	if program, err = build(dir, "./helper/cmd/sunya-launcher"); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
+	builtDir = dir
+	for _, b := range []struct {
+		to  *[]byte
+		pkg string
+	}{{&program, "./helper/cmd/sunya-launcher"}, {&probe, "./probe"}} {
+		data, err := build(dir, b.pkg)
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		*b.to = data
 	}
 	return m.Run()
 }
 
+var builtDir string
+
 func build(dir, pkg string) ([]byte, error) {
 	out := filepath.Join(dir, filepath.Base(pkg))
+	if data, err := os.ReadFile(out); err == nil {
+		return data, nil // built by the test that runs this one as a user
+	}
 	cmd := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", out, pkg)
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if text, err := cmd.CombinedOutput(); err != nil {
@@ -59,6 +80,23 @@ func dataDir(t testing.TB) string {
 		}
 	})
 	return dir
+}
+
+// probeMount puts the probe into the data directory and returns how it is
+// shown as /app/probe.
+func probeMount(t testing.TB, dir string) sandbox.Mount {
+	t.Helper()
+	app := filepath.Join(dir, "app")
+	if err := os.MkdirAll(app, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	name := filepath.Join(app, "probe")
+	if _, err := os.Stat(name); err != nil {
+		if err := os.WriteFile(name, probe, 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return sandbox.Mount{Source: app, Target: "/app"}
 }
 
 func config(dir string) Config {
@@ -98,6 +136,9 @@ func start(t testing.TB, e *Engine, spec sandbox.Spec) sandbox.Sandbox {
 	}
 	if spec.Profile == "" {
 		spec.Profile = sandbox.App
+	}
+	if spec.Args[0] == "/app/probe" {
+		spec.Mounts = append(spec.Mounts, probeMount(t, e.cfg.DataDir))
 	}
 	s, err := e.Start(t.Context(), spec)
 	if err != nil {

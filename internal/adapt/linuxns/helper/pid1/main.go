@@ -9,8 +9,8 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"sync"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -54,6 +54,9 @@ func Main() int {
 	return p.reap()
 }
 
+// suspendTimeout is how long processes may take to notice a SIGSTOP.
+const suspendTimeout = 2 * time.Second
+
 type process struct {
 	conn  *ipc.Conn
 	setup ipc.SetupInfo
@@ -61,8 +64,6 @@ type process struct {
 	app   int      // pid of the program
 	tcp   *os.File // the socket tables, opened before hidepid matters
 	tcp6  *os.File
-
-	mu sync.Mutex // guards exit against a concurrent loss of the launcher
 }
 
 // start does everything that needs privilege, in the order of rule 28 of
@@ -116,8 +117,7 @@ func (p *process) obey() {
 		case ipc.Terminate:
 			signalAll(syscall.SIGTERM)
 		case ipc.Suspend:
-			signalAll(syscall.SIGSTOP)
-			p.answer(m)
+			p.suspend(m)
 		case ipc.Resume:
 			signalAll(syscall.SIGCONT)
 			p.answer(m)
@@ -129,6 +129,19 @@ func (p *process) obey() {
 
 func (p *process) answer(m *ipc.Message) {
 	_ = p.conn.Send(&ipc.Message{ID: m.ID, Verb: m.Verb})
+}
+
+// suspend stops every process and answers when each thread has stopped.
+func (p *process) suspend(m *ipc.Message) {
+	answer := &ipc.Message{ID: m.ID, Verb: m.Verb}
+	deadline := time.Now().Add(suspendTimeout)
+	for signalAll(syscall.SIGSTOP); !allStopped(); time.Sleep(100 * time.Microsecond) {
+		if time.Now().After(deadline) {
+			answer.Error = ipc.Errorf(ipc.Unavailable, "processes did not stop within %s", suspendTimeout)
+			break
+		}
+	}
+	_ = p.conn.Send(answer)
 }
 
 // reap collects every process until the program itself ends. Returning ends

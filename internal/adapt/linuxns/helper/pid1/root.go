@@ -86,7 +86,7 @@ func cloneSources(s ipc.SetupInfo, passed []*os.File) ([]int, error) {
 func clonePath(roots source.Roots, m ipc.Mount) (int, error) {
 	fd, err := roots.Open(m.Source, m.Has("rw"))
 	if err != nil {
-		return -1, err
+		return -1, ipc.Errorf(ipc.InvalidArgument, "mount %s: %v", m.Destination, err)
 	}
 	defer func() { _ = unix.Close(fd) }()
 	attrs := uint64(readOnly)
