@@ -2,9 +2,6 @@ package hoststack
 
 import (
 	"maps"
-	"net"
-	"net/netip"
-	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -47,7 +44,7 @@ func (p places) client(environ []string) (build.Client, []string) {
 	teachUV(env)
 	c := build.Client{Env: env, Paths: slices.DeleteFunc(folders(env), p.tooWide)}
 	c.Files = files(env)
-	return c, loopback(env)
+	return c, throughGateway(env)
 }
 
 func inherited(name string) bool {
@@ -124,37 +121,4 @@ func folders(env map[string]string) []string {
 		}
 	}
 	return list
-}
-
-// loopback returns the host:port pairs on this machine that settings name.
-func loopback(env map[string]string) []string {
-	var list []string
-	for _, value := range env {
-		for _, word := range strings.FieldsFunc(value, func(r rune) bool { return r == ' ' || r == ',' || r == '|' }) {
-			if hp := loopbackAddr(word); hp != "" && !slices.Contains(list, hp) {
-				list = append(list, hp)
-			}
-		}
-	}
-	slices.Sort(list)
-	return list
-}
-
-func loopbackAddr(s string) string {
-	if name, rest, ok := strings.Cut(s, "="); ok && !strings.Contains(name, "://") {
-		s = rest // an index may have a name: local=http://…
-	}
-	u, err := url.Parse(s)
-	if err != nil || u.Host == "" {
-		return ""
-	}
-	host, port := u.Hostname(), u.Port()
-	ip, err := netip.ParseAddr(host)
-	if host != "localhost" && (err != nil || !ip.IsLoopback()) {
-		return ""
-	}
-	if port == "" {
-		port = map[string]string{"http": "80", "https": "443", "socks5": "1080"}[u.Scheme]
-	}
-	return net.JoinHostPort(host, port)
 }

@@ -68,22 +68,33 @@ func TestClientShowsPackageFolders(t *testing.T) {
 	}
 }
 
-func TestLoopback(t *testing.T) {
-	tests := map[string][]string{
-		"http://127.0.0.1:3141/root/pypi":               {"127.0.0.1:3141"},
-		"local=http://localhost:8000/simple?a=b":        {"localhost:8000"},
-		"https://[::1]/simple http://127.1.2.3:9/":      {"127.1.2.3:9", "[::1]:443"},
-		"https://pypi.org/simple":                       nil,
-		"http://127.0.0.1.example.com/":                 nil,
-		"localhost,127.0.0.1":                           nil, // NO_PROXY: nothing to reach
-		"http://user:secret@localhost:3128":             {"localhost:3128"},
-		"https://proxy.example|http://localhost,direct": {"localhost:80"},
-		"%zz": nil,
+func TestLoopbackGoesThroughTheGateway(t *testing.T) {
+	tests := map[string]struct {
+		want  string
+		addrs []string
+	}{
+		"http://127.0.0.1:3141/root/pypi":               {"http://10.213.0.1:3141/root/pypi", []string{"127.0.0.1:3141"}},
+		"local=http://localhost:8000/simple?a=b":        {"local=http://10.213.0.1:8000/simple?a=b", []string{"127.0.0.1:8000"}},
+		"https://[::1]/simple http://127.1.2.3:9/":      {"https://10.213.0.1:443/simple http://10.213.0.1:9/", []string{"127.0.0.1:443", "127.0.0.1:9"}},
+		"http://user:secret@localhost:3128":             {"http://user:secret@10.213.0.1:3128", []string{"127.0.0.1:3128"}},
+		"https://proxy.example|http://localhost,direct": {"https://proxy.example|http://10.213.0.1:80,direct", []string{"127.0.0.1:80"}},
+		"https://pypi.example/simple":                   {"https://pypi.example/simple", nil},
+		"http://127.0.0.1.example.com/":                 {"http://127.0.0.1.example.com/", nil},
+		"http://localhosting.example/":                  {"http://localhosting.example/", nil},
+		"localhost,127.0.0.1":                           {"localhost,127.0.0.1", nil},
 	}
-	for value, want := range tests {
-		if diff := cmp.Diff(want, loopback(map[string]string{"X": value})); diff != "" {
-			t.Errorf("%s:\n%s", value, diff)
+	for value, tt := range tests {
+		env := map[string]string{"X": value}
+		addrs := throughGateway(env)
+		if diff := cmp.Diff(tt.addrs, addrs); diff != "" || env["X"] != tt.want {
+			t.Errorf("%s: %s\n%s", value, env["X"], diff)
 		}
+	}
+	env := map[string]string{"PIP_INDEX_URL": "http://localhost:1/", "NO_PROXY": "localhost"}
+	throughGateway(env)
+	want := map[string]string{"PIP_INDEX_URL": "http://10.213.0.1:1/", "NO_PROXY": "localhost,10.213.0.1", "PIP_TRUSTED_HOST": "10.213.0.1:1", "UV_INSECURE_HOST": "10.213.0.1:1"}
+	if diff := cmp.Diff(want, env); diff != "" {
+		t.Error(diff)
 	}
 }
 

@@ -54,8 +54,9 @@ func (h *Host) Machine() build.Machine { return h.machine }
 // ClientEnv returns the owner's settings for package installers.
 func (h *Host) ClientEnv() build.Client { return h.machine.Client }
 
-// Loopback returns the host:port pairs on this machine that client settings
-// name, such as a local package index or proxy: builds must reach them.
+// Loopback returns the addresses on this machine's loopback that client
+// settings name, IP:port, such as a local package index or proxy. Builds reach
+// them at the same port of their gateway, if the network policy lets them.
 func (h *Host) Loopback() []string { return slices.Clone(h.loopback) }
 
 // Prefixes returns the directories outside of the standard ones that sandboxes
