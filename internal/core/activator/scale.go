@@ -15,7 +15,9 @@ func (p *pool) scale(why instance.Reason) {
 	if p.backoff.Wait(now) > 0 {
 		return
 	}
-	for autoscale.Desired(p.policy, p.sample(), now) > len(p.members)+p.starting {
+	s := p.sample()
+	s.LastSeen = time.Time{} // that a request was here is a reason to stay, not to start
+	for autoscale.Desired(p.policy, s, now) > len(p.members)+p.starting {
 		if why == instance.ColdStart && len(p.members)+p.starting > 0 {
 			why = instance.ScaleOut
 		}

@@ -31,6 +31,11 @@ type body struct {
 // readAhead reads a small body, and the beginning of a stream.
 func readAhead(w http.ResponseWriter, r *http.Request) (*body, error) {
 	b := &body{w: w, size: r.ContentLength}
+	if r.ContentLength < 0 || r.ContentLength > smallBody {
+		// An instance may answer before it has read everything. HTTP/2 can
+		// always do that and says that it does not need to be told.
+		_ = http.NewResponseController(w).EnableFullDuplex()
+	}
 	switch {
 	case r.Body == nil || r.Body == http.NoBody || r.ContentLength == 0:
 		b.size = 0

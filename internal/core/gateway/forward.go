@@ -23,7 +23,7 @@ func (x *exchange) forward(ctx context.Context, b *body) error {
 	if again {
 		err, _ = x.attempt(ctx, b)
 	}
-	x.received = b.read.Load()
+	x.received += b.read.Load()
 	return err
 }
 

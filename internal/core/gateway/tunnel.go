@@ -22,6 +22,9 @@ func (x *exchange) tunnel(ctx context.Context, resp *http.Response) error {
 		return fmt.Errorf("take over connection: %w", err)
 	}
 	defer conn.Close()
+	if g, ok := conn.(*guarded); ok {
+		g.release()
+	}
 	x.status, x.began = resp.StatusCode, true
 	if err := accept(conn, resp.Header); err != nil {
 		x.problem = "the client went away"
