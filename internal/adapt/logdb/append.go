@@ -46,42 +46,52 @@ func (s *Store) Append(ctx context.Context, entries []logs.Entry) error {
 }
 
 func (s *Store) append(ctx context.Context, entries []logs.Entry) error {
+	if s.closed {
+		return sunya.Errorf(sunya.Unavailable, s.dir, "the log is closed: the server is stopping")
+	}
 	if err := s.ready(ctx); err != nil {
 		return err
 	}
 	if err := s.active.append(ctx, entries); err != nil {
 		return fmt.Errorf("append to %s: %w", s.active.seg.path, err)
 	}
-	due, err := s.active.due(ctx, s.now(), s.opts)
-	if err != nil || !due {
-		return err
-	}
-	return s.seal()
+	return nil
 }
 
 // ready makes sure that there is a segment to append to: the newest if it has
 // room, else a new one. The caller holds write.
 func (s *Store) ready(ctx context.Context) error {
-	if s.active != nil && s.active.seg == s.newest() {
-		return nil
-	}
-	if err := s.seal(); err != nil { // its segment was moved aside
+	if err := s.resume(ctx); err != nil {
 		return err
 	}
-	if seg := s.newest(); seg != nil {
-		w, err := openWriter(ctx, seg)
-		if damaged(err) {
-			s.quarantine(seg, err)
-		} else if err != nil {
-			return err
-		} else if due, err := w.due(ctx, s.now(), s.opts); err == nil && !due {
-			s.active = w
-			return nil
-		} else if err := errors.Join(err, w.close()); err != nil {
+	if s.active != nil {
+		due, err := s.active.due(ctx, s.now(), s.opts)
+		if err != nil || !due {
 			return err
 		}
 	}
+	if err := s.seal(); err != nil {
+		return err
+	}
 	return s.begin(ctx)
+}
+
+// resume makes the newest segment the active one, if there is a sound one.
+func (s *Store) resume(ctx context.Context) error {
+	seg := s.newest()
+	if s.active != nil && s.active.seg == seg {
+		return nil
+	}
+	if err := s.seal(); err != nil || seg == nil { // the active one was moved aside
+		return err
+	}
+	w, err := openWriter(ctx, seg)
+	if damaged(err) {
+		s.quarantine(seg, err)
+		return nil
+	}
+	s.active = w
+	return err
 }
 
 func (s *Store) newest() *segment {
@@ -106,16 +116,13 @@ func (s *Store) begin(ctx context.Context) error {
 	}
 	s.active = w
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closed {
-		return sunya.Errorf(sunya.Unavailable, s.dir, "the log is closed: the server is stopping")
-	}
 	s.segments = append(s.segments, seg)
+	s.mu.Unlock()
+	s.trim(ctx)
 	return nil
 }
 
-// seal ends the active segment's writer; the next append begins a new one when
-// it is due.
+// seal closes the active segment's writer.
 func (s *Store) seal() error {
 	w := s.active
 	s.active = nil

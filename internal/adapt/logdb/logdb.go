@@ -60,10 +60,10 @@ type Store struct {
 
 	write  sync.Mutex // held by whoever appends, deletes or rotates
 	active *writer    // the newest segment's; nil after a failure, until the next append
+	closed bool
 
 	mu       sync.Mutex
 	segments []*segment // oldest first
-	closed   bool
 }
 
 var (
@@ -128,10 +128,10 @@ func (s *Store) Run(ctx context.Context) error {
 func (s *Store) Close() error {
 	s.write.Lock()
 	defer s.write.Unlock()
+	s.closed = true
 	err := s.seal()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.closed = true
 	for _, seg := range s.segments {
 		err = errors.Join(err, seg.close())
 	}

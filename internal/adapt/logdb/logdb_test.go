@@ -8,10 +8,12 @@ import (
 	"github.com/sunya-cloud/sunya/internal/adapt/logtest"
 )
 
+var discard = slog.New(slog.DiscardHandler)
+
 // open returns a store in dir that is closed with the test.
 func open(t testing.TB, dir string, now func() time.Time, o Options) *Store {
 	t.Helper()
-	s, err := Open(t.Context(), dir, now, slog.New(slog.DiscardHandler), o)
+	s, err := Open(t.Context(), dir, now, discard, o)
 	if err != nil {
 		t.Fatalf("Open: %v", err)
 	}

@@ -11,31 +11,32 @@ import (
 // damagedDir is where damaged segments are moved.
 const damagedDir = "damaged"
 
-// Sweep seals a segment that is old enough and deletes what is over the
-// retention. Queries under way keep what they read until they end.
+// Sweep begins a new segment when the last one is old enough and deletes what
+// is over the retention; a new segment does that too. Queries under way keep
+// what they read until they end.
 func (s *Store) Sweep(ctx context.Context) error {
 	s.write.Lock()
 	defer s.write.Unlock()
-	if s.active != nil {
-		due, err := s.active.due(ctx, s.now(), s.opts)
-		if err != nil {
-			return err
-		}
-		if due {
-			if err := errors.Join(s.seal(), s.begin(ctx)); err != nil {
-				return err
-			}
-		}
+	if s.closed {
+		return nil
 	}
+	if err := s.ready(ctx); err != nil { // a quiet log's last segment ages too
+		return err
+	}
+	s.trim(ctx)
+	return nil
+}
+
+// trim deletes what is over the retention.
+func (s *Store) trim(ctx context.Context) {
 	for _, seg := range s.surplus() {
 		s.log.InfoContext(ctx, "delete old logs", "path", seg.path)
 		s.forget(seg, func(path string) error { return eachFile(path, os.Remove) })
 	}
-	return nil
 }
 
 // surplus returns the segments to delete: those whose successor was begun
-// before the oldest time to keep, and the oldest while all are too large
+// no later than the oldest time to keep, and the oldest while all are too large
 // together. The newest always stays.
 func (s *Store) surplus() []*segment {
 	s.mu.Lock()
@@ -48,7 +49,7 @@ func (s *Store) surplus() []*segment {
 		total += sizes[i]
 	}
 	n := 0
-	for n < len(s.segments)-1 && (total > s.opts.MaxBytes || s.segments[n+1].begin.Before(oldest)) {
+	for n < len(s.segments)-1 && (total > s.opts.MaxBytes || !s.segments[n+1].begin.After(oldest)) {
 		total -= sizes[n]
 		n++
 	}

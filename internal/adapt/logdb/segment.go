@@ -3,10 +3,8 @@ package logdb
 import (
 	"context"
 	"database/sql"
-	"embed"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"math"
 	"net/url"
@@ -15,15 +13,9 @@ import (
 	"sync"
 	"time"
 
-	"github.com/pressly/goose/v3"
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
-
-	"github.com/sunya-cloud/sunya"
 )
-
-//go:embed migrations/*.sql
-var migrations embed.FS
 
 // A segment's file is named after the moment it was begun: the end of one is
 // the beginning of the next.
@@ -129,37 +121,6 @@ func dsn(path string, pragmas ...string) string {
 	}, pragmas...)}
 	u := url.URL{Scheme: "file", Path: path, RawQuery: q.Encode()}
 	return u.String()
-}
-
-// migrate brings one file's schema up to date.
-func migrate(ctx context.Context, path string, log *slog.Logger) (err error) {
-	db, err := sql.Open("sqlite", dsn(path))
-	if err != nil {
-		return fmt.Errorf("open %s: %w", path, err)
-	}
-	defer func() { err = errors.Join(err, db.Close()) }()
-	dir, err := fs.Sub(migrations, "migrations")
-	if err != nil {
-		return fmt.Errorf("read migrations: %w", err)
-	}
-	p, err := goose.NewProvider(goose.DialectSQLite3, db, dir, goose.WithDisableGlobalRegistry(true), goose.WithSlog(log))
-	if err != nil {
-		return fmt.Errorf("read migrations: %w", err)
-	}
-	have, want, err := p.GetVersions(ctx)
-	if err != nil {
-		return fmt.Errorf("read schema version of %s: %w", path, err)
-	}
-	if have > want {
-		return sunya.Errorf(sunya.FailedPrecondition, path, "a newer Sunya wrote these logs (schema %d, this program knows %d): use that version, or move the file away", have, want)
-	}
-	if have == want {
-		return nil
-	}
-	if _, err := p.Up(ctx); err != nil {
-		return fmt.Errorf("migrate %s: %w", path, err)
-	}
-	return nil
 }
 
 // damaged says whether an error means that the file is not a sound database.
