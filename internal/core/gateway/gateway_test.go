@@ -565,7 +565,7 @@ func TestOnlyWebSocketMaySwitchProtocols(t *testing.T) {
 		io.WriteString(c, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n")
 		c.Close()
 	})
-	got := w.raw("GET / HTTP/1.1\r\nHost: demo.localhost\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQCAAAAAAIAAAAA\r\n\r\n")
+	got := w.raw("GET / HTTP/1.1\r\nHost: demo.localhost\r\nConnection: close, Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQCAAAAAAIAAAAA\r\n\r\n")
 	if !strings.HasPrefix(got, "HTTP/1.1 502") {
 		t.Errorf("response = %q, want 502", got)
 	}
