@@ -56,7 +56,7 @@ func newServer(t *testing.T) *server {
 	})
 	gs := grpc.NewServer(transcode.ServerOptions(log)...)
 	api.Register(gs)
-	longrunningpb.RegisterOperationsServer(gs, lro.New(w, api.Operations()))
+	lro.New(w, api.Operations()).Register(gs)
 	h, err := transcode.New(gs, appenginev1.Descriptor(), log)
 	if err != nil {
 		t.Fatal(err)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"cloud.google.com/go/longrunning/autogen/longrunningpb"
+	"google.golang.org/grpc"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/anypb"
 	"google.golang.org/protobuf/types/known/emptypb"
@@ -49,6 +50,9 @@ type Server struct {
 
 // New returns a Server for the operations of apis.
 func New(ops Operations, apis ...API) *Server { return &Server{ops: ops, apis: apis} }
+
+// Register adds the service to a gRPC server.
+func (s *Server) Register(r grpc.ServiceRegistrar) { longrunningpb.RegisterOperationsServer(r, s) }
 
 // Limits of one call.
 const (
