@@ -47,26 +47,30 @@ func (o *Object) is(generation int64) error {
 
 // readTries is how often a read begins again because the object was replaced
 // between finding it and opening its bytes.
-const readTries = 5
+const readTries = 100
 
 // Read returns an object with its bytes, of one generation. The caller closes
 // body. Reading all of it from the beginning checks it against its checksum:
 // damaged bytes end in DataLoss instead of io.EOF.
 func (s *Service) Read(ctx context.Context, bucket, name string, generation int64, cond Conditions) (o *Object, body io.ReadSeekCloser, err error) {
+	missing := "" // blob that was not there
 	for range readTries {
 		if o, err = s.Get(ctx, bucket, name, generation, cond); err != nil {
 			return nil, nil, err
 		}
-		body, err = s.blobs.Open(ctx, o.Blob)
-		if sunya.CodeOf(err) == sunya.NotFound {
-			continue
+		if o.Blob == missing {
+			return nil, nil, damaged(o, "its bytes are missing from the data directory")
 		}
-		if err != nil {
+		body, err = s.blobs.Open(ctx, o.Blob)
+		if err == nil {
+			return s.verified(o, body)
+		}
+		if sunya.CodeOf(err) != sunya.NotFound {
 			return nil, nil, fmt.Errorf("read object: %w", err)
 		}
-		return s.verified(o, body)
+		missing = o.Blob
 	}
-	return nil, nil, damaged(o, "its bytes are missing from the data directory")
+	return nil, nil, sunya.Errorf(sunya.Aborted, path(bucket, name), "the object is being replaced all the time: try again")
 }
 
 // Open returns the bytes of a live object for a deploy; the caller closes it.
