@@ -68,7 +68,7 @@ func appDeploy(ctx context.Context, env *Env, args []string, o deployOptions) er
 		return nil
 	})
 	if err != nil {
-		return &failure{stage: stageValidating, err: err, try: "sunya app deploy --help", anchor: "validating"}
+		return refused(args, err)
 	}
 	return withAdmin(ctx, env, func(c *client, a *admin) error {
 		var results []*appenginepb.Version
@@ -82,6 +82,15 @@ func appDeploy(ctx context.Context, env *Env, args []string, o deployOptions) er
 		}
 		return printDeployed(env, results)
 	})
+}
+
+// refused is an app.yaml, or a request made of it, that is to be corrected.
+func refused(args []string, err error) error {
+	f := &failure{stage: stageValidating, err: err, anchor: "validating"}
+	if code := codeOf(err); code == sunya.InvalidArgument || code == sunya.Unimplemented {
+		f.try = "correct it, then: sunya app deploy " + strings.Join(args, " ")
+	}
+	return f
 }
 
 // printDeployed writes the URLs, or the versions in the form asked for.

@@ -51,8 +51,8 @@ func (d *deployment) run(ctx context.Context) (*appenginepb.Version, error) {
 	}
 	if err := d.create(ctx); err != nil {
 		stage := d.progress.settle("failed")
-		if d.operation == "" {
-			stage = stageValidating // the server refused before it began
+		if d.operation == "" && ctx.Err() == nil {
+			return nil, refused([]string{d.target.yaml}, err) // the server did not even begin
 		}
 		return nil, d.explain(ctx, stage, err)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 
 	"google.golang.org/api/googleapi"
@@ -130,8 +131,12 @@ func codeOf(err error) sunya.Code {
 	if st, ok := status.FromError(err); ok && st.Code() != codes.Unknown {
 		return sunya.Code(st.Code())
 	}
-	if errors.Is(err, context.DeadlineExceeded) {
+	var network *net.OpError
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
 		return sunya.DeadlineExceeded
+	case errors.As(err, &network):
+		return sunya.Unavailable
 	}
 	return sunya.Unknown
 }
@@ -172,9 +177,11 @@ func message(err error) string {
 	return err.Error()
 }
 
-// remedy is the command that is likely to help, or empty.
+// remedy is the command that is likely to help, or empty when the user ended
+// the work.
 func remedy(env *Env, command string, err error) string {
 	var (
+		sig   Signal
 		fail  *failure
 		usage usageError
 		gone  *unreachable
@@ -182,16 +189,28 @@ func remedy(env *Env, command string, err error) string {
 	switch {
 	case errors.As(err, &fail) && fail.try != "":
 		return fail.try
+	case errors.As(err, &sig):
+		return ""
 	case errors.As(err, &gone):
 		return "sunya up   (or name another server with --server or SUNYA_SERVER)"
 	case errors.As(err, &usage):
 		return helpCommand(command)
 	}
-	switch codeOf(err) {
+	return remedyOf(env, command, codeOf(err))
+}
+
+func remedyOf(env *Env, command string, code sunya.Code) string {
+	switch code {
 	case sunya.Unauthenticated, sunya.PermissionDenied:
 		return "set SUNYA_TOKEN to a token of this server"
 	case sunya.NotFound:
-		return "sunya app services list --project " + env.flags.Project
+		return "sunya app services list --project " + firstOf(env.flags.Project, defaultProject)
+	case sunya.AlreadyExists, sunya.FailedPrecondition, sunya.Aborted:
+		return "sunya app versions list --project " + firstOf(env.flags.Project, defaultProject)
+	case sunya.DeadlineExceeded, sunya.Unavailable:
+		return "sunya status"
+	case sunya.InvalidArgument, sunya.OutOfRange, sunya.Unimplemented:
+		return helpCommand(command)
 	}
-	return ""
+	return "sunya doctor"
 }

@@ -71,7 +71,7 @@ func initApp(env *Env, name, dir string) error {
 	}
 	for _, f := range files {
 		if _, err := os.Lstat(filepath.Join(path, f.Name())); err == nil {
-			return sunya.Errorf(sunya.AlreadyExists, filepath.Join(dir, f.Name()), "the file exists and is not replaced; name another directory")
+			return &failure{err: exists(dir, f.Name()), try: "sunya init " + name + " another-directory"}
 		}
 	}
 	for _, f := range files {
@@ -93,11 +93,15 @@ func writeTemplate(template, name, dir string) error {
 	}
 	f, err := os.OpenFile(filepath.Join(dir, name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
 	if errors.Is(err, fs.ErrExist) {
-		return sunya.Errorf(sunya.AlreadyExists, filepath.Join(dir, name), "the file exists and is not replaced")
+		return exists(dir, name)
 	}
 	if err != nil {
 		return fmt.Errorf("write template: %w", err)
 	}
 	_, err = f.Write(data)
 	return errors.Join(err, f.Close())
+}
+
+func exists(dir, name string) error {
+	return sunya.Errorf(sunya.AlreadyExists, filepath.Join(dir, name), "the file exists and is not replaced")
 }

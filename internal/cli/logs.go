@@ -21,6 +21,7 @@ type logOptions struct {
 	since    string
 	until    string
 	tail     int
+	tailSet  bool // tail was given, as a flag or in the environment
 	severity string
 	filter   string
 	build    bool
@@ -41,6 +42,7 @@ func newLogsCommand(env *Env) *cobra.Command {
 			if len(args) == 1 {
 				o.service = args[0]
 			}
+			o.tailSet = cmd.Flags().Changed("tail")
 			return showLogs(cmd.Context(), env, o)
 		},
 	}
@@ -52,7 +54,7 @@ func (o *logOptions) register(fs *pflag.FlagSet) {
 	fs.BoolVarP(&o.follow, "follow", "f", false, "go on showing new lines until Ctrl-C")
 	fs.StringVar(&o.since, "since", "", "only newer lines: a duration (10m) or an RFC 3339 time")
 	fs.StringVar(&o.until, "until", "", "only older lines: a duration or a time")
-	fs.IntVar(&o.tail, "tail", 0, "only the last N lines (default 100 without --since)")
+	fs.IntVar(&o.tail, "tail", defaultTail, "only the last N lines; not limited with --since and --build")
 	fs.StringVar(&o.severity, "severity", "", "only this severity and worse: DEBUG to EMERGENCY")
 	fs.StringVar(&o.filter, "filter", "", "only what a Cloud Logging filter matches")
 	boolFlag(fs, &o.build, "build", false, "the log of a build: NAME is a build id (default: the latest)")
@@ -71,6 +73,7 @@ func newAppLogsCommand(env *Env) *cobra.Command {
 			Example: "sunya app logs " + name + "\nsunya app logs " + name + " --service default",
 			RunE: func(cmd *cobra.Command, _ []string) error {
 				o.follow = o.follow || follow
+				o.tailSet = cmd.Flags().Changed("tail")
 				return showLogs(cmd.Context(), env, o)
 			},
 		}
@@ -115,10 +118,9 @@ func showLogs(ctx context.Context, env *Env, o logOptions) error {
 // stored prints the entries that there are already.
 func (o *logOptions) stored(ctx context.Context, env *Env, reader *logReader, printer *logPrinter) error {
 	limit := o.tail
-	if limit == 0 && o.since == "" && !o.build {
-		limit = defaultTail
-	}
-	if limit < 0 {
+	if !o.tailSet && (o.since != "" || o.build) {
+		limit = 0
+	} else if limit == 0 {
 		reader.floor = env.Now()
 		return nil
 	}
@@ -138,6 +140,9 @@ func (o *logOptions) stored(ctx context.Context, env *Env, reader *logReader, pr
 
 // query is the filter that the flags mean, without what needs the server.
 func (o *logOptions) query(now time.Time) (string, error) {
+	if o.tail < 0 {
+		return "", usagef("--tail: %d is not allowed: use a number of lines from 0", o.tail)
+	}
 	var parts []string
 	if !o.build {
 		parts = append(parts, `resource.type="gae_app"`)

@@ -1,8 +1,10 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -69,7 +71,7 @@ func printStatusTables(env *Env, s *serverStatus) error {
 	err := table[serviceStatus]{
 		{"SERVICE", func(s serviceStatus) string { return s.Name }},
 		{"REVISIONS", func(s serviceStatus) string { return fmt.Sprint(s.Revisions) }},
-		{"URL", func(s serviceStatus) string { return firstOf(s.URLs...) }},
+		{"URL", func(s serviceStatus) string { return shortest(s.URLs) }},
 	}.write(env, s.Services)
 	if err != nil {
 		return err
@@ -88,4 +90,12 @@ func printStatusTables(env *Env, s *serverStatus) error {
 		{"MEMORY", func(i instanceStatus) string { return size(i.MemoryBytes) }},
 		{"STARTED", func(i instanceStatus) string { return ago(i.StartTime, env.Now()) }},
 	}.write(env, s.Instances)
+}
+
+// shortest is the name that people will want to type.
+func shortest(names []string) string {
+	if len(names) == 0 {
+		return ""
+	}
+	return slices.MinFunc(names, func(a, b string) int { return cmp.Compare(len(a), len(b)) })
 }
