@@ -63,16 +63,30 @@ func newLink(f *os.File) (*link, error) {
 		SrcAddr: src, DstAddr: dst, Type: header.IPv4ProtocolNumber,
 	})
 	err = raw.Control(func(fd uintptr) {
-		// Without these the link is slower, not wrong.
+		// Without these the link is slower, not wrong, hence no errors.
 		_ = unix.SetsockoptInt(int(fd), unix.SOL_PACKET, unix.PACKET_IGNORE_OUTGOING, 1)
-		if unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, socketBuffer) != nil {
-			_ = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUF, socketBuffer)
-		}
+		// A fresh interface drops what is sent through its queue until the
+		// kernel's link watcher has run: a sandbox's first SYN would wait a
+		// second for its answer. Passing the queue by is also faster.
+		_ = unix.SetsockoptInt(int(fd), unix.SOL_PACKET, unix.PACKET_QDISC_BYPASS, 1)
+		growBuffer(int(fd))
 	})
 	if err != nil {
 		return nil, errors.Join(err, file.Close())
 	}
 	return l, nil
+}
+
+// growBuffer gives a socket a receive buffer of socketBuffer, or as near to it
+// as the kernel allows. One that is larger stays: whoever made the socket may
+// have had more rights than this process.
+func growBuffer(fd int) {
+	if size, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF); err == nil && size >= socketBuffer {
+		return
+	}
+	if unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, socketBuffer) != nil {
+		_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, socketBuffer)
+	}
 }
 
 // pollable returns f's description as a file that waits in Go's poller, which
