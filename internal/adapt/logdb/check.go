@@ -2,6 +2,7 @@ package logdb
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -36,12 +37,22 @@ func (s *Store) Check(ctx context.Context) []health.Check {
 	return []health.Check{{Name: "logs", Status: health.OK, Detail: fmt.Sprintf("%d files, %.1f MiB", len(segments), float64(total)/(1<<20))}}
 }
 
-func checkSegment(ctx context.Context, seg *segment) error {
+func checkSegment(ctx context.Context, seg *segment) (err error) {
 	if _, _, err := seg.bounds(ctx); err != nil {
 		return err
 	}
-	var verdict string
-	if err := seg.reader().QueryRowContext(ctx, `PRAGMA quick_check(1)`).Scan(&verdict); err != nil {
+	rows, err := seg.query(ctx, `PRAGMA quick_check(1)`)
+	if err != nil {
+		return fmt.Errorf("check %s: %w", seg.path, err)
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	verdict := "ok"
+	for rows.Next() {
+		if err := rows.Scan(&verdict); err != nil {
+			return fmt.Errorf("check %s: %w", seg.path, err)
+		}
+	}
+	if err := rows.Err(); err != nil {
 		return fmt.Errorf("check %s: %w", seg.path, err)
 	}
 	if verdict != "ok" {

@@ -31,7 +31,7 @@ func readLogs(ctx context.Context, seg *segment, projects []string, names map[st
 	if _, _, err := seg.bounds(ctx); err != nil {
 		return err
 	}
-	rows, err := seg.reader().QueryContext(ctx, `SELECT DISTINCT log FROM stream WHERE EXISTS (SELECT 1 FROM entry WHERE stream = stream.id)`)
+	rows, err := seg.query(ctx, `SELECT DISTINCT log FROM stream WHERE EXISTS (SELECT 1 FROM entry WHERE stream = stream.id)`)
 	if err != nil {
 		return err
 	}

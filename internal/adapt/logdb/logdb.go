@@ -135,6 +135,7 @@ func (s *Store) Close() error {
 	for _, seg := range s.segments {
 		err = errors.Join(err, seg.close())
 	}
+	s.segments = nil // nobody opens them again
 	return err
 }
 

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sunya-cloud/sunya"
 	"github.com/sunya-cloud/sunya/internal/adapt/logtest"
 	"github.com/sunya-cloud/sunya/internal/core/health"
 	"github.com/sunya-cloud/sunya/internal/core/logs"
@@ -137,6 +138,26 @@ func TestSchemaVersionIsThatOfTheNewestMigration(t *testing.T) {
 	files, err := fs.Glob(migrations, "migrations/*.sql")
 	if err != nil || len(files) != schemaVersion {
 		t.Errorf("%d migrations, %v; schemaVersion is %d", len(files), err, schemaVersion)
+	}
+}
+
+func TestClosedLogRefusesWrites(t *testing.T) {
+	s, err := Open(t.Context(), t.TempDir(), time.Now, discard, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	fill(t, s, 0, 1)
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Append(t.Context(), []logs.Entry{logtest.Entry("p", "l", 1)}); sunya.CodeOf(err) != sunya.Unavailable {
+		t.Errorf("Append = %v", err)
+	}
+	if got := count(t, s); got != 0 {
+		t.Errorf("a closed log serves %d entries", got)
+	}
+	if err := s.Sweep(t.Context()); err != nil {
+		t.Errorf("Sweep = %v", err)
 	}
 }
 

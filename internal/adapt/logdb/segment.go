@@ -15,6 +15,8 @@ import (
 
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
+
+	"github.com/sunya-cloud/sunya"
 )
 
 // A segment's file is named after the moment it was begun: the end of one is
@@ -95,11 +97,15 @@ func (g *segment) open(ctx context.Context) error {
 	return nil
 }
 
-// reader returns the open database.
-func (g *segment) reader() *sql.DB {
+// query reads from the opened segment.
+func (g *segment) query(ctx context.Context, text string, args ...any) (*sql.Rows, error) {
 	g.mu.Lock()
-	defer g.mu.Unlock()
-	return g.db
+	db := g.db
+	g.mu.Unlock()
+	if db == nil {
+		return nil, sunya.Errorf(sunya.Unavailable, g.path, "the log is closed: the server is stopping")
+	}
+	return db.QueryContext(ctx, text, args...)
 }
 
 func (g *segment) close() error {

@@ -72,7 +72,7 @@ func (m *merge) addCursors(seg *segment) error {
 // addCursor opens a cursor on one stream, or with 0 on all of them.
 func (m *merge) addCursor(seg *segment, wanted map[int64]stream, id int64) error {
 	text, args := m.statement(id)
-	rows, err := seg.reader().QueryContext(m.ctx, text, args...)
+	rows, err := seg.query(m.ctx, text, args...)
 	if err != nil {
 		return err
 	}
@@ -166,7 +166,7 @@ func (s *source) close() error {
 }
 
 func readStreams(ctx context.Context, seg *segment) (_ map[int64]stream, err error) {
-	rows, err := seg.reader().QueryContext(ctx, `SELECT id, log, resource, labels FROM stream`)
+	rows, err := seg.query(ctx, `SELECT id, log, resource, labels FROM stream`)
 	if err != nil {
 		return nil, err
 	}

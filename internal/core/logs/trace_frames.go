@@ -32,14 +32,25 @@ var (
 )
 
 func startFrames(line string) (trace, verdict) {
-	if framesHeadRE.MatchString(line) {
+	if namesError(line) && framesHeadRE.MatchString(line) {
 		return &framesTrace{}, maybe
 	}
 	return nil, over
 }
 
+// namesError is a quick look that spares most lines the expression.
+func namesError(line string) bool {
+	for _, word := range []string{"Error", "Exception", "Throwable", "Rejection", "Failure"} {
+		if strings.Contains(line, word) {
+			return true
+		}
+	}
+	return false
+}
+
 func startNodeSource(line string) (trace, verdict) {
-	if nodeSourceRE.MatchString(line) {
+	last := line[len(line)-1] // no starter is asked about a blank line
+	if last >= '0' && last <= '9' && nodeSourceRE.MatchString(line) {
 		return &framesTrace{node: true}, maybe
 	}
 	return nil, over

@@ -11,18 +11,23 @@ type goTrace struct {
 	inStack bool
 }
 
+// goServing is what net/http prints, behind the log's own date, when a handler
+// panics.
+const goServing = "http: panic serving "
+
 var (
-	goStartRE     = regexp.MustCompile(`^(panic: |fatal error: |runtime: goroutine stack exceeds |goroutine \d+ .*\[.+\]:$)`)
-	goServingRE   = regexp.MustCompile(`(^|\s)http: panic serving `)
+	goStackRE     = regexp.MustCompile(`^goroutine \d+ .*\[.+\]:$`)
 	goGoroutineRE = regexp.MustCompile(`^(goroutine|runtime stack:|rax|eax) ?`)
 	goFrameRE     = regexp.MustCompile(`^(\S.*\)|created by .+|\.\.\.(additional|\d+) frames elided\.\.\.|\.\.\.additional frames elided\.\.\.|exit status \d+|[a-z]\w{1,6} +0x[0-9a-f]+)$`)
 )
 
 func startGo(line string) (trace, verdict) {
 	switch {
-	case goStartRE.MatchString(line):
-		return &goTrace{inStack: strings.HasPrefix(line, "goroutine")}, sure
-	case goServingRE.MatchString(line):
+	case strings.HasPrefix(line, "panic: "), strings.HasPrefix(line, "fatal error: "), strings.HasPrefix(line, "runtime: goroutine stack exceeds "):
+		return &goTrace{}, sure
+	case strings.HasPrefix(line, "goroutine ") && goStackRE.MatchString(line):
+		return &goTrace{inStack: true}, sure
+	case strings.Contains(line, goServing):
 		return &goTrace{}, maybe
 	}
 	return nil, over
@@ -35,7 +40,7 @@ func (g *goTrace) next(line string) verdict {
 	case goGoroutineRE.MatchString(line):
 		g.inStack = true
 		return sure
-	case goServingRE.MatchString(line):
+	case strings.Contains(line, goServing):
 		return restart
 	case indented(line), strings.HasPrefix(line, "[signal "), strings.HasPrefix(line, "panic: "), strings.HasPrefix(line, "[recovered]"):
 		return sure

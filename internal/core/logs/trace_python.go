@@ -24,6 +24,7 @@ const (
 
 const (
 	pythonHeader = "Traceback (most recent call last):"
+	pythonFile   = `  File "`
 	pythonGroup  = "  + Exception Group " + pythonHeader
 )
 
@@ -34,7 +35,7 @@ var (
 
 func startPython(line string) (trace, verdict) {
 	switch {
-	case strings.HasPrefix(line, pythonHeader), pythonFileRE.MatchString(line):
+	case strings.HasPrefix(line, pythonHeader), strings.HasPrefix(line, pythonFile) && pythonFileRE.MatchString(line):
 		return &pythonTrace{state: pythonFrames}, sure
 	case strings.HasPrefix(line, pythonGroup):
 		return &pythonTrace{state: pythonNested}, sure
