@@ -83,6 +83,35 @@ func TestHundredMegabytesEachWay(t *testing.T) {
 	})
 }
 
+// TestSegmentsLargerThanTheMTU: with a small MTU the guest's kernel hands over
+// segments that it would have cut for a real device, without checksums.
+func TestSegmentsLargerThanTheMTU(t *testing.T) {
+	t.Setenv("USERNET_TEST_MTU", "1500")
+	const size = 10 << 20
+	p, addr := serveTCP(t, func(c *net.TCPConn) {
+		h := sha256.New()
+		n, _ := io.Copy(h, c)
+		_, _ = fmt.Fprintf(c, "%d %x", n, h.Sum(nil))
+	})
+	sum := sha256.New()
+	_, _ = io.Copy(sum, pattern(size))
+	want := fmt.Sprintf("%d %x", size, sum.Sum(nil))
+	if got := startGuest(t, p).run(t, "upload", addr, strconv.Itoa(size)); got != want {
+		t.Errorf("received %s, want %s", got, want)
+	}
+}
+
+func TestBeyondTheCapConnectionsAreRefused(t *testing.T) {
+	p, addr := serveTCP(t, echo)
+	g := startGuest(t, p)
+	g.net.tcp.max = 2
+	g.run(t, "hold", addr)
+	g.run(t, "hold", addr)
+	if got := g.run(t, "connect", addr); got != "refused" {
+		t.Errorf("third connection: %s, want refused", got)
+	}
+}
+
 func TestThousandConnections(t *testing.T) {
 	p, addr := serveTCP(t, echo)
 	g := startGuest(t, p)
