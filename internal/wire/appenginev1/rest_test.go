@@ -44,8 +44,8 @@ func TestRESTAsCLIsSendIt(t *testing.T) {
 	if list := s.get(t, "/v1/apps/sunya/operations?pageSize=1", 200); !strings.Contains(list, op.Name) {
 		t.Errorf("operations = %s", list)
 	}
-	// gcloud really sends the comma.
-	s.do(t, "PATCH", "/v1/"+parent+"?updateMask=split,&alt=json", `{"split":{"allocations":{"v1":1.0}}}`, nil, 200)
+	// gcloud really sends the comma, and Python's spelling of false.
+	s.do(t, "PATCH", "/v1/"+parent+"?updateMask=split,&alt=json&migrateTraffic=False", `{"split":{"allocations":{"v1":1.0}}}`, nil, 200)
 	s.do(t, "POST", "/v1/"+parent+"?updateMask=split%2C", `{"split":{"allocations":{"v1":1}}}`,
 		http.Header{"X-Http-Method-Override": {"PATCH"}}, 200)
 	s.do(t, "POST", "/v1/"+parent, "view=FULL", http.Header{

@@ -26,8 +26,9 @@ func systemParameters() []string {
 	}
 }
 
-// normalise returns the request as the transcoder wants it. r is not changed.
-func normalise(r *http.Request) (*http.Request, error) {
+// normalise returns the request as the transcoder wants it; bools names the
+// query parameters that are booleans. r is not changed.
+func normalise(r *http.Request, bools map[string]bool) (*http.Request, error) {
 	out := r.Clone(r.Context())
 	out.Header.Del("Connect-Protocol-Version")
 	if err := override(out); err != nil {
@@ -37,7 +38,7 @@ func normalise(r *http.Request) (*http.Request, error) {
 		return nil, err
 	}
 	var err error
-	out.URL.RawQuery, err = query(out.URL.RawQuery)
+	out.URL.RawQuery, err = query(out.URL.RawQuery, bools)
 	return out, err
 }
 
@@ -87,8 +88,8 @@ func contentType(r *http.Request) error {
 }
 
 // query removes the system parameters ($alt=…, key=…) and empty entries of
-// masks: gcloud sends updateMask=split,.
-func query(raw string) (string, error) {
+// masks: gcloud sends updateMask=split,. It spells booleans as JSON does.
+func query(raw string, bools map[string]bool) (string, error) {
 	var keep []string
 	for pair := range strings.SplitSeq(raw, "&") {
 		escaped, value, _ := strings.Cut(pair, "=")
@@ -106,6 +107,9 @@ func query(raw string) (string, error) {
 				continue
 			}
 			pair = escaped + "=" + url.QueryEscape(plain)
+		}
+		if bools[name] {
+			pair = escaped + "=" + strings.ToLower(value)
 		}
 		keep = append(keep, pair)
 	}

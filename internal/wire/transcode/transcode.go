@@ -48,7 +48,7 @@ func New(server *grpc.Server, api API, log *slog.Logger) (http.Handler, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make REST of %s: %w", api.Name, err)
 	}
-	return &handler{api: api.Name, grpc: server, rest: rest}, nil
+	return &handler{grpc: server, rest: rest, bools: boolParameters(api.Services)}, nil
 }
 
 func transcoder(server *grpc.Server, api API, log *slog.Logger) (http.Handler, error) {
@@ -73,9 +73,9 @@ func transcoder(server *grpc.Server, api API, log *slog.Logger) (http.Handler, e
 }
 
 type handler struct {
-	api  string
-	grpc http.Handler
-	rest http.Handler
+	grpc  http.Handler
+	rest  http.Handler
+	bools map[string]bool // names of query parameters
 }
 
 // ServeHTTP implements http.Handler.
@@ -86,7 +86,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	e := &envelopeWriter{ResponseWriter: w}
 	defer e.finish(r)
-	r, err := normalise(r)
+	r, err := normalise(r, h.bools)
 	if err != nil {
 		e.fail(err)
 		return

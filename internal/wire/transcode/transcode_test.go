@@ -26,17 +26,18 @@ func TestQuery(t *testing.T) {
 		{"two paths", "updateMask=a,,b", "updateMask=a%2Cb"},
 		{"empty mask", "updateMask=", ""},
 		{"not another protocol", "connect=v1&encoding=json", ""},
+		{"gcloud's booleans", "migrateTraffic=False&filter=False", "migrateTraffic=false&filter=False"},
 		{"nothing", "", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			got, err := query(c.in)
+			got, err := query(c.in, map[string]bool{"migrateTraffic": true})
 			if err != nil || got != c.want {
 				t.Errorf("query(%q) = %q, %v, want %q", c.in, got, err, c.want)
 			}
 		})
 	}
 	for _, bad := range []string{"a=%zz", "%zz=1", "a=1;b=2"} {
-		if got, err := query(bad); err == nil {
+		if got, err := query(bad, nil); err == nil {
 			t.Errorf("query(%q) = %q, want an error", bad, got)
 		}
 	}
@@ -46,11 +47,11 @@ func FuzzQuery(f *testing.F) {
 	f.Add("a=1&updateMask=x,,y&$alt=json")
 	f.Add("a=%zz;b")
 	f.Fuzz(func(t *testing.T, raw string) {
-		once, err := query(raw)
+		once, err := query(raw, nil)
 		if err != nil {
 			return
 		}
-		if twice, err := query(once); err != nil || twice != once {
+		if twice, err := query(once, nil); err != nil || twice != once {
 			t.Errorf("query(%q) = %q, then %q, %v", raw, once, twice, err)
 		}
 	})
@@ -144,18 +145,18 @@ func TestOverride(t *testing.T) {
 	r := httptest.NewRequest("POST", "/x?a=1", strings.NewReader("b=2"))
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	r.Header.Set("X-HTTP-Method-Override", "get")
-	got, err := normalise(r)
+	got, err := normalise(r, nil)
 	if err != nil || got.Method != http.MethodGet || got.URL.RawQuery != "a=1&b=2" || got.Header.Get("Content-Type") != "" {
 		t.Errorf("%s %s, %v", got.Method, got.URL, err)
 	}
 	r = httptest.NewRequest("POST", "/x", nil)
 	r.Header.Set("X-HTTP-Method-Override", "CONNECT")
-	if _, err := normalise(r); err == nil {
+	if _, err := normalise(r, nil); err == nil {
 		t.Error("CONNECT was accepted")
 	}
 	r = httptest.NewRequest("GET", "/x", nil)
 	r.Header.Set("X-HTTP-Method-Override", "DELETE")
-	if got, err := normalise(r); err != nil || got.Method != http.MethodGet {
+	if got, err := normalise(r, nil); err != nil || got.Method != http.MethodGet {
 		t.Errorf("a GET became %s, %v", got.Method, err)
 	}
 }
