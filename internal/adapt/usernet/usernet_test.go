@@ -104,7 +104,7 @@ func TestSegmentsLargerThanTheMTU(t *testing.T) {
 func TestBeyondTheCapConnectionsAreRefused(t *testing.T) {
 	p, addr := serveTCP(t, echo)
 	g := startGuest(t, p)
-	g.net.tcp.max = 2
+	g.net.tcp.used.Store(maxTCP - 2)
 	g.run(t, "hold", addr)
 	g.run(t, "hold", addr)
 	if got := g.run(t, "connect", addr); got != "refused" {
