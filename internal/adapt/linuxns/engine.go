@@ -9,7 +9,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 	"sync"
 
 	"github.com/sunya-cloud/sunya"
@@ -157,11 +159,16 @@ func (e *Engine) Report() sandbox.Report {
 	return sandbox.Report{Level: sandbox.Level(e.info.Level), Facts: e.info.Facts, Missing: e.info.Missing}
 }
 
-// Close leaves the launcher and its sandboxes running for the next server.
+// Close leaves the launcher and its sandboxes running for the next server. It
+// closes their networks' ends in this one.
 func (e *Engine) Close() error {
 	e.mu.Lock()
 	e.closing = true
+	boxes := slices.Collect(maps.Values(e.boxes))
 	e.mu.Unlock()
+	for _, b := range boxes {
+		b.disconnect()
+	}
 	e.disconnect()
 	return nil
 }

@@ -10,13 +10,16 @@ import (
 	"time"
 )
 
-// serve is the tests' program: "listen ADDRESS", "eat" memory, "fork".
+// serve is the tests' program: "listen ADDRESS", "eat" memory, "fork",
+// "udp ADDRESS", "wait", "sleep", "stubborn".
 func serve(args []string) {
 	switch args[0] {
 	case "listen":
 		listen(args[1])
 	case "eat":
 		eat()
+	case "udp":
+		udp(args[1])
 	case "fork":
 		fork()
 	case "wait":
@@ -50,6 +53,22 @@ func listen(address string) {
 			_ = conn.Close()
 		}()
 	}
+}
+
+// udp sends a datagram and prints the answer.
+func udp(address string) {
+	conn, err := net.Dial("udp", address)
+	if err != nil {
+		fmt.Println(err)
+		os.Exit(1)
+	}
+	buf := make([]byte, 64)
+	if _, err := conn.Write([]byte("question")); err != nil {
+		fmt.Println(err)
+		os.Exit(1)
+	}
+	n, err := conn.Read(buf)
+	fmt.Println(string(buf[:n]), err)
 }
 
 // eat takes memory, a mebibyte at a time, up to a gibibyte.

@@ -230,7 +230,10 @@ func (b *box) setFrozen(frozen bool) error {
 		if frozen {
 			verb = ipc.Suspend
 		}
-		_, err := b.ask(&ipc.Message{Verb: verb})
+		r, err := b.ask(&ipc.Message{Verb: verb})
+		if err == nil && r.m.Error != nil {
+			return r.m.Error
+		}
 		return err
 	}
 	if frozen {

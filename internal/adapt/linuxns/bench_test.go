@@ -1,0 +1,109 @@
+package linuxns
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/sunya-cloud/sunya/internal/core/sandbox"
+)
+
+// samples reports the median and the 90th percentile beside the mean, which a
+// shared machine makes useless.
+type samples []time.Duration
+
+func (s *samples) time(f func()) {
+	begin := time.Now()
+	f()
+	*s = append(*s, time.Since(begin))
+}
+
+func (s samples) report(b *testing.B) {
+	slices.Sort(s)
+	b.ReportMetric(float64(s[len(s)/2].Microseconds())/1000, "p50-ms")
+	b.ReportMetric(float64(s[len(s)*9/10].Microseconds())/1000, "p90-ms")
+}
+
+// BenchmarkStart is from the call to the program's exec, as Start returns then.
+func BenchmarkStart(b *testing.B) {
+	for _, network := range []bool{false, true} {
+		b.Run(fmt.Sprintf("network=%v", network), func(b *testing.B) {
+			cfg := config(dataDir(b))
+			cfg.Network = func(_ string, packet *os.File) (io.Closer, error) { return packet, nil }
+			e := open(b, cfg)
+			defer shutdown(b, e)
+			mount := probeMount(b, cfg.DataDir)
+			spec := sandbox.Spec{
+				ID: "box", Profile: sandbox.App, Args: []string{"/bin/sleep", "1000"}, Network: network,
+				MemoryBytes: 256 << 20, CPUMillis: 1000, Mounts: []sandbox.Mount{mount},
+			}
+			var took samples
+			for b.Loop() {
+				var s sandbox.Sandbox
+				var err error
+				took.time(func() { s, err = e.Start(b.Context(), spec) })
+				if err != nil {
+					b.Fatal(err)
+				}
+				stop(b, s)
+			}
+			took.report(b)
+		})
+	}
+}
+
+func BenchmarkStop(b *testing.B) {
+	e := engine(b)
+	spec := sandbox.Spec{ID: "box", Profile: sandbox.App, Args: []string{"/bin/sleep", "1000"}}
+	var took samples
+	for b.Loop() {
+		s, err := e.Start(b.Context(), spec)
+		if err != nil {
+			b.Fatal(err)
+		}
+		took.time(func() { stop(b, s) })
+	}
+	took.report(b)
+}
+
+func BenchmarkFreezeThaw(b *testing.B) {
+	e := engine(b)
+	s := start(b, e, sandbox.Spec{Args: []string{"/app/probe", "listen", "127.0.0.1:80"}, Port: 80})
+	echo(b, s)
+	var freeze, thaw samples
+	for b.Loop() {
+		freeze.time(func() {
+			if err := s.Freeze(b.Context()); err != nil {
+				b.Fatal(err)
+			}
+		})
+		thaw.time(func() {
+			if err := s.Thaw(b.Context()); err != nil {
+				b.Fatal(err)
+			}
+		})
+	}
+	slices.Sort(freeze)
+	freeze.report(b)
+	slices.Sort(thaw)
+	b.ReportMetric(float64(thaw[len(thaw)/2].Microseconds())/1000, "thaw-p50-ms")
+}
+
+func BenchmarkDial(b *testing.B) {
+	e := engine(b)
+	s := start(b, e, sandbox.Spec{Args: []string{"/app/probe", "listen", "127.0.0.1:80"}, Port: 80})
+	var took samples
+	for b.Loop() {
+		took.time(func() {
+			conn, err := s.Dial(b.Context())
+			if err != nil {
+				b.Fatal(err)
+			}
+			_ = conn.Close()
+		})
+	}
+	took.report(b)
+}
