@@ -48,7 +48,7 @@ func child(dir string) {
 }
 
 func TestAcknowledgedEntriesSurviveKill(t *testing.T) {
-	for round := range 5 {
+	for round := range 3 {
 		dir := t.TempDir()
 		acked := killAfter(t, dir, 20+40*round)
 		s := open(t, dir, time.Now, Options{})

@@ -148,7 +148,7 @@ func repeat(t *testing.T, s Store) {
 
 // pages reads page by page while others write.
 func pages(t *testing.T, s Store, newest bool) {
-	const n, size = 2000, 37
+	const n, size = 600, 37
 	for i := range n {
 		if i%100 == 0 {
 			var batch []logs.Entry

@@ -20,22 +20,22 @@ func LogName(project, id string) string {
 }
 
 // ParseLogName takes a log name apart; the id comes back unescaped. The errors
-// are InvalidArgument about the field log_name.
+// are InvalidArgument about the field logName.
 func ParseLogName(name string) (project, id string, err error) {
 	rest, ok := strings.CutPrefix(name, "projects/")
 	project, escaped, found := strings.Cut(rest, "/logs/")
 	if !ok || !found {
-		return "", "", sunya.Invalid("log_name", "%q is not a log name: write projects/PROJECT/logs/LOG_ID", name)
+		return "", "", sunya.Invalid("logName", "%q is not a log name: write projects/PROJECT/logs/LOG_ID", name)
 	}
 	if err := sunya.CheckProject(project); err != nil {
-		return "", "", sunya.Invalid("log_name", "%q names no valid project: write projects/PROJECT/logs/LOG_ID", name)
+		return "", "", sunya.Invalid("logName", "%q names no valid project: write projects/PROJECT/logs/LOG_ID", name)
 	}
 	id, err = url.PathUnescape(escaped)
 	if err != nil || strings.Contains(escaped, "/") {
-		return "", "", sunya.Invalid("log_name", "%q: the log id must be URL-encoded (a slash is %%2F)", name)
+		return "", "", sunya.Invalid("logName", "%q: the log id must be URL-encoded (a slash is %%2F)", name)
 	}
 	if len(id) > maxLogID || !logIDRE.MatchString(id) {
-		return "", "", sunya.Invalid("log_name", "%q: a log id has 1 to %d letters, digits and / _ - .", name, maxLogID)
+		return "", "", sunya.Invalid("logName", "%q: a log id has 1 to %d letters, digits and / _ - .", name, maxLogID)
 	}
 	return project, id, nil
 }

@@ -65,7 +65,7 @@ func parseOrder(s string) (newest bool, err error) {
 	case "timestamp desc":
 		return true, nil
 	}
-	return false, sunya.Invalid("order_by", "%q is no order of log entries: use \"timestamp asc\" or \"timestamp desc\"", s)
+	return false, sunya.Invalid("orderBy", "%q is no order of log entries: use \"timestamp asc\" or \"timestamp desc\"", s)
 }
 
 func listResponse(r *loggingpb.ListLogEntriesRequest, found []logs.Entry, size int) *loggingpb.ListLogEntriesResponse {
@@ -103,7 +103,7 @@ func parseToken(r *loggingpb.ListLogEntriesRequest) (logs.Cursor, error) {
 	}
 	var c cursor
 	if err := json.Unmarshal([]byte(text), &c); err != nil {
-		return logs.Cursor{}, sunya.Invalid("page_token", "not a token of entries.list: leave it out to begin again")
+		return logs.Cursor{}, sunya.Invalid("pageToken", "not a token of entries.list: leave it out to begin again")
 	}
 	return logs.Cursor{Timestamp: time.Unix(0, c.Nanos), InsertID: c.ID}, nil
 }

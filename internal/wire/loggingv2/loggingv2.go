@@ -52,14 +52,14 @@ func (s *Server) Register(g grpc.ServiceRegistrar) { loggingpb.RegisterLoggingSe
 // projects exist here; the default view of a project's bucket is the project.
 func projectsOf(names []string) ([]string, error) {
 	if len(names) == 0 {
-		return nil, sunya.Invalid("resource_names", "missing: name at least one, such as projects/sunya")
+		return nil, sunya.Invalid("resourceNames", "missing: name at least one, such as projects/sunya")
 	}
 	if len(names) > 100 { // as Cloud Logging
-		return nil, sunya.Invalid("resource_names", "%d names, and at most 100 are allowed", len(names))
+		return nil, sunya.Invalid("resourceNames", "%d names, and at most 100 are allowed", len(names))
 	}
 	var projects []string
 	for _, name := range names {
-		project, err := projectOf("resource_names", name)
+		project, err := projectOf("resourceNames", name)
 		if err != nil {
 			return nil, err
 		}

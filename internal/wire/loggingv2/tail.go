@@ -28,7 +28,7 @@ const (
 func (s *Server) TailLogEntries(stream loggingpb.LoggingServiceV2_TailLogEntriesServer) error {
 	r, err := stream.Recv()
 	if errors.Is(err, io.EOF) {
-		return sunya.Invalid("resource_names", "the stream ended before its first request: send one")
+		return sunya.Invalid("resourceNames", "the stream ended before its first request: send one")
 	}
 	if err != nil {
 		return err
@@ -59,7 +59,7 @@ func windowOf(d *durationpb.Duration) (time.Duration, error) {
 	if w := d.AsDuration(); d.CheckValid() == nil && w >= 0 && w <= maxWindow {
 		return w, nil
 	}
-	return 0, sunya.Invalid("buffer_window", "%v is outside of 0 to 60 seconds", d.AsDuration())
+	return 0, sunya.Invalid("bufferWindow", "%v is outside of 0 to 60 seconds", d.AsDuration())
 }
 
 func tailMatch(r *loggingpb.TailLogEntriesRequest) (func(*logs.Entry) bool, error) {

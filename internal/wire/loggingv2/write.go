@@ -97,7 +97,7 @@ func (s *Server) readEntry(p *loggingpb.LogEntry) (e logs.Entry, err error) {
 	}
 	e, err = fromProto(p)
 	if err != nil {
-		return e, sunya.Invalid("json_payload", "not a JSON object: %v", err)
+		return e, sunya.Invalid("jsonPayload", "not a JSON object: %v", err)
 	}
 	return e, nil
 }
@@ -115,11 +115,11 @@ func setProject(r *monitoredres.MonitoredResource, project string) {
 func (s *Server) checkEntry(p *loggingpb.LogEntry) error {
 	switch {
 	case p.GetProtoPayload() != nil:
-		return &sunya.Error{Code: sunya.Unimplemented, Field: "proto_payload", Message: "entries with a protobuf payload are not supported: write json_payload"}
+		return &sunya.Error{Code: sunya.Unimplemented, Field: "protoPayload", Message: "entries with a protobuf payload are not supported: write jsonPayload"}
 	case proto.Size(p) > maxEntryBytes:
 		return sunya.Invalid("entries", "the entry has %d bytes, and at most %d are allowed: split it", proto.Size(p), maxEntryBytes)
 	case len(p.GetInsertId()) > maxInsertID:
-		return sunya.Invalid("insert_id", "longer than %d characters", maxInsertID)
+		return sunya.Invalid("insertId", "longer than %d characters", maxInsertID)
 	case p.GetSeverity() < 0 || p.GetSeverity() > 800:
 		return sunya.Invalid("severity", "%d is not a severity: use 0 to 800", p.GetSeverity())
 	}
