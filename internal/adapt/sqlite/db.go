@@ -12,12 +12,16 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net/url"
+	"os"
 	"path/filepath"
 	"sync"
 
 	_ "modernc.org/sqlite" // the driver named "sqlite"
+
+	"github.com/sunya-cloud/sunya"
 )
 
 // readers is how many reads run side by side.
@@ -47,6 +51,9 @@ func Open(ctx context.Context, path string, log *slog.Logger) (*DB, error) {
 	}
 	db := &DB{path: path, log: log.With("component", "sqlite"), turn: make(chan struct{}, 1)}
 	db.turn <- struct{}{}
+	if err := create(path); err != nil {
+		return nil, fmt.Errorf("open state: %w", err)
+	}
 	if db.write, err = sql.Open("sqlite", dsn(path, "rwc", "_txlock", "immediate")); err != nil {
 		return nil, fmt.Errorf("open %s: %w", path, err)
 	}
@@ -60,6 +67,32 @@ func Open(ctx context.Context, path string, log *slog.Logger) (*DB, error) {
 	db.read.SetMaxOpenConns(readers)
 	db.read.SetMaxIdleConns(readers)
 	return db, nil
+}
+
+// create makes an empty file that only its owner can read, since revisions hold
+// their users' secrets, and makes its name durable. SQLite gives the files
+// beside it the same permissions.
+func create(path string) error {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	if err != nil {
+		return cannotCreate(err)
+	}
+	dir, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return errors.Join(cannotCreate(err), f.Close())
+	}
+	if err := errors.Join(dir.Sync(), dir.Close(), f.Close()); err != nil {
+		return cannotCreate(err)
+	}
+	return nil
+}
+
+func cannotCreate(err error) error {
+	return &sunya.Error{Code: sunya.Unavailable, Err: err,
+		Message: "the state database cannot be made: check space, owner and mount of the data directory"}
 }
 
 // dsn is how the driver is told to open path. Full sync makes a commit durable

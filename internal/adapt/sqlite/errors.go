@@ -34,6 +34,8 @@ func explain(err error) error {
 		out.Code, out.Message = sunya.Unavailable, "another process holds the state database: end it and try again"
 	case sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB:
 		out.Code, out.Message = sunya.DataLoss, "the state database is damaged: run sunya doctor, restore a backup"
+	case sqlite3.SQLITE_INTERRUPT:
+		out.Code, out.Message = sunya.Canceled, "the call was interrupted"
 	case sqlite3.SQLITE_NOMEM:
 		out.Code, out.Message = sunya.Unavailable, "the server has no memory left: try again"
 	case sqlite3.SQLITE_TOOBIG:

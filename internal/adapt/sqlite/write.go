@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"slices"
 	"time"
 
@@ -52,7 +53,7 @@ func (db *DB) update(ctx context.Context, do change) error {
 			if db.waiting(j) {
 				db.runBatch(context.WithoutCancel(ctx))
 			}
-			db.turn <- struct{}{}
+			db.turn <- struct{}{} // never blocks: the token is ours
 		}
 	}
 }
@@ -141,7 +142,7 @@ func (db *DB) runJob(ctx context.Context, tx *sql.Tx, j *job) error {
 	if _, err := tx.ExecContext(ctx, "SAVEPOINT job"); err != nil {
 		return fmt.Errorf("savepoint: %w", err)
 	}
-	j.err = j.do(ctx, tx)
+	j.err = db.try(ctx, tx, j.do)
 	if j.err == nil {
 		_, err := tx.ExecContext(ctx, "RELEASE job")
 		return err
@@ -154,6 +155,18 @@ func (db *DB) runJob(ctx context.Context, tx *sql.Tx, j *job) error {
 	j.err = explain(j.err)
 	_, err := tx.ExecContext(ctx, "ROLLBACK TO job; RELEASE job")
 	return err
+}
+
+// try runs a change. A panic in one must not take along the writers that share
+// its transaction, nor the turn.
+func (db *DB) try(ctx context.Context, tx *sql.Tx, do change) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			db.log.Error("a write panicked", "err", p, "stack", string(debug.Stack()))
+			err = sunya.Errorf(sunya.Internal, "", "internal error: see the server's log")
+		}
+	}()
+	return do(ctx, tx)
 }
 
 func rollback(tx *sql.Tx) error {

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -124,6 +125,43 @@ func TestBatchFates(t *testing.T) {
 			t.Errorf("the next write: %v", err)
 		}
 	})
+}
+
+func TestPanicStaysWithItsWriter(t *testing.T) {
+	db := openInternal(t)
+	if err := put(t.Context(), db, "op", 1); err != nil {
+		t.Fatal(err)
+	}
+	err := db.UpdateOperation(t.Context(), "op", func(op *sunya.Operation) {
+		op.Stage = "half"
+		panic("a bug of the caller")
+	})
+	if sunya.CodeOf(err) != sunya.Internal {
+		t.Errorf("got %v, want Internal", err)
+	}
+	op, err := db.GetOperation(t.Context(), "op")
+	if err != nil || op.Stage != "x" {
+		t.Errorf("after the panic: %+v, %v", op, err)
+	}
+	if err := put(t.Context(), db, "next", 1); err != nil {
+		t.Errorf("the next writer: %v", err)
+	}
+}
+
+func TestFilesArePrivate(t *testing.T) {
+	db := openInternal(t)
+	if err := put(t.Context(), db, "op", 1); err != nil {
+		t.Fatal(err)
+	}
+	for _, suffix := range []string{"", "-wal", "-shm"} {
+		info, err := os.Stat(db.path + suffix)
+		if err != nil || info.Mode().Perm() != 0o600 {
+			t.Errorf("state.db%s: %v, %v; want mode 0600", suffix, info.Mode(), err)
+		}
+	}
+	if _, err := Open(t.Context(), filepath.Join(t.TempDir(), "none", "state.db"), slog.New(slog.DiscardHandler)); sunya.CodeOf(err) != sunya.Unavailable {
+		t.Errorf("Open in a missing directory: %v, want Unavailable", err)
+	}
 }
 
 func TestWithdrawnWriterWritesNothing(t *testing.T) {
