@@ -20,7 +20,6 @@ type pool struct {
 	policy   autoscale.Policy
 	members  []*member // ready
 	starting int
-	inFlight int
 	waiters  list.List // of *waiter, the oldest first
 	lastSeen time.Time
 	draining bool // nothing is routed here any more
@@ -72,7 +71,7 @@ func (p *pool) take(why instance.Reason) (*member, *waiter, error) {
 	now := p.a.now()
 	p.lastSeen = now
 	if m := p.fullest(); m != nil {
-		p.occupy(m)
+		m.used++
 		p.scale(why)
 		return m, nil, nil
 	}
@@ -114,17 +113,11 @@ func (p *pool) fullest() *member {
 	return best
 }
 
-func (p *pool) occupy(m *member) {
-	m.used++
-	p.inFlight++
-}
-
 // release returns a slot, to the oldest waiter if there is one.
 func (p *pool) release(m *member) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	m.used--
-	p.inFlight--
 	m.lastUsed = p.a.now()
 	p.lastSeen = m.lastUsed
 	if slices.Contains(p.members, m) {
@@ -139,7 +132,7 @@ func (p *pool) release(m *member) {
 func (p *pool) dispatch(m *member, cold bool) {
 	for m.used < p.policy.Concurrency && p.waiters.Len() > 0 {
 		w := p.waiters.Remove(p.waiters.Front()).(*waiter)
-		p.occupy(m)
+		m.used++
 		w.got <- grant{m: m, cold: cold}
 	}
 }
@@ -169,9 +162,14 @@ func (p *pool) abandon(w *waiter) {
 	}
 }
 
-// sample is what the autoscaler decides on. mu is held.
+// sample is what the autoscaler decides on: requests in instances that have
+// ended need no other. mu is held.
 func (p *pool) sample() autoscale.Sample {
-	return autoscale.Sample{InFlight: p.inFlight, Queued: p.waiters.Len(), LastSeen: p.lastSeen}
+	s := autoscale.Sample{Queued: p.waiters.Len(), LastSeen: p.lastSeen}
+	for _, m := range p.members {
+		s.InFlight += m.used
+	}
+	return s
 }
 
 // remove takes a member out of service. mu is held.

@@ -181,7 +181,7 @@ func (p *pool) retire(m *member) {
 
 // dropIfEmpty forgets the pool when there is nothing to remember. mu is held.
 func (p *pool) dropIfEmpty(now time.Time) bool {
-	if len(p.members)+p.starting+p.waiters.Len()+p.inFlight+p.policy.Min > 0 || !p.backoff.Clean(now) {
+	if len(p.members)+p.starting+p.waiters.Len()+p.policy.Min > 0 || !p.backoff.Clean(now) {
 		return false
 	}
 	p.gone = true

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -17,20 +18,24 @@ const (
 	// that takes longer is a stream, whose first bytes must not wait for the
 	// last.
 	aheadTime = 10 * time.Millisecond
+	// smallBodyTime is how long a small body of known length may take: one
+	// kilobyte a second at least (rule 27).
+	smallBodyTime = time.Minute
 )
 
 // body is what a request carries.
 type body struct {
-	w     http.ResponseWriter
-	whole []byte // when complete
-	src   *ahead // else: the stream
-	size  int64  // -1: unknown
-	read  atomic.Int64
+	w       http.ResponseWriter
+	whole   []byte // when complete
+	src     *ahead // else: the stream
+	size    int64  // -1: unknown
+	trailer http.Header
+	read    atomic.Int64
 }
 
-// readAhead reads a small body, and the beginning of a stream.
-func readAhead(w http.ResponseWriter, r *http.Request) (*body, error) {
-	b := &body{w: w, size: r.ContentLength}
+// readAhead reads a small body, until deadline, and the beginning of a stream.
+func readAhead(w http.ResponseWriter, r *http.Request, deadline time.Time) (*body, error) {
+	b := &body{w: w, size: r.ContentLength, trailer: r.Trailer}
 	if r.ContentLength < 0 || r.ContentLength > smallBody {
 		// An instance may answer before it has read everything. HTTP/2 can
 		// always do that and says that it does not need to be told.
@@ -44,14 +49,22 @@ func readAhead(w http.ResponseWriter, r *http.Request) (*body, error) {
 		b.src = &ahead{src: r.Body, finished: closedChan()}
 		return b, nil
 	case r.ContentLength > 0:
-		b.whole = make([]byte, r.ContentLength)
-		n, err := io.ReadFull(r.Body, b.whole)
-		b.read.Add(int64(n))
-		return b, badBody(err)
+		return b, b.readWhole(r.Body, deadline)
 	}
 	b.src = &ahead{src: r.Body, finished: make(chan struct{})}
 	go b.src.fill()
 	return b, b.settle(r)
+}
+
+// readWhole reads a body of known length.
+func (b *body) readWhole(r io.Reader, deadline time.Time) error {
+	rc := http.NewResponseController(b.w)
+	_ = rc.SetReadDeadline(deadline) // what has no deadlines is no network
+	b.whole = make([]byte, b.size)
+	n, err := io.ReadFull(r, b.whole)
+	b.read.Add(int64(n))
+	_ = rc.SetReadDeadline(time.Time{})
+	return badBody(err)
 }
 
 // settle waits for a body of unknown length to show whether it is small.
@@ -71,6 +84,7 @@ func (b *body) settle(r *http.Request) error {
 		return badBody(err)
 	}
 	b.whole, b.src = b.src.buf, nil
+	purifyTrailer(b.trailer)
 	b.read.Store(int64(len(b.whole)))
 	if len(r.Trailer) == 0 {
 		b.size = int64(len(b.whole))
@@ -83,6 +97,8 @@ func badBody(err error) error {
 	switch {
 	case err == nil:
 		return nil
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return fault(http.StatusRequestTimeout, "the request body came too slowly")
 	case errors.As(err, &tooLarge):
 		return fault(http.StatusRequestEntityTooLarge, "the request body is larger than %d bytes", tooLarge.Limit)
 	}
@@ -118,6 +134,9 @@ type counting struct{ *body }
 func (c counting) Read(p []byte) (int, error) {
 	n, err := c.src.Read(p)
 	c.read.Add(int64(n))
+	if err == io.EOF {
+		purifyTrailer(c.trailer) // complete now, and not sent on yet
+	}
 	return n, err
 }
 

@@ -131,7 +131,7 @@ func (x *exchange) serve() error {
 	}
 	ctx, cancel := context.WithTimeoutCause(x.r.Context(), x.timeout(), errTimeout)
 	defer cancel()
-	body, err := readAhead(x.w, x.r)
+	body, err := readAhead(x.w, x.r, x.begin.Add(min(x.timeout(), smallBodyTime)))
 	if err != nil {
 		return err
 	}

@@ -489,13 +489,13 @@ func TestTrailersBothWays(t *testing.T) {
 	w := newWorld(t, func(rw http.ResponseWriter, r *http.Request) {
 		rw.Header().Set("Trailer", "X-Sum")
 		io.Copy(rw, r.Body)
-		rw.Header().Set("X-Sum", "sum of "+r.Trailer.Get("X-In"))
+		rw.Header().Set("X-Sum", fmt.Sprint("sum of ", len(r.Trailer), " ", r.Trailer.Get("X-In")))
 		rw.Header().Set(http.TrailerPrefix+"X-Late", "late")
 	})
 	r := w.request("POST", "/", io.MultiReader(strings.NewReader("abc")))
-	r.Trailer = http.Header{"X-In": {"in"}}
+	r.Trailer = http.Header{"X-In": {"in"}, "X-Appengine-User-Id": {"forged"}}
 	resp, body := w.do(r)
-	if body != "abc" || resp.Trailer.Get("X-Sum") != "sum of in" || resp.Trailer.Get("X-Late") != "late" {
+	if body != "abc" || resp.Trailer.Get("X-Sum") != "sum of 1 in" || resp.Trailer.Get("X-Late") != "late" {
 		t.Errorf("%q, trailer = %v", body, resp.Trailer)
 	}
 }
@@ -705,5 +705,40 @@ func TestTrustedProxy(t *testing.T) {
 		if !strings.Contains(rec.Body.String(), want) {
 			t.Errorf("no %q in %s", want, rec.Body)
 		}
+	}
+}
+
+func TestSlowReaderDoesNotHoldItsSlot(t *testing.T) {
+	w := newWorld(t, func(rw http.ResponseWriter, r *http.Request) {
+		for r.Context().Err() == nil {
+			if _, err := rw.Write(make([]byte, 1<<20)); err != nil {
+				return
+			}
+		}
+	}, func(r *sunya.Revision) { r.RequestTimeout = 200 * time.Millisecond })
+	c, err := net.Dial("tcp", w.server.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	io.WriteString(c, "GET / HTTP/1.1\r\nHost: demo.localhost\r\n\r\n") // and reads nothing
+	if e := w.entries(1)[0]; !strings.Contains(e.Text, "timeout") {
+		t.Errorf("entry = %+v", e)
+	}
+}
+
+func TestShortBodyReachesNobody(t *testing.T) {
+	reached := false
+	w := newWorld(t, func(http.ResponseWriter, *http.Request) { reached = true })
+	c, err := net.Dial("tcp", w.server.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	io.WriteString(c, "POST / HTTP/1.1\r\nHost: demo.localhost\r\nContent-Length: 10\r\n\r\nabc")
+	c.(*net.TCPConn).CloseWrite()
+	io.Copy(io.Discard, c)
+	c.Close()
+	if e := w.entries(1)[0]; e.HTTP.Status != 400 && e.HTTP.Status != 499 || reached {
+		t.Errorf("status %d, reached %v", e.HTTP.Status, reached)
 	}
 }

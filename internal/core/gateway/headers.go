@@ -72,15 +72,30 @@ func requestHeader(in http.Header) http.Header {
 	return out
 }
 
+// purifyTrailer removes from a client's trailers what it could not send as a
+// header: servers merge the two (RFC 9110 §6.5.1).
+func purifyTrailer(t http.Header) {
+	for name := range t {
+		if d := dashed(name); hopByHop[d] || owned(d) || framing(d) {
+			delete(t, name)
+		}
+	}
+}
+
+// framing reports whether a header says what a message is.
+func framing(name string) bool {
+	switch name {
+	case "Host", "Content-Length", "Content-Type":
+		return true
+	}
+	return false
+}
+
 // ambiguous reports whether a name with underscores would be taken for another
 // one by a CGI-style server, which turns - and _ into the same (rule 20).
 func ambiguous(in http.Header, name string) bool {
 	dashed := dashed(name)
-	if hopByHop[dashed] || owned(dashed) {
-		return true
-	}
-	switch dashed {
-	case "Host", "Content-Length", "Content-Type":
+	if hopByHop[dashed] || owned(dashed) || framing(dashed) {
 		return true
 	}
 	for other := range in {

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/sunya-cloud/sunya/internal/core/activator"
 )
@@ -24,10 +25,11 @@ func (x *exchange) fail(err error) {
 		return
 	}
 	clear(x.w.Header())
-	if after := activator.RetryAfter(err); after > 0 {
+	switch a.status {
+	case http.StatusServiceUnavailable, http.StatusTooManyRequests:
+		after := max(activator.RetryAfter(err), time.Second)
 		x.w.Header().Set("Retry-After", strconv.Itoa(int(after.Seconds())))
-	}
-	if a.status == http.StatusBadRequest || a.status == http.StatusRequestEntityTooLarge {
+	case http.StatusBadRequest, http.StatusRequestTimeout, http.StatusRequestEntityTooLarge:
 		x.w.Header().Set("Connection", "close") // where the next request begins is unknown
 	}
 	x.page(a)

@@ -2,9 +2,11 @@ package gateway
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"strconv"
+	"time"
 
 	"github.com/sunya-cloud/sunya/internal/core/serving"
 )
@@ -21,6 +23,11 @@ func (x *exchange) relay(ctx context.Context, resp *http.Response) error {
 	}
 	announced := len(resp.Trailer)
 	x.status, x.began = resp.StatusCode, true
+	// A client that does not read must not hold its slot beyond the timeout.
+	release := context.AfterFunc(ctx, func() {
+		_ = http.NewResponseController(x.w).SetWriteDeadline(time.Unix(1, 0))
+	})
+	defer func() { x.cut = !release() || x.cut }()
 	x.w.WriteHeader(resp.StatusCode)
 	if err := x.copyBody(resp); err != nil {
 		x.cutShort(ctx, err)
@@ -77,10 +84,10 @@ func (x *exchange) copyTrailer(trailer http.Header, announced int) {
 func (x *exchange) cutShort(ctx context.Context, err error) {
 	x.cut = true
 	switch {
-	case isClientGone(err) || x.r.Context().Err() != nil:
-		x.problem = "the client went away"
-	case ctx.Err() != nil:
+	case errors.Is(context.Cause(ctx), errTimeout):
 		x.problem = "cut off: " + errTimeout.Error()
+	case isClientGone(err) || ctx.Err() != nil:
+		x.problem = "the client went away"
 	default:
 		x.problem = "the instance broke off its response: " + err.Error()
 	}

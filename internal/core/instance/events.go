@@ -85,12 +85,10 @@ func (m *Manager) write(rev *sunya.Revision, severity logs.Severity, e event) {
 		m.log.Error("encode event", "err", err)
 		return
 	}
-	now := m.now()
 	name, resource := m.LogName(rev)
 	m.Sink.Write(logs.Entry{
 		LogName:   name,
-		InsertID:  fmt.Sprintf("%s-%s-%d", e.Instance, e.Event, now.UnixNano()),
-		Timestamp: now,
+		Timestamp: m.now(),
 		Severity:  severity,
 		Resource:  resource,
 		Labels:    map[string]string{"instance_id": e.Instance},

@@ -17,36 +17,42 @@ const (
 func changes(before, after *Table, touched map[string]bool, f func(*sunya.Revision, Reach)) {
 	for service := range touched {
 		old, now := before.reach(service), after.reach(service)
-		for rev, how := range now {
-			if old[rev] != how {
-				f(rev, how)
+		for name, r := range now {
+			if old[name].how != r.how {
+				f(r.rev, r.how)
 			}
 		}
-		for rev := range old {
-			if _, ok := now[rev]; !ok {
-				f(rev, Unreachable)
+		for name, r := range old {
+			if _, ok := now[name]; !ok {
+				f(r.rev, Unreachable)
 			}
 		}
 	}
 }
 
-// reach returns the revisions of a service that requests get to.
-func (t *Table) reach(service string) map[*sunya.Revision]Reach {
+// reached is a revision that requests get to.
+type reached struct {
+	rev *sunya.Revision
+	how Reach
+}
+
+// reach returns the revisions of a service that requests get to, by name.
+func (t *Table) reach(service string) map[string]reached {
 	e, ok := t.services.get(service)
 	if !ok {
 		return nil
 	}
-	out := map[*sunya.Revision]Reach{}
+	out := map[string]reached{}
 	for _, label := range e.hosts {
 		if h, _ := t.hosts.get(label); h.Revision != "" {
 			if rev, ok := t.revisions.get(h.Revision); ok {
-				out[rev] = ByHost
+				out[rev.Name] = reached{rev, ByHost}
 			}
 		}
 	}
 	for _, s := range e.shares {
 		if s.Permille > 0 {
-			out[s.Revision] = ByTraffic
+			out[s.Revision.Name] = reached{s.Revision, ByTraffic}
 		}
 	}
 	return out
