@@ -19,6 +19,7 @@ var causes = []struct {
 	{regexp.MustCompile(`[Bb]ecause (?:there is|there are) no versions? of ([A-Za-z0-9._-]+)`), "no version of `%s` fits"},
 	{regexp.MustCompile(`No matching distribution found for ([A-Za-z0-9._-]+)`), "no version of `%s` fits"},
 	{regexp.MustCompile("(?:Failed to build|Failed to download and build|Building wheel for|Could not build wheels for) `?([A-Za-z0-9._-]+)"), "package `%s` could not be built"},
+	{regexp.MustCompile(`build backend returned an error|metadata-generation-failed|subprocess-exited-with-error`), "a package could not be built"},
 	{regexp.MustCompile(`No solution found when resolving|ResolutionImpossible|conflicting dependencies`), "the packages contradict each other"},
 	{regexp.MustCompile("(?i)failed to fetch|connection (?:refused|reset|timed out)|dns error|name resolution|NewConnectionError|Read timed out"), "the package index cannot be reached"},
 	{regexp.MustCompile(`(?i)hash(?:es)? (?:mismatch|did not match|do not match)|THESE PACKAGES DO NOT MATCH`), "a package's hash is not the one in the manifest"},

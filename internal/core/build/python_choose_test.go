@@ -13,9 +13,13 @@ import (
 func machineWith(versions ...string) Machine {
 	var m Machine
 	for i, v := range versions {
+		v, own := strings.CutSuffix(v, "/usr")
 		rt := Runtime{Language: "python", Version: strings.TrimSuffix(v, "!"), Path: "/p/" + strings.Repeat("x", i+1), Modules: []string{"venv", "pip", "ensurepip"}}
 		if strings.HasSuffix(v, "!") {
 			rt.Modules = nil
+		}
+		if !own {
+			rt.Prefixes = []string{"/opt/" + v}
 		}
 		m.Runtimes = append(m.Runtimes, rt)
 	}
@@ -33,6 +37,8 @@ func TestChoosePython(t *testing.T) {
 		warning  string
 	}{
 		{"exact minor, newest patch", []string{"3.11.2", "3.11.7", "3.12.1"}, "python311", "", "", "3.11.7", ""},
+		{"the machine's own package first", []string{"3.11.7", "3.11.2/usr"}, "python311", "", "", "3.11.2", ""},
+		{"but not for another minor", []string{"3.11.7", "3.12.2/usr"}, "python311", "", "", "3.11.7", ""},
 		{"nearest newer", []string{"3.9.1", "3.12.1", "3.13.0"}, "python311", "", "", "3.12.1", "newer Python 3.12.1"},
 		{"nearest older, loudly", []string{"3.8.1", "3.9.18"}, "python311", "", "", "3.9.18", "NOT ON THIS MACHINE"},
 		{"without venv it does not count", []string{"3.11.7!", "3.12.1"}, "python311", "", "", "3.12.1", "newer"},
