@@ -9,8 +9,9 @@ import (
 // line that names the error, more lines of its message, frames that begin with
 // "at", and causes nested in the same form.
 type framesTrace struct {
-	state framesState
-	node  bool // begun by the source line that Node prints above an uncaught error
+	state  framesState
+	source bool // begun by the source line that Node prints above an uncaught error
+	named  bool // the error's name was seen
 }
 
 type framesState int
@@ -26,14 +27,14 @@ var (
 	framesHeadRE = regexp.MustCompile(`^(Uncaught:? |Exception in thread ".*" )?(Error|[A-Za-z_$][\w$.]*(Error|Exception|Throwable|Rejection|Failure))( \[[\w-]+\])?(:|$| \{$)`)
 	framesAtRE   = regexp.MustCompile(`^\s+at \S`)
 	framesMoreRE = regexp.MustCompile(`^\s*(Caused by: |Suppressed: |\.\.\. \d+ (more|common frames omitted|lines matching)|\[cause\]: )`)
-	// /app/index.js:5, file:///app/index.mjs:5, node:internal/modules/cjs/loader:1148
-	nodeSourceRE = regexp.MustCompile(`^(/|file://|node:|[A-Za-z]:\\)\S.*:\d+$`)
+	// /app/index.js:5, file:///app/index.mjs:5, node:internal/modules/cjs/loader:1148, <anonymous_script>:1
+	nodeSourceRE = regexp.MustCompile(`^(/|file://|node:|<|[A-Za-z]:\\)\S.*:\d+$`)
 	nodeVersion  = "Node.js v"
 )
 
 func startFrames(line string) (trace, verdict) {
 	if namesError(line) && framesHeadRE.MatchString(line) {
-		return &framesTrace{}, maybe
+		return &framesTrace{named: true}, maybe
 	}
 	return nil, over
 }
@@ -51,7 +52,7 @@ func namesError(line string) bool {
 func startNodeSource(line string) (trace, verdict) {
 	last := line[len(line)-1] // no starter is asked about a blank line
 	if last >= '0' && last <= '9' && nodeSourceRE.MatchString(line) {
-		return &framesTrace{node: true}, maybe
+		return &framesTrace{source: true}, maybe
 	}
 	return nil, over
 }
@@ -75,13 +76,15 @@ func (f *framesTrace) next(line string) verdict {
 
 // head takes the lines between the error's name and its first frame.
 func (f *framesTrace) head(line string) verdict {
+	named := framesHeadRE.MatchString(line)
 	switch {
-	case f.node:
-		f.node = !framesHeadRE.MatchString(line) // the name itself may come once
-		return maybe
-	case framesHeadRE.MatchString(line):
+	case named && f.named:
 		return restart
+	case f.source && strings.HasPrefix(line, nodeVersion): // what was thrown is no Error
+		f.state = framesEnd
+		return sure
 	}
+	f.named = f.named || named
 	return maybe
 }
 
