@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"slices"
 	"testing"
 	"time"
@@ -25,6 +26,23 @@ func (s samples) report(b *testing.B) {
 	slices.Sort(s)
 	b.ReportMetric(float64(s[len(s)/2].Microseconds())/1000, "p50-ms")
 	b.ReportMetric(float64(s[len(s)*9/10].Microseconds())/1000, "p90-ms")
+}
+
+// BenchmarkPlain is what the same program costs without a sandbox: the figure
+// to divide by.
+func BenchmarkPlain(b *testing.B) {
+	var took samples
+	for b.Loop() {
+		cmd := exec.Command("/bin/sleep", "1000")
+		var err error
+		took.time(func() { err = cmd.Start() })
+		if err != nil {
+			b.Fatal(err)
+		}
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	}
+	took.report(b)
 }
 
 // BenchmarkStart is from the call to the program's exec, as Start returns then.

@@ -319,6 +319,75 @@ func TestMounts(t *testing.T) {
 	}
 }
 
+// TestServerIsAnotherUser is the level full as a node uses it: the launcher is
+// root, the server and all its files belong to somebody else.
+func TestServerIsAnotherUser(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root")
+	}
+	const uid, gid = 65533, 65532
+	dir := dataDir(t)
+	cfg := config(dir)
+	cfg.ServerUID, cfg.ServerGID = uid, gid
+	e := open(t, cfg)
+	t.Cleanup(func() { shutdown(t, e) })
+	work := filepath.Join(dir, "work")
+	if err := os.Mkdir(work, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(work, "old"), []byte("old\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{dir, work, filepath.Join(work, "old")} {
+		if err := os.Chown(name, uid, gid); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s := start(t, e, sandbox.Spec{
+		Profile: sandbox.Build, UIDRange: 5, Dir: "/work", Args: shell("cat old; echo new > new; rm old; id -u"),
+		Mounts: []sandbox.Mount{{Source: work, Target: "/work", Writable: true}},
+	})
+	if stdout, stderr := output(t, s); stdout != "old\n1000\n" {
+		t.Errorf("output = %q, %q", stdout, stderr)
+	}
+	for name, mode := range map[string]os.FileMode{filepath.Join(work, "new"): 0o644, filepath.Join(dir, runDir, socketName): 0o600} {
+		info, err := os.Stat(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		st := info.Sys().(*syscall.Stat_t)
+		if st.Uid != uid || st.Gid != gid || info.Mode().Perm() != mode {
+			t.Errorf("%s is %d:%d %v", name, st.Uid, st.Gid, info.Mode())
+		}
+	}
+}
+
+// TestHostPath shows an interpreter from below a directory that only root may
+// enter.
+func TestHostPath(t *testing.T) {
+	dir := dataDir(t)
+	prefix := filepath.Join(t.TempDir(), "private", "python")
+	if err := os.MkdirAll(prefix, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(filepath.Dir(prefix), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(prefix, "run"), []byte("#!/bin/sh\necho found\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	cfg := config(dir)
+	cfg.HostPaths = []string{prefix}
+	e := open(t, cfg)
+	t.Cleanup(func() { shutdown(t, e) })
+	s := start(t, e, sandbox.Spec{
+		Args: []string{filepath.Join(prefix, "run")}, Mounts: []sandbox.Mount{{Source: prefix, Target: prefix}},
+	})
+	if stdout, stderr := output(t, s); stdout != "found\n" {
+		t.Errorf("output = %q, %q", stdout, stderr)
+	}
+}
+
 func TestLimits(t *testing.T) {
 	e := engine(t)
 	t.Run("memory", func(t *testing.T) {
