@@ -43,6 +43,7 @@ type link struct {
 	guest  netip.Addr
 
 	dispatcher atomic.Pointer[stack.NetworkDispatcher]
+	closed     atomic.Bool // set before file is closed; the raw connection's error does not tell
 }
 
 var _ stack.LinkEndpoint = (*link)(nil)
@@ -133,7 +134,7 @@ func (l *link) readLoop(log *slog.Logger) {
 		if err == nil {
 			err = fatal
 		}
-		if errors.Is(err, os.ErrClosed) {
+		if l.closed.Load() {
 			return
 		}
 		if errors.Is(err, unix.ENETDOWN) {
@@ -222,7 +223,10 @@ func (l *link) WritePackets(pkts stack.PacketBufferList) (int, tcpip.Error) {
 }
 
 // close ends the read loop and frees the socket.
-func (l *link) close() error { return l.file.Close() }
+func (l *link) close() error {
+	l.closed.Store(true)
+	return l.file.Close()
+}
 
 // MTU implements stack.LinkEndpoint.
 func (l *link) MTU() uint32 { return sandbox.LinkMTU }

@@ -1,6 +1,7 @@
 package usernet
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"fmt"
 	"io"
@@ -127,6 +128,22 @@ func TestResetIsPassedOn(t *testing.T) {
 	})
 	if got := startGuest(t, p).run(t, "reset", addr); got != "reset" {
 		t.Errorf("read = %s, want reset", got)
+	}
+}
+
+// TestClosingIsNotWorthALogLine: sandboxes end all the time.
+func TestClosingIsNotWorthALogLine(t *testing.T) {
+	_, link := startGuestProcess(t)
+	var lines bytes.Buffer
+	n, err := Attach(link, Policy{}, slog.New(slog.NewTextHandler(&lines, nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := n.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if lines.Len() > 0 {
+		t.Error(lines.String())
 	}
 }
 
