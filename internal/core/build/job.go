@@ -70,7 +70,7 @@ func (j *Job) open(scratches string) error {
 }
 
 // close removes the job's temporary files.
-func (j *Job) close() error { return os.RemoveAll(j.scratch) }
+func (j *Job) close() error { return removeTree(j.scratch) }
 
 // Printf writes a line to the build's log.
 func (j *Job) Printf(format string, args ...any) { j.out.printf(format, args...) }

@@ -62,7 +62,7 @@ func New(o Options) (*Runner, error) {
 	if o.Languages == nil {
 		o.Languages = []Language{Python{}}
 	}
-	if err := os.RemoveAll(filepath.Join(o.CacheDir, scratchDir)); err != nil {
+	if err := removeTree(filepath.Join(o.CacheDir, scratchDir)); err != nil {
 		return nil, fmt.Errorf("sweep builds: %w", err)
 	}
 	if err := os.MkdirAll(filepath.Join(o.CacheDir, scratchDir), 0o755); err != nil {

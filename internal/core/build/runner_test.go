@@ -315,6 +315,28 @@ func TestUnknownRuntimes(t *testing.T) {
 	}
 }
 
+// TestBuildThatShutsItsFolders matters without root: the server must get its
+// directories back.
+func TestBuildThatShutsItsFolders(t *testing.T) {
+	b := newBench(t, func(ctx context.Context, s sandbox.Spec, out io.Writer) sandbox.Exit {
+		exit := works(ctx, s, out)
+		for _, m := range s.Mounts {
+			if m.Writable && kindOf(s) == "install" && m.Target != "/cache" {
+				os.MkdirAll(filepath.Join(m.Source, "a/b"), 0o755)
+				os.Chmod(filepath.Join(m.Source, "a"), 0)
+				os.Chmod(m.Source, 0)
+			}
+		}
+		return exit
+	})
+	if _, err := b.build(t); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.RemoveAll(b.src); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestNewSweepsScratch(t *testing.T) {
 	dir := t.TempDir()
 	left := filepath.Join(dir, ".scratch", "b-old", "tmp")

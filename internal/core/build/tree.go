@@ -79,6 +79,9 @@ func plainMode(m fs.FileMode) fs.FileMode {
 // read it whatever umask the build had, and the digest depends on content.
 // Sockets and pipes that a build left are removed.
 func tidy(dir string) error {
+	if err := os.Chmod(dir, 0o755); err != nil { // a build may shut even its own mount
+		return err
+	}
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return err
@@ -94,6 +97,18 @@ func tidy(dir string) error {
 		}
 		return tidyEntry(root, name, fi)
 	})
+}
+
+// removeTree removes dir, also where a build took away the right to.
+func removeTree(dir string) error {
+	err := os.RemoveAll(dir)
+	if !errors.Is(err, fs.ErrPermission) {
+		return err
+	}
+	if err := tidy(dir); err != nil {
+		return err
+	}
+	return os.RemoveAll(dir)
 }
 
 func tidyEntry(root *os.Root, name string, fi fs.FileInfo) error {
