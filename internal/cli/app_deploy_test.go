@@ -12,6 +12,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/sunya-cloud/sunya"
+	"github.com/sunya-cloud/sunya/internal/core/ignore"
 )
 
 func deployLog(f *fake) {
@@ -267,4 +268,46 @@ func TestVersionOfScaling(t *testing.T) {
 	if got.GetMaxInstances() != 2 || got.GetIdleTimeout().GetSeconds() != 90 {
 		t.Errorf("scaling = %v", got)
 	}
+}
+
+// TestDeployDuringRestart: a connection that breaks while files are on their
+// way is tried again.
+func TestDeployDuringRestart(t *testing.T) {
+	f := newFake(t)
+	f.dropPosts = 2
+	execute(t, f, "app", "deploy", hello(t)).expect(t, exitOK)
+	if len(f.objects) != 2 {
+		t.Errorf("%d objects, want 2", len(f.objects))
+	}
+}
+
+// TestFileChangesDuringUpload: what was stored under the wrong name is taken
+// back.
+func TestFileChangesDuringUpload(t *testing.T) {
+	f := newFake(t)
+	ctx := t.Context()
+	c, err := connect(ctx, prepareSettled(t, f))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.close()
+	u, err := c.uploader(ctx, fakeBucket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := source(t, map[string]string{"a": "new content"})
+	_, err = u.upload(ctx, []ignore.File{{Path: "a", Local: dir + "/a", SHA1: "0123"}})
+	if err == nil || !strings.Contains(err.Error(), "changed while it was being uploaded") {
+		t.Errorf("err = %v", err)
+	}
+	if len(f.objects) > 0 {
+		t.Errorf("left behind: %v", f.objects)
+	}
+}
+
+func prepareSettled(t *testing.T, f *fake) *Env {
+	t.Helper()
+	env := prepare(t, f).env
+	env.flags.Server = f.url
+	return env
 }

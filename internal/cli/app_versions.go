@@ -112,7 +112,7 @@ func newVersionsDeleteCommand(env *Env) *cobra.Command {
 		Args:    args(1, 1000, "the id of a version"),
 		Example: "sunya app versions delete v1\nsunya app versions delete v1 v2 --service api --yes",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			lost := fmt.Sprintf("Versions to be deleted from service %s: %s. Their files and logs' links go with them.", service, strings.Join(args, ", "))
+			lost := fmt.Sprintf("Versions to be deleted from service %s: %s. They cannot be brought back.", service, strings.Join(args, ", "))
 			if err := confirm(env, yes, lost); err != nil {
 				return err
 			}

@@ -4,8 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
+	"net/url"
+	"strings"
 
 	"google.golang.org/api/googleapi"
 	"google.golang.org/grpc/codes"
@@ -68,7 +69,7 @@ func (e *failure) Error() string {
 
 func (e *failure) Unwrap() error { return e.err }
 
-// silent is an error whose whole message was the command's output.
+// silent is an end that needs no words: Ctrl-C while following a log.
 type silent struct{ code int }
 
 func (e silent) Error() string { return fmt.Sprintf("exit code %d", e.code) }
@@ -131,11 +132,13 @@ func codeOf(err error) sunya.Code {
 	if st, ok := status.FromError(err); ok && st.Code() != codes.Unknown {
 		return sunya.Code(st.Code())
 	}
-	var network *net.OpError
+	var broken *url.Error
 	switch {
+	case errors.Is(err, context.Canceled):
+		return sunya.Canceled
 	case errors.Is(err, context.DeadlineExceeded):
 		return sunya.DeadlineExceeded
-	case errors.As(err, &network):
+	case errors.As(err, &broken):
 		return sunya.Unavailable
 	}
 	return sunya.Unknown
@@ -173,6 +176,11 @@ func message(err error) string {
 	}
 	if st, ok := status.FromError(err); ok && st.Message() != "" && st.Code() != codes.Unknown {
 		return st.Message()
+	}
+	var broken *url.Error
+	if errors.As(err, &broken) {
+		// What was being asked is of use to programmers only.
+		return strings.Replace(err.Error(), broken.Error(), "the connection to the server broke: "+broken.Err.Error(), 1)
 	}
 	return err.Error()
 }

@@ -57,6 +57,7 @@ type fake struct {
 	polled    chan struct{} // gets a value with each poll, when not nil
 	refuse    error         // answer of every admin call
 	dropTails int           // so many streams break after one message
+	dropPosts int           // so many uploads break before they are answered
 }
 
 const (
@@ -87,6 +88,12 @@ func newFake(t *testing.T) *fake {
 	})
 	mux.HandleFunc("GET /storage/v1/b/{bucket}/o", f.listObjects)
 	mux.HandleFunc("POST /upload/storage/v1/b/{bucket}/o", f.insertObject)
+	mux.HandleFunc("DELETE /storage/v1/b/{bucket}/o/{object}", func(w http.ResponseWriter, r *http.Request) {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		delete(f.objects, r.PathValue("object"))
+		w.WriteHeader(http.StatusNoContent)
+	})
 	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		f.mu.Lock()
 		f.tokens[r.Header.Get("Authorization")] = true
@@ -141,6 +148,13 @@ func (f *fake) listObjects(w http.ResponseWriter, r *http.Request) {
 }
 
 func (f *fake) insertObject(w http.ResponseWriter, r *http.Request) {
+	f.mu.Lock()
+	drop := f.dropPosts > 0
+	f.dropPosts--
+	f.mu.Unlock()
+	if drop {
+		panic(http.ErrAbortHandler)
+	}
 	_, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)

@@ -30,7 +30,7 @@ func (c *client) logReader(ctx context.Context, filter string) (*logReader, erro
 	if err != nil {
 		return nil, fmt.Errorf("make client: %w", err)
 	}
-	return &logReader{api: api, parent: "projects/" + c.project, filter: filter, seen: newRecent(20_000)}, nil
+	return &logReader{api: api, parent: "projects/" + c.project, filter: filter, seen: newRecent(100_000)}, nil
 }
 
 // list returns stored entries, oldest first. With a limit above 0 they are the
@@ -70,16 +70,17 @@ func reverse[T any](s []T) {
 	}
 }
 
+// overlap is read again each time, for entries that arrive late.
+const overlap = 10 * time.Second
+
 // fresh hands on the entries that were not handed on before.
 func (r *logReader) fresh(entries []*loggingpb.LogEntry, emit func(*loggingpb.LogEntry) error) error {
 	for _, e := range entries {
-		if !r.seen.add(e.GetTimestamp().String() + e.GetInsertId()) {
+		at := e.GetTimestamp().AsTime()
+		if !r.seen.add(entryID{at.UnixNano(), e.GetInsertId()}) {
 			continue
 		}
-		// Entries may arrive late; a minute of overlap finds those too.
-		if at := e.GetTimestamp().AsTime().Add(-time.Minute); at.After(r.since) {
-			r.since = at
-		}
+		r.since = later(r.since, at.Add(-overlap))
 		if err := emit(e); err != nil {
 			return err
 		}
@@ -98,7 +99,7 @@ func (r *logReader) catchUp(ctx context.Context, emit func(*loggingpb.LogEntry) 
 
 const (
 	reconnectFirst = 200 * time.Millisecond
-	reconnectMax   = 5 * time.Second
+	reconnectMax   = 2 * time.Second
 )
 
 // follow hands on entries until ctx ends, whose cause it returns. It reconnects
@@ -106,16 +107,12 @@ const (
 func (r *logReader) follow(ctx context.Context, emit func(*loggingpb.LogEntry) error) error {
 	pause := reconnectFirst
 	for {
-		began := time.Now()
-		err := r.tail(ctx, emit)
+		err := r.tail(ctx, emit, func() { pause = reconnectFirst })
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
 		if !passing(err) {
 			return err
-		}
-		if time.Since(began) > reconnectMax {
-			pause = reconnectFirst
 		}
 		if err := sleep(ctx, pause); err != nil {
 			return err
@@ -136,10 +133,11 @@ func passing(err error) bool {
 	return false
 }
 
-// tail follows one stream to its end. What was stored before the stream began
+// tail follows one stream to its end, and calls connected once the server has
+// answered. What was stored before the stream began
 // is read beside it, twice: the server may begin to listen a moment after the
 // first reading.
-func (r *logReader) tail(ctx context.Context, emit func(*loggingpb.LogEntry) error) error {
+func (r *logReader) tail(ctx context.Context, emit func(*loggingpb.LogEntry) error, connected func()) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	live, err := r.open(ctx)
@@ -157,6 +155,7 @@ func (r *logReader) tail(ctx context.Context, emit func(*loggingpb.LogEntry) err
 			if err := r.catchUp(ctx, emit); err != nil {
 				return err
 			}
+			connected()
 			if second {
 				again.Reset(time.Second)
 				second = false
@@ -235,25 +234,36 @@ func after(t time.Time) string {
 	return fmt.Sprintf("timestamp>=%q", t.UTC().Format(time.RFC3339Nano))
 }
 
-// recent is a set that forgets its oldest members.
+// entryID tells entries apart.
+type entryID struct {
+	at int64 // nanoseconds
+	id string
+}
+
+// recent is a set that forgets its oldest members once it is full.
 type recent struct {
-	set   map[string]struct{}
-	queue []string
-	next  int
+	set   map[entryID]struct{}
+	queue []entryID
+	limit int
+	next  int // the oldest member, when full
 }
 
 func newRecent(limit int) *recent {
-	return &recent{set: make(map[string]struct{}), queue: make([]string, limit)}
+	return &recent{set: make(map[entryID]struct{}), limit: limit}
 }
 
-// add reports whether s was not in the set.
-func (r *recent) add(s string) bool {
-	if _, ok := r.set[s]; ok {
+// add reports whether e was not in the set.
+func (r *recent) add(e entryID) bool {
+	if _, ok := r.set[e]; ok {
 		return false
 	}
+	r.set[e] = struct{}{}
+	if len(r.queue) < r.limit {
+		r.queue = append(r.queue, e)
+		return true
+	}
 	delete(r.set, r.queue[r.next])
-	r.queue[r.next] = s
-	r.set[s] = struct{}{}
-	r.next = (r.next + 1) % len(r.queue)
+	r.queue[r.next] = e
+	r.next = (r.next + 1) % r.limit
 	return true
 }

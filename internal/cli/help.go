@@ -1,7 +1,10 @@
 package cli
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -49,6 +52,14 @@ func visible(cmd *cobra.Command) []*cobra.Command {
 			out = append(out, c)
 		}
 	}
+	place := func(c *cobra.Command) int {
+		n, err := strconv.Atoi(c.Annotations[position])
+		if err != nil {
+			return len(out)
+		}
+		return n
+	}
+	slices.SortStableFunc(out, func(a, b *cobra.Command) int { return cmp.Compare(place(a), place(b)) })
 	return out
 }
 

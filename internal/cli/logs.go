@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -112,7 +113,12 @@ func showLogs(ctx context.Context, env *Env, o logOptions) error {
 	if err := o.stored(ctx, env, reader, printer); err != nil || !o.follow {
 		return err
 	}
-	return reader.follow(ctx, printer.print)
+	err = reader.follow(ctx, printer.print)
+	var sig Signal
+	if errors.As(err, &sig) {
+		return silent{exitSignalOffset + sig.Number}
+	}
+	return err
 }
 
 // stored prints the entries that there are already.

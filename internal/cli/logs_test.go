@@ -148,7 +148,7 @@ func TestRecent(t *testing.T) {
 		s    string
 		want bool
 	}{{"a", true}, {"a", false}, {"b", true}, {"c", true}, {"c", false}, {"a", true}} {
-		if got := r.add(tt.s); got != tt.want {
+		if got := r.add(entryID{id: tt.s}); got != tt.want {
 			t.Errorf("%d: add(%q) = %v", i, tt.s, got)
 		}
 	}

@@ -33,13 +33,12 @@ func Main(ctx context.Context, env *Env) int {
 	root.SetArgs(args)
 	cmd, err := root.ExecuteContextC(ctx)
 	var sig Signal
-	if err != nil && errors.As(context.Cause(ctx), &sig) && !errors.As(err, new(*failure)) {
+	if err != nil && errors.As(context.Cause(ctx), &sig) && !errors.As(err, new(*failure)) && !errors.As(err, new(silent)) {
 		err = sig
 	}
-	if err == nil {
-		return exitOK
+	if err != nil && !errors.As(err, new(silent)) {
+		printError(env, commandName(cmd), err)
 	}
-	printError(env, commandName(cmd), err)
 	return exitCode(err)
 }
 

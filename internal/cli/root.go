@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -42,7 +43,10 @@ func newRoot(env *Env) *cobra.Command {
 	return root
 }
 
-// group is a command that only holds others.
+// position marks a command's place in help; the library would sort by name.
+const position = "sunya_position"
+
+// group is a command that only holds others, in the order given.
 func group(use, short string, children ...*cobra.Command) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   use,
@@ -54,6 +58,12 @@ func group(use, short string, children ...*cobra.Command) *cobra.Command {
 			}
 			return unknownCommand(cmd, args[0])
 		},
+	}
+	for i, c := range children {
+		if c.Annotations == nil {
+			c.Annotations = map[string]string{}
+		}
+		c.Annotations[position] = strconv.Itoa(i)
 	}
 	cmd.AddCommand(children...)
 	return cmd

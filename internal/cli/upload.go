@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"sync/atomic"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 	"google.golang.org/api/googleapi"
@@ -40,7 +41,11 @@ func (c *client) uploader(ctx context.Context, bucket string) (*uploader, error)
 // upload sends the files that the bucket does not hold and returns how many
 // those were.
 func (u *uploader) upload(ctx context.Context, files []ignore.File) (int, error) {
-	have, err := u.list(ctx)
+	var have map[string]bool
+	err := retry(ctx, func() (err error) {
+		have, err = u.list(ctx)
+		return err
+	})
 	if err != nil {
 		return 0, err
 	}
@@ -54,7 +59,7 @@ func (u *uploader) upload(ctx context.Context, files []ignore.File) (int, error)
 		have[f.SHA1] = true // files with equal content are one object
 		group.Go(func() error {
 			sent.Add(1)
-			return u.send(ctx, f)
+			return retry(ctx, func() error { return u.send(ctx, f) })
 		})
 	}
 	err = group.Wait()
@@ -107,6 +112,27 @@ func (u *uploader) send(ctx context.Context, f ignore.File) error {
 func present(err error) bool {
 	var e *googleapi.Error
 	return errors.As(err, &e) && e.Code == http.StatusPreconditionFailed
+}
+
+const (
+	retries    = 5
+	retryFirst = 200 * time.Millisecond
+)
+
+// retry repeats what may be repeated while the server is away: a restart takes
+// about a second.
+func retry(ctx context.Context, do func() error) error {
+	pause := retryFirst
+	for attempt := 0; ; attempt++ {
+		err := do()
+		if err == nil || attempt == retries || codeOf(err) != sunya.Unavailable {
+			return err
+		}
+		if err := sleep(ctx, pause); err != nil {
+			return err
+		}
+		pause *= 2
+	}
 }
 
 // readAtMost reads no more than limit bytes.
