@@ -45,25 +45,27 @@ func New(store Store, blobs Blobs, now func() time.Time, log *slog.Logger, o Opt
 }
 
 const (
-	tidyEvery   = time.Hour
+	firstTidy   = time.Minute // not while the server starts
+	tidyEvery   = 24 * time.Hour
 	tidyBatch   = 100
 	tidyTimeout = 10 * time.Minute
 )
 
-// Run removes expired uploads and blobs that a crash orphaned, now and every
-// hour, until ctx ends.
+// Run removes expired uploads and blobs that a crash orphaned, soon after the
+// start and every day, until ctx ends.
 func (s *Service) Run(ctx context.Context) error {
-	tick := time.NewTicker(tidyEvery)
-	defer tick.Stop()
+	timer := time.NewTimer(firstTidy)
+	defer timer.Stop()
 	for {
-		if err := s.tidy(ctx); err != nil && ctx.Err() == nil {
-			s.log.Warn("tidy objects", "err", err)
-		}
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
-		case <-tick.C:
+		case <-timer.C:
 		}
+		if err := s.tidy(ctx); err != nil && ctx.Err() == nil {
+			s.log.Warn("tidy objects", "err", err)
+		}
+		timer.Reset(tidyEvery)
 	}
 }
 

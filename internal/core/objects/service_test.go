@@ -421,6 +421,7 @@ func TestRunTidies(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error)
 		go func() { done <- s.Run(ctx) }()
+		time.Sleep(time.Hour)
 		synctest.Wait()
 		if n := len(blobs.Names()); n != 2 {
 			t.Errorf("%d blobs, want the object's and the upload's", n)

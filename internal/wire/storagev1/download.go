@@ -19,6 +19,9 @@ func (h *handler) readXML(w http.ResponseWriter, r *http.Request, t target) erro
 		return sunya.Errorf(sunya.NotFound, "", "nothing is here")
 	}
 	if t.object == "" {
+		if _, err := h.objects.GetBucket(r.Context(), t.bucket, objects.Conditions{}); err != nil {
+			return err
+		}
 		return sunya.Errorf(sunya.Unimplemented, t.bucket, "listing through the XML API is not implemented: use /storage/v1/b/%s/o", t.bucket)
 	}
 	gen, err := generation(r.URL.Query())

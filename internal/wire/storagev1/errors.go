@@ -5,6 +5,7 @@ import (
 	"encoding/xml"
 	"errors"
 	"net/http"
+	"strings"
 
 	"google.golang.org/grpc/codes"
 
@@ -60,7 +61,17 @@ func classify(err error, read bool) failure {
 	default:
 		f.reason, f.code = reasons(code)
 	}
+	if code == sunya.NotFound && isBucket(err) {
+		f.code = "NoSuchBucket"
+	}
 	return f
+}
+
+// isBucket reports whether an error is about a bucket and not about something
+// in one: bucket/object.
+func isBucket(err error) bool {
+	var e *sunya.Error
+	return errors.As(err, &e) && !strings.Contains(e.Resource, "/")
 }
 
 func reasons(code sunya.Code) (json, xml string) {

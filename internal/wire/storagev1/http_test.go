@@ -105,6 +105,11 @@ func TestXMLErrors(t *testing.T) {
 	if res.StatusCode != 404 || !strings.Contains(got, "<Code>NoSuchKey</Code>") || !strings.Contains(res.Header.Get("Content-Type"), "xml") {
 		t.Errorf("missing object: %s %s", res.Status, got)
 	}
+	for _, path := range []string{"/none/o", "/none"} {
+		if res, got := s.do(t, "GET", path, nil); res.StatusCode != 404 || !strings.Contains(got, "NoSuchBucket") {
+			t.Errorf("missing bucket at %s: %s %s", path, res.Status, got)
+		}
+	}
 	s.put(t, "o", "x")
 	if res, _ := s.do(t, "GET", "/stuff/o", nil, "x-goog-if-generation-match", "1"); res.StatusCode != 412 {
 		t.Errorf("precondition: %s", res.Status)
