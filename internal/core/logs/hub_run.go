@@ -77,10 +77,23 @@ func (h *Hub) commit(ctx context.Context) {
 	err := h.append(ctx, append(all[:len(all):len(all)], marks...))
 	h.report(ctx, len(all), err)
 	h.settle(batches, lost, err)
-	h.fanOut(all)
-	if err == nil {
-		h.fanOut(marks)
+	if err != nil {
+		h.fanOut(unpromised(batches))
+		return
 	}
+	h.fanOut(all)
+	h.fanOut(marks)
+}
+
+// unpromised are the entries that nobody was told about. When the store fails,
+// a follower is the only one who sees them; refused ones exist for nobody.
+func unpromised(batches []batch) (entries []Entry) {
+	for _, b := range batches {
+		if b.done == nil {
+			entries = append(entries, b.entries...)
+		}
+	}
+	return entries
 }
 
 // report logs when the store begins to fail and when it works again, not each

@@ -228,6 +228,25 @@ func TestSlowFollowerLearnsWhatItMissed(t *testing.T) {
 	})
 }
 
+func TestFollowersSeeWhatTheDiskLost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := &disk{}
+		d.fail(errors.New("disk full"))
+		runHub(t, d, HubOptions{}, func(h *Hub) {
+			f, err := h.Follow(nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer f.Close()
+			h.Write(line(1))
+			_ = h.Append(t.Context(), line(2)) // refused: its writer knows
+			if got, _, err := f.Next(t.Context()); len(got) != 1 || got[0].Text != "1" || err != nil {
+				t.Errorf("Next = %v, %v; want the entry that nobody else sees", got, err)
+			}
+		})
+	})
+}
+
 func BenchmarkHub(b *testing.B) {
 	h := NewHub(nowhere{}, time.Now, slog.New(slog.DiscardHandler), HubOptions{})
 	ctx, cancel := context.WithCancel(b.Context())
