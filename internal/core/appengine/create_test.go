@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -330,5 +332,34 @@ func TestLongHostIsHashed(t *testing.T) {
 	other.ID = strings.Repeat("v", 39) + "w"
 	if l := k.Label(); len(l) > 63 || l == other.Label() || !strings.HasPrefix(l, "vvv") {
 		t.Errorf("labels %q and %q", l, other.Label())
+	}
+}
+
+// TestConcurrentDeploys: of many deploys of one version at once exactly one
+// begins, and deployments of different versions get different ids.
+func TestConcurrentDeploys(t *testing.T) {
+	w, a := world()
+	var wg sync.WaitGroup
+	var begun, aborted atomic.Int32
+	for i := range 32 {
+		wg.Go(func() {
+			_, err := a.CreateVersion(t.Context(), draft("default", "v"+strconv.Itoa(i%4)))
+			switch sunya.CodeOf(err) {
+			case sunya.OK:
+				begun.Add(1)
+			case sunya.Aborted:
+				aborted.Add(1)
+			default:
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	ids := map[string]bool{}
+	for _, d := range w.Pending() {
+		ids[d.ID], ids[d.Revision.ID] = true, true
+	}
+	if begun.Load() != 4 || aborted.Load() != 28 || len(ids) != 8 {
+		t.Errorf("%d begun, %d aborted, %d ids, want 4, 28 and 8", begun.Load(), aborted.Load(), len(ids))
 	}
 }
