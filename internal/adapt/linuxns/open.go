@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -41,7 +42,9 @@ func Open(ctx context.Context, cfg Config) (*Engine, error) {
 	}
 	e, err := connect(ctx, cfg)
 	if err == nil && e == nil {
-		e, err = launch(ctx, cfg)
+		if e, err = launch(ctx, cfg); err == nil {
+			err = e.prove(ctx)
+		}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("open sandbox engine: %w", err)
@@ -193,6 +196,31 @@ func sealedProgram(program []byte) (*os.File, error) {
 		return nil, errors.Join(err, f.Close())
 	}
 	return f, nil
+}
+
+// prove starts one sandbox to its end: whether this kernel lets the launcher do
+// its work is found out now, not by the first request. What forbids it varies
+// (containers, security modules, sysctls), so nothing but trying tells.
+func (e *Engine) prove(ctx context.Context) error {
+	s, err := e.Start(ctx, sandbox.Spec{ID: "self-check", Profile: sandbox.App, Args: []string{"/bin/sh", "-c", ":"}})
+	if err == nil {
+		err = errors.Join(s.Stop(ctx, proveTimeout), exitError(s.Exit()))
+	}
+	if err != nil {
+		return errors.Join(sunya.Errorf(sunya.FailedPrecondition, "", "this machine cannot run sandboxes: %v", err), e.Shutdown(ctx))
+	}
+	return nil
+}
+
+// proveTimeout is how long an empty script may take.
+const proveTimeout = 10 * time.Second
+
+func exitError(exit sandbox.Exit) error {
+	// The request to stop may be faster than the script.
+	if exit.Code == 0 || exit.Signal == int(syscall.SIGTERM) {
+		return nil
+	}
+	return errors.New("self-check ended with " + describe(exit))
 }
 
 func (e *Engine) checkLevel() error {

@@ -105,14 +105,16 @@ func (c *Conn) Recv() (*Message, []*os.File, error) {
 	err := c.raw.Read(func(fd uintptr) bool {
 		recvErr = retry(func() (err error) {
 			n, oobn, flags, _, err = unix.Recvmsg(int(fd), c.buf, c.oob, unix.MSG_CMSG_CLOEXEC)
+			if err == unix.ECONNRESET {
+				// The other end closed without reading everything. The error
+				// comes once, and before what it had written.
+				return unix.EINTR
+			}
 			return err
 		})
 		return recvErr != unix.EAGAIN
 	})
 	if err := errors.Join(err, recvErr); err != nil {
-		if recvErr == unix.ECONNRESET {
-			return nil, nil, io.EOF
-		}
 		return nil, nil, err
 	}
 	files, err := parseFiles(c.oob[:oobn])

@@ -93,6 +93,27 @@ func TestEndAndGarbage(t *testing.T) {
 	}
 }
 
+// TestLastWordsSurviveReset is how the exit status of a program was lost when
+// it ended by itself at the moment it was told to.
+func TestLastWordsSurviveReset(t *testing.T) {
+	a, b := pair(t)
+	if err := b.Send(&Message{Verb: Terminate}); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.Send(&Message{Verb: Exited}); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.Close(); err != nil { // with the request unread
+		t.Fatal(err)
+	}
+	if m, _, err := b.Recv(); err != nil || m.Verb != Exited {
+		t.Fatalf("message = %+v, %v", m, err)
+	}
+	if _, _, err := b.Recv(); !errors.Is(err, io.EOF) {
+		t.Errorf("error = %v", err)
+	}
+}
+
 func FuzzDecode(f *testing.F) {
 	f.Add([]byte(`{"verb":"create","document":{"linux":{"resources":{"memory":{"limit":1}}}}}`))
 	f.Fuzz(func(t *testing.T, data []byte) {

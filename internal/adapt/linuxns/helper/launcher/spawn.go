@@ -100,7 +100,7 @@ func (sp *spawner) fork(arg string, attr *syscall.SysProcAttr, extra ...*os.File
 	sp.calls <- func() {
 		defer close(done)
 		pid, err = syscall.ForkExec("/proc/self/exe", []string{"sunya-sandbox", arg}, &syscall.ProcAttr{
-			Dir: "/", Env: []string{"GOMAXPROCS=2", "GOGC=off"}, Files: files, Sys: attr,
+			Dir: "/", Env: []string{"GOMAXPROCS=2"}, Files: files, Sys: attr,
 		})
 	}
 	<-done

@@ -74,16 +74,9 @@ func (p *process) start(sources []*os.File) (packet *os.File, err error) {
 	if err := unix.CloseRange(controlFD, ^uint(0), unix.CLOSE_RANGE_CLOEXEC); err != nil {
 		return nil, fmt.Errorf("close descriptors on exec: %w", err)
 	}
-	if packet, err = setUpNetwork(p.doc.Annotations[ipc.AnnotationNetwork] != ""); err != nil {
+	if packet, err = p.setUp(sources); err != nil {
 		return nil, err
 	}
-	if err := unix.Sethostname([]byte(p.doc.Hostname)); err != nil {
-		return nil, fmt.Errorf("set host name: %w", err)
-	}
-	if err := buildRoot(p.setup, sources); err != nil {
-		return nil, err
-	}
-	ipc.CloseAll(sources)
 	if err := p.openTables(); err != nil {
 		return nil, err
 	}
@@ -91,6 +84,28 @@ func (p *process) start(sources []*os.File) (packet *os.File, err error) {
 		return nil, fmt.Errorf("become undumpable: %w", err)
 	}
 	p.app, err = p.startApp()
+	return packet, err
+}
+
+// setUp makes network and root at the same time: they have nothing in common
+// but the namespaces, and each waits for its own locks of the kernel.
+func (p *process) setUp(sources []*os.File) (packet *os.File, err error) {
+	defer ipc.CloseAll(sources)
+	if err := unix.Sethostname([]byte(p.doc.Hostname)); err != nil {
+		return nil, fmt.Errorf("set host name: %w", err)
+	}
+	link := p.doc.Annotations[ipc.AnnotationNetwork] != ""
+	if err := setSysctls(link); err != nil {
+		return nil, err
+	}
+	network := make(chan error, 1)
+	go func() {
+		var err error
+		packet, err = setUpNetwork(link)
+		network <- err
+	}()
+	rootErr := buildRoot(p.setup, sources)
+	err = errors.Join(<-network, rootErr) // packet is written before the receive
 	return packet, err
 }
 

@@ -1,7 +1,9 @@
 package pid1
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"net/netip"
 	"os"
 	"strconv"
@@ -24,21 +26,30 @@ const (
 // windows, as a packet that finds none is lost.
 const receiveBuffer = 8 << 20
 
+// setSysctls sets what the network needs from /proc/sys, which is read-only in
+// the new root.
+func setSysctls(link bool) error {
+	if err := sysctl("ipv4/ip_unprivileged_port_start", "0"); err != nil {
+		return err
+	}
+	if !link {
+		return nil
+	}
+	// Without this eth0 would look for IPv6 routers that nobody plays.
+	if err := sysctl("ipv6/conf/default/disable_ipv6", "1"); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
 // setUpNetwork raises loopback and, with link, makes eth0 and returns the
 // packet socket at its other end. The peer has no address, so the kernel
 // answers nothing on it: whoever holds the socket is the whole network.
 func setUpNetwork(link bool) (*os.File, error) {
-	if err := sysctl("ipv4/ip_unprivileged_port_start", "0"); err != nil {
-		return nil, err
-	}
 	var q requests
 	q.linkUp(loIndex)
 	if !link {
 		return nil, q.do()
-	}
-	// Without this eth0 would look for IPv6 routers that nobody plays.
-	if err := sysctl("ipv6/conf/default/disable_ipv6", "1"); err != nil && !os.IsNotExist(err) {
-		return nil, err
 	}
 	guestMAC, gatewayMAC := parseMAC(sandbox.GuestMAC), parseMAC(sandbox.GatewayMAC)
 	guest, gateway := netip.MustParseAddr(sandbox.GuestIP), netip.MustParseAddr(sandbox.GatewayIP)
