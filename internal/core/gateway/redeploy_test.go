@@ -38,7 +38,7 @@ func TestRedeploysLoseNoRequest(t *testing.T) {
 	w := newWorldOn(t, &instancetest.Engine{Handler: func(b *instancetest.Box) http.Handler {
 		return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 			body, _ := io.ReadAll(r.Body)
-			time.Sleep(time.Duration(len(body)) * time.Millisecond)
+			<-time.After(time.Duration(len(body)) * time.Millisecond) // its work
 			fmt.Fprintf(rw, "%s %s", b.Spec().ID, body)
 		})
 	}})
@@ -87,11 +87,10 @@ func TestFrozenInstancesAnswerEveryMethod(t *testing.T) {
 	})
 	for _, method := range []string{"GET", "POST"} {
 		w.do(w.request("GET", "/", nil))
-		for deadline := time.Now().Add(5 * time.Second); w.slots.Instances()[0].State != sunya.InstanceFrozen; {
-			if time.Now().After(deadline) {
-				t.Fatal("the instance was not frozen")
-			}
-			time.Sleep(10 * time.Millisecond)
+		select {
+		case <-w.engine.Boxes()[0].Frozen():
+		case <-time.After(5 * time.Second):
+			t.Fatal("the instance was not frozen")
 		}
 		if resp, body := w.do(w.request(method, "/", strings.NewReader("x"))); resp.StatusCode != 200 || body != method+" x" {
 			t.Errorf("%d %q", resp.StatusCode, body)

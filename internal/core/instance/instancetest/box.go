@@ -26,6 +26,10 @@ func (b *Box) Freeze(context.Context) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.freezes++
+	select {
+	case b.frozen <- struct{}{}:
+	default:
+	}
 	if !b.ended {
 		b.gate.shut()
 	}

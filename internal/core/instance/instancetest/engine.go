@@ -101,6 +101,7 @@ type Box struct {
 	listen *listener
 	gate   *gate
 	ready  chan struct{}
+	frozen chan struct{} // gets one for every freeze
 	done   chan struct{}
 	stdout *io.PipeWriter
 	stderr *io.PipeWriter
@@ -117,11 +118,12 @@ type Box struct {
 
 func newBox(spec sandbox.Spec) *Box {
 	b := &Box{
-		spec:  spec,
-		start: time.Now(),
-		gate:  newGate(),
-		ready: make(chan struct{}),
-		done:  make(chan struct{}),
+		spec:   spec,
+		start:  time.Now(),
+		gate:   newGate(),
+		ready:  make(chan struct{}),
+		frozen: make(chan struct{}, 1),
+		done:   make(chan struct{}),
 	}
 	b.listen = newListener(b.gate)
 	b.outR, b.stdout = io.Pipe()
@@ -164,6 +166,9 @@ func (b *Box) End(exit sandbox.Exit) {
 
 // Print writes to the program's standard error.
 func (b *Box) Print(line string) { fmt.Fprintln(b.stderr, line) }
+
+// Frozen gets a value when the box was frozen since the last was taken.
+func (b *Box) Frozen() <-chan struct{} { return b.frozen }
 
 // Counts returns how often the box was frozen, thawed and stopped.
 func (b *Box) Counts() (freezes, thaws, stops int) {

@@ -81,6 +81,7 @@ func (s *Store) Apply(_ context.Context, c serving.Change) error {
 type Sink struct {
 	mu      sync.Mutex
 	entries []logs.Entry
+	grown   chan struct{} // closed by the next Write; nil while nobody waits
 }
 
 // Write implements logs.Sink.
@@ -88,6 +89,30 @@ func (s *Sink) Write(entries ...logs.Entry) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.entries = append(s.entries, entries...)
+	if s.grown != nil {
+		close(s.grown)
+		s.grown = nil
+	}
+}
+
+// Await returns what was written once there are n entries, or when ctx ends.
+func (s *Sink) Await(ctx context.Context, n int) []logs.Entry {
+	for {
+		s.mu.Lock()
+		if s.grown == nil {
+			s.grown = make(chan struct{})
+		}
+		grown, entries := s.grown, slices.Clone(s.entries)
+		s.mu.Unlock()
+		if len(entries) >= n {
+			return entries
+		}
+		select {
+		case <-grown:
+		case <-ctx.Done():
+			return entries
+		}
+	}
 }
 
 // Entries returns what was written.
