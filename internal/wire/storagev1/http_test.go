@@ -219,6 +219,7 @@ func TestMultipartForms(t *testing.T) {
 	}{
 		{"plain", `multipart/related; boundary=B`, "--B\r\nContent-Type: application/json\r\n\r\n{\"name\":\"o\"}\r\n--B\r\nContent-Type: text/q\r\n\r\nhello\r\n--B--", 200},
 		{"quoted boundary", `multipart/related; boundary="=B="`, "--=B=\r\n\r\n{\"name\":\"o\"}\r\n--=B=\r\nContent-Type: text/q\r\n\r\nhello\r\n--=B=--\r\n", 200},
+		{"gcloud's quotes", `multipart/related; boundary='===B=='`, "--===B==\r\n\r\n{\"name\":\"o\"}\r\n--===B==\r\nContent-Type: text/q\r\n\r\nhello\r\n--===B==--", 200},
 		{"base64", `multipart/related; boundary=B`, "--B\r\n\r\n{\"name\":\"o\"}\r\n--B\r\nContent-Type: text/q\r\nContent-Transfer-Encoding: base64\r\n\r\naGVsbG8=\r\n--B--", 200},
 		{"unknown encoding", `multipart/related; boundary=B`, "--B\r\n\r\n{\"name\":\"o\"}\r\n--B\r\nContent-Transfer-Encoding: uu\r\n\r\nx\r\n--B--", 501},
 		{"no boundary", `multipart/related`, "x", 400},
@@ -258,6 +259,9 @@ func TestUnknownFieldsAreKept(t *testing.T) {
 	res, got = s.do(t, "PATCH", "/storage/v1/b/stuff", strings.NewReader(`{"futureField":null,"labels":{"a":"b","c":null}}`))
 	if res.StatusCode != 200 || strings.Contains(got, "futureField") || !strings.Contains(got, `"labels":{"a":"b"}`) {
 		t.Errorf("patch: %s %s", res.Status, got)
+	}
+	if res, got := s.do(t, "GET", "/storage/v1/b/stuff/o?includeFoldersAsPrefixes=True&softDeleted=False", nil); res.StatusCode != 200 {
+		t.Errorf("gcloud's list: %s %s", res.Status, got)
 	}
 	res, got = s.do(t, "GET", "/storage/v1/b/stuff?fields=lifecycle&prettyPrint=false&key=K&$alt=json", nil)
 	if res.StatusCode != 200 {

@@ -47,7 +47,9 @@ func (h *handler) getObject(w http.ResponseWriter, r *http.Request, t target) er
 
 func (h *handler) listObjects(w http.ResponseWriter, r *http.Request, t target) error {
 	q := r.URL.Query()
-	if err := refuse(q, "matchGlob", "softDeleted", "filter", "includeTrailingDelimiter", "includeFoldersAsPrefixes"); err != nil {
+	// includeFoldersAsPrefixes asks for nothing here: there are no folders
+	// apart from names.
+	if err := refuse(q, "matchGlob", "softDeleted", "filter", "includeTrailingDelimiter"); err != nil {
 		return err
 	}
 	lq := objects.ListQuery{Bucket: t.bucket, Prefix: q.Get("prefix"), Delimiter: q.Get("delimiter"),

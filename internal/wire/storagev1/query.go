@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 
 	"github.com/sunya-cloud/sunya"
 	"github.com/sunya-cloud/sunya/internal/core/objects"
@@ -79,7 +80,7 @@ func first(errs []error) error {
 // this server does not know.
 func refuse(q url.Values, names ...string) error {
 	for _, name := range names {
-		if v := q.Get(name); v != "" && v != "false" {
+		if v := q.Get(name); v != "" && !strings.EqualFold(v, "false") {
 			return sunya.Errorf(sunya.Unimplemented, "", "the parameter %s is not implemented: leave it out", name)
 		}
 	}

@@ -158,11 +158,27 @@ func fromResource(n *objects.NewObject, doc fields) error {
 type relatedParts struct{ r *multipart.Reader }
 
 func related(contentType string, body io.Reader) (relatedParts, error) {
-	kind, params, err := mime.ParseMediaType(contentType)
-	if err != nil || kind != "multipart/related" || params["boundary"] == "" {
+	b := boundary(contentType)
+	if b == "" {
 		return relatedParts{}, sunya.Invalid("Content-Type", "%q: a multipart upload is multipart/related with a boundary", contentType)
 	}
-	return relatedParts{multipart.NewReader(body, params["boundary"])}, nil
+	return relatedParts{multipart.NewReader(body, b)}, nil
+}
+
+// boundary returns the boundary of a multipart/related body, "" of any other.
+// gcloud and gsutil put it in single quotes, which is not how a parameter is
+// quoted (RFC 2045 §5.1), and with characters that have to be.
+func boundary(contentType string) string {
+	kind, params, err := mime.ParseMediaType(contentType)
+	if err == nil && kind == "multipart/related" {
+		return strings.Trim(params["boundary"], "'")
+	}
+	rest, ok := strings.CutPrefix(contentType, "multipart/related; boundary='")
+	if !ok {
+		return ""
+	}
+	b, _, _ := strings.Cut(rest, "'")
+	return b
 }
 
 func (p relatedParts) document() (fields, error) {
