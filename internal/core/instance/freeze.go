@@ -84,8 +84,8 @@ func (i *Instance) tend(ctx context.Context, now time.Time) (again time.Time) {
 	return time.Time{}
 }
 
-// freeze stops the processes where they are; mu is held. The first heartbeat
-// comes at a random moment of the second half of the interval, so that
+// freeze stops the processes where they are; mu is held. The next heartbeat
+// comes at a random moment of the last quarter of the interval, so that
 // instances that froze together are not thawed together.
 func (i *Instance) freeze(ctx context.Context, now time.Time) (again time.Time) {
 	every := i.m.opts.Heartbeat
@@ -97,7 +97,7 @@ func (i *Instance) freeze(ctx context.Context, now time.Time) (again time.Time) 
 		return i.freezeAt
 	}
 	i.state = sunya.InstanceFrozen
-	i.beatAt = now.Add(every/2 + rand.N(every/2+1))
+	i.beatAt = now.Add(every - rand.N(every/4+1))
 	return i.beatAt
 }
 

@@ -4,7 +4,10 @@
 // An instance without a request in flight is frozen after a second, so that it
 // costs no CPU, and thawed by the next request. Programs with heartbeats of
 // their own (gunicorn's master kills a worker that is silent for 30 s) survive
-// because every frozen instance is let go for some milliseconds every 20 s.
+// because every frozen instance is let go for some milliseconds at least every
+// 14 s. It must be less than 15: gunicorn's sync worker reports only when 15 s
+// have passed since it last did, so a moment just before that is lost, and by
+// the end of the next gap the master must not yet count 30.
 package instance
 
 import (

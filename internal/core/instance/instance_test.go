@@ -207,8 +207,8 @@ func TestFrozenInstancesAreLetGoOftenEnoughForHeartbeats(t *testing.T) {
 		synctest.Wait()
 		for n, b := range w.engine.Boxes() {
 			_, thaws, _ := b.Counts()
-			if thaws < 29 || thaws > 62 {
-				t.Errorf("%d thaws in 10 min, want one every 10 to 20 s", thaws)
+			if thaws < 42 || thaws > 58 {
+				t.Errorf("%d thaws in 10 min, want one every 10.5 to 14 s", thaws)
 			}
 			if s := all[n].Status().State; s != sunya.InstanceFrozen && s != sunya.InstanceReady {
 				t.Errorf("state = %s", s)

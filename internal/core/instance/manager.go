@@ -45,7 +45,7 @@ type Parts struct {
 // Options are the times of an instance's life. Zero values are the defaults.
 type Options struct {
 	FreezeAfter  time.Duration // without a request in flight; 1 s
-	Heartbeat    time.Duration // how often a frozen one is let go; 20 s
+	Heartbeat    time.Duration // longest time until a frozen one is let go; 14 s
 	HeartbeatFor time.Duration // and for how long; 20 ms
 	Grace        time.Duration // from SIGTERM to SIGKILL; 10 s
 	StartTimeout time.Duration // for revisions that do not say; 1 min
@@ -58,7 +58,7 @@ func (o Options) withDefaults() Options {
 		}
 	}
 	set(&o.FreezeAfter, time.Second)
-	set(&o.Heartbeat, 20*time.Second)
+	set(&o.Heartbeat, 14*time.Second)
 	set(&o.HeartbeatFor, 20*time.Millisecond)
 	set(&o.Grace, 10*time.Second)
 	set(&o.StartTimeout, time.Minute)
