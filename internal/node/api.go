@@ -18,8 +18,6 @@ import (
 	"github.com/sunya-cloud/sunya/internal/wire/storagev1"
 	"github.com/sunya-cloud/sunya/internal/wire/sunyav1"
 	"github.com/sunya-cloud/sunya/internal/wire/transcode"
-
-	"cloud.google.com/go/longrunning/autogen/longrunningpb"
 )
 
 // api is everything that the API hosts answer.
@@ -38,7 +36,7 @@ func newAPI(n *Node, log *slog.Logger) (*api, error) {
 	gae.Register(a.grpc)
 	logging := loggingv2.New(n.storage.logs, n.serve.hub, time.Now)
 	logging.Register(a.grpc)
-	longrunningpb.RegisterOperationsServer(a.grpc, lro.New(n.products.operations, gae.Operations()))
+	lro.New(n.products.operations, gae.Operations()).Register(a.grpc)
 
 	for _, t := range []struct {
 		api      transcode.API

@@ -59,6 +59,9 @@ func (n *Node) services() []sunyav1.Service {
 		}
 		out = append(out, row)
 	}
+	for _, row := range out {
+		slices.SortFunc(row.URLs, func(a, b string) int { return cmp.Or(len(a)-len(b), cmp.Compare(a, b)) })
+	}
 	slices.SortFunc(out, func(a, b sunyav1.Service) int { return cmp.Compare(a.Name, b.Name) })
 	return out
 }
