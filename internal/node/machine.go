@@ -58,7 +58,7 @@ func openMachine(ctx context.Context, cfg Config, log *slog.Logger) (m *machine,
 
 // openEngine starts or finds the launcher.
 func (m *machine) openEngine(ctx context.Context, cfg Config, acct account.Account, log *slog.Logger) (*linuxns.Engine, error) {
-	policy := usernet.Policy{Allow: addresses(m.host.Loopback())}
+	policy := usernet.Policy{Allow: m.allowed()}
 	return linuxns.Open(ctx, linuxns.Config{
 		DataDir:   m.dir.Path(),
 		ServerUID: acct.UID,
@@ -72,11 +72,19 @@ func (m *machine) openEngine(ctx context.Context, cfg Config, acct account.Accou
 	})
 }
 
-// addresses parses the IP:port pairs of list; names are left out.
-func addresses(list []string) []netip.AddrPort {
+// allowed are the addresses on this machine's loopback that sandboxes may reach
+// because an installer's settings name them. The server's own listeners are
+// never among them: it would take the sandbox for its owner.
+func (m *machine) allowed() []netip.AddrPort {
+	own := map[uint16]bool{}
+	for _, l := range m.listeners {
+		if a, ok := l.Addr().(*net.TCPAddr); ok {
+			own[uint16(a.Port)] = true
+		}
+	}
 	var out []netip.AddrPort
-	for _, s := range list {
-		if a, err := netip.ParseAddrPort(s); err == nil {
+	for _, s := range m.host.Loopback() {
+		if a, err := netip.ParseAddrPort(s); err == nil && !own[a.Port()] {
 			out = append(out, a)
 		}
 	}
