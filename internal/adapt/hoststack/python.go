@@ -43,7 +43,7 @@ type answer struct {
 	Modules        []string
 }
 
-var pythonRE = regexp.MustCompile(`^python3\.[0-9]{1,2}$`)
+var pythonRE = regexp.MustCompile(`^python3\.(?:[7-9]|[1-9][0-9])$`)
 
 // pythons asks every interpreter there is. One that does not answer is not
 // usable and not listed.
