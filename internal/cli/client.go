@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -122,6 +123,9 @@ func (c *client) get(ctx context.Context, path string, into any) error {
 }
 
 func (c *client) decode(path string, resp *http.Response, body []byte, into any) error {
+	if resp.StatusCode == http.StatusNotFound {
+		return &unreachable{c.base.String(), errors.New("something else does (404 for " + path + ")")}
+	}
 	if resp.StatusCode != http.StatusOK {
 		var envelope struct {
 			Error struct {
@@ -131,10 +135,10 @@ func (c *client) decode(path string, resp *http.Response, body []byte, into any)
 		// Whatever is not such an envelope leaves the message empty.
 		_ = json.Unmarshal(body, &envelope)
 		return sunya.Errorf(codeOfHTTP(resp.StatusCode), "", "%s%s answers %s: %s", c.base, path, resp.Status,
-			firstOf(envelope.Error.Message, "is this the address of a Sunya server?"))
+			firstOf(envelope.Error.Message, "no reason given"))
 	}
 	if err := json.Unmarshal(body, into); err != nil {
-		return fmt.Errorf("%s%s does not answer as a Sunya server does: %w", c.base, path, err)
+		return &unreachable{c.base.String(), fmt.Errorf("something else does: %w", err)}
 	}
 	return nil
 }

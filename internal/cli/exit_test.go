@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -123,6 +125,29 @@ func TestUnreachable(t *testing.T) {
 }
 
 func TestNotASunyaServer(t *testing.T) {
+	for name, answer := range map[string]http.HandlerFunc{
+		"another API": http.NotFound,
+		"a web page":  func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "<html>") },
+	} {
+		srv := httptest.NewServer(answer)
+		r := execute(t, nil, "status", "--server", srv.URL).expect(t, exitUnreachable)
+		if !strings.Contains(r.stderr.String(), "something else does") {
+			t.Errorf("%s: stderr = %s", name, r.stderr)
+		}
+		srv.Close()
+	}
+	denied := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusUnauthorized)
+		fmt.Fprint(w, `{"error":{"code":401,"message":"a token is needed","status":"UNAUTHENTICATED"}}`)
+	}))
+	defer denied.Close()
+	refused := execute(t, nil, "status", "--server", denied.URL).expect(t, exitDenied)
+	if !strings.Contains(refused.stderr.String(), "a token is needed") || !strings.Contains(refused.stderr.String(), "Try: set SUNYA_TOKEN") {
+		t.Errorf("stderr = %s", refused.stderr)
+	}
+}
+
+func TestServerAddressWithPath(t *testing.T) {
 	f := newFake(t)
 	r := execute(t, f, "status", "--server", f.url+"/path").expect(t, exitUsage)
 	if !strings.Contains(r.stderr.String(), "more than scheme, host and port") {
