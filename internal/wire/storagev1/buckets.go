@@ -35,7 +35,11 @@ func (h *handler) insertBucket(w http.ResponseWriter, r *http.Request, _ target)
 	if err != nil {
 		return err
 	}
-	b := objects.Bucket{Project: r.URL.Query().Get("project")}
+	q := r.URL.Query()
+	if err := refuse(q, "enableObjectRetention"); err != nil {
+		return err
+	}
+	b := objects.Bucket{Project: q.Get("project")}
 	if b.Project == "" {
 		return sunya.Invalid("project", "required parameter: add ?project=PROJECT")
 	}
@@ -72,6 +76,19 @@ func (h *handler) getBucket(w http.ResponseWriter, r *http.Request, t target) er
 		return err
 	}
 	return replyBucket(w, r, b)
+}
+
+// storageLayout answers what gcloud asks before it deletes a bucket: whether it
+// has folders apart from names.
+func (h *handler) storageLayout(w http.ResponseWriter, r *http.Request, t target) error {
+	b, err := h.objects.GetBucket(r.Context(), t.bucket, objects.Conditions{})
+	if err != nil {
+		return err
+	}
+	return reply(w, r, &storage.BucketStorageLayout{
+		Kind: "storage#storageLayout", Bucket: b.Name, Location: strings.ToUpper(b.Location), LocationType: "region",
+		HierarchicalNamespace: &storage.BucketStorageLayoutHierarchicalNamespace{ForceSendFields: []string{"Enabled"}},
+	})
 }
 
 func (h *handler) listBuckets(w http.ResponseWriter, r *http.Request, _ target) error {

@@ -81,6 +81,13 @@ func TestBuckets(t *testing.T) {
 	_, err = s.Buckets.Get("missing").Do()
 	wantStatus(t, err, 404, "notFound")
 
+	layout, err := s.Buckets.GetStorageLayout("stuff").Do()
+	if err != nil || layout.HierarchicalNamespace == nil || layout.HierarchicalNamespace.Enabled {
+		t.Errorf("GetStorageLayout = %+v, %v", layout, err)
+	}
+	_, err = s.Buckets.Insert("sunya", &storage.Bucket{Name: "locked"}).EnableObjectRetention(true).Do()
+	wantStatus(t, err, 501, "notImplemented")
+
 	b, err := s.Buckets.Patch("stuff", &storage.Bucket{Labels: map[string]string{"c": "d"}}).IfMetagenerationMatch(1).Do()
 	if err != nil || b.Metageneration != 2 || b.Labels["a"] != "b" || b.Labels["c"] != "d" {
 		t.Errorf("Patch = %+v, %v", b, err)

@@ -68,6 +68,8 @@ func (h *handler) dispatch(w http.ResponseWriter, r *http.Request, t target) err
 		table = map[string]endpoint{"GET": h.getObject, "HEAD": h.getObject, "PATCH": h.patchObject, "DELETE": h.deleteObject, "PUT": unimplemented("objects.update", "use patch")}
 	case kindUpload:
 		table = map[string]endpoint{"POST": h.upload, "PUT": h.upload, "DELETE": h.cancelUpload}
+	case kindLayout:
+		table = map[string]endpoint{"GET": h.storageLayout}
 	case kindXML:
 		table = map[string]endpoint{"GET": h.readXML, "HEAD": h.readXML}
 	case kindOther:

@@ -16,13 +16,14 @@ const (
 	kindObjects
 	kindObject
 	kindUpload
+	kindLayout
 	kindXML   // /BUCKET/OBJECT
 	kindOther // part of the API, but not of this server
 )
 
 // String names the resource for people.
 func (k kind) String() string {
-	return [...]string{"", "buckets", "a bucket", "objects", "an object", "an upload", "the XML API", "this path"}[k]
+	return [...]string{"", "buckets", "a bucket", "objects", "an object", "an upload", "a storage layout", "the XML API", "this path"}[k]
 }
 
 // target is what a request is about.
@@ -98,6 +99,9 @@ func parseResource(rest string) (target, error) {
 	t := target{kind: kindBucket, bucket: bucket}
 	switch {
 	case len(parts) == 2:
+		return t, nil
+	case len(parts) == 3 && parts[2] == "storageLayout":
+		t.kind = kindLayout
 		return t, nil
 	case parts[2] != "o":
 		return target{kind: kindOther, bucket: bucket, object: "buckets." + parts[2]}, nil
