@@ -24,6 +24,7 @@ type box struct {
 	start  time.Time
 	ready  chan struct{} // closed by the first ready event
 	done   chan struct{} // closed when every process has ended
+	strays chan struct{} // closed once the program listens on another port than its own
 
 	mu             sync.Mutex
 	stdout, stderr *os.File // until Output takes them
@@ -37,7 +38,7 @@ type box struct {
 }
 
 func newBox(e *Engine, spec sandbox.Spec) *box {
-	return &box{engine: e, spec: spec, ready: make(chan struct{}), done: make(chan struct{})}
+	return &box{engine: e, spec: spec, ready: make(chan struct{}), done: make(chan struct{}), strays: make(chan struct{})}
 }
 
 // begin takes over what the launcher handed out with a created or adopted
@@ -125,6 +126,9 @@ func (b *box) becomeReady(listener string, sockets []*os.File) {
 func (b *box) listensElsewhere(ports []int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if len(ports) > 0 && len(b.elsewhere) == 0 {
+		close(b.strays)
+	}
 	b.elsewhere = ports
 }
 
@@ -177,14 +181,41 @@ func (b *box) Ready(ctx context.Context) error {
 		return nil
 	default:
 	}
+	strayed, cancel := b.strayed(ctx)
+	defer cancel()
 	select {
 	case <-b.ready:
 		return nil
 	case <-b.done:
 		return b.notReady("exited with " + describe(b.Exit()) + " before it listened on " + b.port())
-	case <-ctx.Done():
+	case <-strayed.Done():
+		if ctx.Err() == nil {
+			return b.notReady(b.silence())
+		}
 		return b.notReady(b.silence() + ": " + ctx.Err().Error())
 	}
+}
+
+// strayed ends with ctx, or once the program has listened on other ports only
+// for as long as its Spec has patience.
+func (b *box) strayed(ctx context.Context) (context.Context, context.CancelFunc) {
+	out, cancel := context.WithCancel(ctx)
+	if b.spec.StrayLimit <= 0 {
+		return out, cancel
+	}
+	go func() {
+		defer cancel()
+		select {
+		case <-out.Done():
+			return
+		case <-b.strays:
+		}
+		select {
+		case <-out.Done():
+		case <-time.After(b.spec.StrayLimit):
+		}
+	}()
+	return out, cancel
 }
 
 // silence says what the program does instead of listening on its port.

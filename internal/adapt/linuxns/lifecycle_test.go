@@ -198,6 +198,23 @@ func TestEndsWithoutServer(t *testing.T) {
 	}
 }
 
+// TestServerReturnsTooLate meets the launcher at every moment of its ending.
+func TestServerReturnsTooLate(t *testing.T) {
+	cfg := config(dataDir(t))
+	cfg.Linger = time.Millisecond
+	for range 10 {
+		e := open(t, cfg)
+		s := sandbox.Spec{ID: "box", Profile: sandbox.App, Args: shell("sleep 1000")}
+		if _, err := e.Start(t.Context(), s); err != nil && sunya.CodeOf(err) != sunya.AlreadyExists {
+			t.Fatal(err)
+		}
+		if err := e.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	shutdown(t, open(t, cfg))
+}
+
 func TestShutdownLeavesNothing(t *testing.T) {
 	dir := dataDir(t)
 	e := open(t, config(dir))

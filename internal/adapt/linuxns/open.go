@@ -82,8 +82,7 @@ func connect(ctx context.Context, cfg Config) (*Engine, error) {
 	}
 	e := newEngine(cfg, conn)
 	if err := e.hello(ctx, nil); err != nil {
-		e.disconnect()
-		return nil, err
+		return nil, e.refused(ctx, err)
 	}
 	same := e.info.Version == ipc.Version && e.info.Build == buildID(cfg.Launcher)
 	if same || (e.info.Version == ipc.Version && e.info.Live > 0) {
@@ -93,6 +92,21 @@ func connect(ctx context.Context, cfg Config) (*Engine, error) {
 	// server cannot talk to.
 	cfg.Log.Info("replace launcher", "build", e.info.Build)
 	return nil, e.Shutdown(ctx)
+}
+
+// refused waits for a launcher that is ending, so that a new one can take its
+// place, and passes every other refusal on.
+func (e *Engine) refused(ctx context.Context, err error) error {
+	defer e.disconnect()
+	if sunya.CodeOf(err) != sunya.Unavailable {
+		return err
+	}
+	select {
+	case <-e.lost:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 func dial(dataDir string) (int, error) {

@@ -168,13 +168,29 @@ func (s *server) welcome(conn *ipc.Conn) {
 		return
 	}
 	if !s.attach(conn) {
-		_ = conn.Send(&ipc.Message{ID: m.ID, Verb: ipc.Hello,
-			Error: ipc.Errorf(ipc.FailedPrecondition, "another server is connected to the launcher")})
-		_ = conn.Close()
+		s.refuse(conn, m)
 		return
 	}
 	s.answerHello(conn, m)
 	s.serve(conn)
+}
+
+// refuse says why a server cannot come in. One that came too late may wait for
+// the end of this process, and of the connection with it.
+func (s *server) refuse(conn *ipc.Conn, m *ipc.Message) {
+	s.mu.Lock()
+	closing := s.closing
+	s.mu.Unlock()
+	answer := &ipc.Message{ID: m.ID, Verb: ipc.Hello}
+	if closing {
+		answer.Error = ipc.Errorf(ipc.Unavailable, "launcher is ending")
+		_ = conn.Send(answer)
+		_, _, _ = conn.Recv()
+		return
+	}
+	answer.Error = ipc.Errorf(ipc.FailedPrecondition, "another server is connected to the launcher")
+	_ = conn.Send(answer)
+	_ = conn.Close()
 }
 
 func (s *server) attach(conn *ipc.Conn) bool {
