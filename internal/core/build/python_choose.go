@@ -2,7 +2,6 @@ package build
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -149,5 +148,3 @@ func pythonHere(m Machine) string {
 	}
 	return "this machine has Python " + strings.Join(slices.Compact(list), ", ")
 }
-
-var errNoInstaller = errors.New("no interpreter on this machine has pip or ensurepip")

@@ -169,7 +169,7 @@ func (b *pythonBuild) withPip() (Runtime, error) {
 		}
 	}
 	if err == nil {
-		err = failed(nil, "%v: install one (Debian: apt install python3-pip python3-venv)", errNoInstaller)
+		err = failed(nil, "no Python of this machine has pip or ensurepip: install one (Debian: apt install python3-pip python3-venv)")
 	}
 	return Runtime{}, err
 }
