@@ -65,11 +65,10 @@ type Parts struct {
 	NewID func() string // unique, [a-z0-9-]: the last part of an operation's name
 }
 
-// DefaultStartTimeout is how long a program may take until it listens. Cloud
-// Run's default startup probe allows 240 s (container contract); here a program
-// that listens on another port is only known by this time's end, while somebody
-// waits for the deploy or the request, so it is shorter.
-const DefaultStartTimeout = 60 * time.Second
+// DefaultStartTimeout is how long a program may take until it listens: what
+// Cloud Run's default startup probe allows (container contract). One that
+// listens on another port is given up long before.
+const DefaultStartTimeout = 240 * time.Second
 
 // Admin is the administration of all applications. It is safe for concurrent
 // use.

@@ -83,7 +83,7 @@ func TestCreateVersionDescribesRevision(t *testing.T) {
 			},
 			Port: 8080, MemoryBytes: 384 << 20, CPUMillis: 600, Concurrency: 10,
 			Scaling:        sunya.Scaling{TargetUtil: 0.6},
-			RequestTimeout: 10 * time.Minute, StartTimeout: 60 * time.Second,
+			RequestTimeout: 10 * time.Minute, StartTimeout: 240 * time.Second,
 			CreateTime: d.CreateTime,
 		},
 		Traffic: &sunya.Traffic{Targets: []sunya.Target{{Revision: name, Permille: 1000}}},

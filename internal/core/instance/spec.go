@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/sunya-cloud/sunya"
 	"github.com/sunya-cloud/sunya/internal/core/sandbox"
@@ -31,6 +32,11 @@ func newID(rev *sunya.Revision) string {
 	id := rev.ID[:min(len(rev.ID), maxRevisionID)]
 	return id + "-" + hex.EncodeToString(b[:])
 }
+
+// strayLimit is how long a program that has opened another port is waited for:
+// longer than any that opens its metrics before its service, shorter than the
+// patience of somebody who forgot $PORT.
+const strayLimit = 30 * time.Second
 
 // spec describes the sandbox of a new instance of rev.
 func (m *Manager) spec(rev *sunya.Revision) (sandbox.Spec, error) {
@@ -64,6 +70,7 @@ func (m *Manager) spec(rev *sunya.Revision) (sandbox.Spec, error) {
 		Mounts:      mounts,
 		UIDRange:    svc.UIDRange,
 		MemoryBytes: rev.MemoryBytes,
+		StrayLimit:  strayLimit,
 		CPUMillis:   rev.CPUMillis,
 		Port:        rev.Port,
 		Network:     true,

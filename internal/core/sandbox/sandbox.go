@@ -80,6 +80,10 @@ type Spec struct {
 	PIDs        int   // 0: the engine's default (1024)
 	Port        int   // 0: nothing is expected to listen
 	Network     bool  // outbound network and DNS
+
+	// StrayLimit is how long a program may listen on other ports only before
+	// Ready gives it up; 0: for as long as Ready is asked.
+	StrayLimit time.Duration
 }
 
 // Mount shows something inside the sandbox.
