@@ -127,6 +127,7 @@ func TestSpecDescribesTheRevision(t *testing.T) {
 			MemoryBytes: 384 << 20,
 			Port:        8080,
 			Network:     true,
+			StrayLimit:  30 * time.Second,
 		}
 		if diff := cmp.Diff(want, spec); diff != "" {
 			t.Error(diff)
