@@ -57,10 +57,12 @@ func newAPI(n *Node, log *slog.Logger) (*api, error) {
 	for _, p := range storagev1.Prefixes() {
 		a.add("", "storage.googleapis.com", p, front.Local, storage)
 	}
-	a.add(http.MethodGet, "", "/", front.Local, n.root(storage))
+	// Reads in the XML API's form, /BUCKET/OBJECT, are what no other route has.
+	a.add(http.MethodGet, "storage.googleapis.com", "/", front.Local, storage)
 	own := sunyav1.Handler(n, log)
 	a.add(http.MethodGet, "", "/sunya/v1/", front.Local, own)
 	a.add(http.MethodGet, "", "/healthz", front.Public, front.Health(n.ready))
+	a.add(http.MethodGet, "", "/{$}", front.Public, http.HandlerFunc(n.welcome))
 	return a, nil
 }
 
@@ -79,15 +81,8 @@ func logging2() transcode.API {
 	return transcode.API{Name: "logging.googleapis.com", Services: []string{"google.logging.v2.LoggingServiceV2"}}
 }
 
-// root answers what no other route has: a browser that opens the address, and
-// reads of objects in the XML API's form, /BUCKET/OBJECT.
-func (n *Node) root(storage http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path != "/" {
-			storage.ServeHTTP(w, r)
-			return
-		}
-		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-		fmt.Fprintf(w, "Sunya %s\n\nThis is the address of the APIs. Apps answer at %s\nDeploy one:  sunya deploy DIR\n", n.cfg.Version, n.url("<name>"))
-	})
+// welcome is what a browser shows that opens the address.
+func (n *Node) welcome(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	fmt.Fprintf(w, "Sunya %s\n\nThis is the address of the APIs. Apps answer at %s\nDeploy one:  sunya deploy DIR\n", n.cfg.Version, n.url("<name>"))
 }

@@ -32,12 +32,15 @@ type Route struct {
 	// appengine.googleapis.com; empty: Sunya's own.
 	API string
 	// Pattern is a canonical path; with a slash at its end it stands for
-	// everything below. On the bare host the longest pattern of all APIs wins,
+	// everything below, and "/{$}" for the root alone (as in net/http). On the bare host the longest pattern of all APIs wins,
 	// and of equal ones the first listed.
 	Pattern    string
 	Permission Permission
 	Handler    http.Handler
 }
+
+// rootOnly is the pattern of the root and nothing below it.
+const rootOnly = "/{$}"
 
 // table finds routes.
 type table struct {
@@ -63,6 +66,11 @@ func newTable(routes []Route) (*table, error) {
 
 // check says what is wrong with a route.
 func (r *Route) check() error {
+	if r.Pattern == rootOnly {
+		bare := *r
+		bare.Pattern = "/"
+		return bare.check()
+	}
 	canonical, err := CanonicalPath(r.Pattern)
 	switch {
 	case err != nil:
@@ -104,6 +112,9 @@ func (t *table) match(method, api, path string) (*Route, error) {
 
 // covers says whether a path belongs to the route's pattern.
 func (r *Route) covers(path string) bool {
+	if r.Pattern == rootOnly {
+		return path == "/"
+	}
 	if strings.HasSuffix(r.Pattern, "/") {
 		return strings.HasPrefix(path, r.Pattern)
 	}
