@@ -69,6 +69,7 @@ type server struct {
 	boxes   map[string]*box // nil while one is being created
 	client  *ipc.Conn
 	linger  *time.Timer
+	absence int // how often the launcher was without a server
 	closing bool
 }
 
@@ -167,7 +168,7 @@ func (s *server) welcome(conn *ipc.Conn) {
 		_ = conn.Close()
 		return
 	}
-	if !s.attach(conn) {
+	if !s.replace(conn) {
 		s.refuse(conn, m)
 		return
 	}
@@ -175,14 +176,31 @@ func (s *server) welcome(conn *ipc.Conn) {
 	s.serve(conn)
 }
 
+// replaceTimeout is how long the end of one server may take to be noticed when
+// the next is there already.
+const replaceTimeout = 500 * time.Millisecond
+
+// replace lets a server in as soon as the one before it is gone.
+func (s *server) replace(conn *ipc.Conn) bool {
+	for deadline := time.Now().Add(replaceTimeout); !s.attach(conn); time.Sleep(time.Millisecond) {
+		if s.isClosing() || time.Now().After(deadline) {
+			return false
+		}
+	}
+	return true
+}
+
+func (s *server) isClosing() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.closing
+}
+
 // refuse says why a server cannot come in. One that came too late may wait for
 // the end of this process, and of the connection with it.
 func (s *server) refuse(conn *ipc.Conn, m *ipc.Message) {
-	s.mu.Lock()
-	closing := s.closing
-	s.mu.Unlock()
 	answer := &ipc.Message{ID: m.ID, Verb: ipc.Hello}
-	if closing {
+	if s.isClosing() {
 		answer.Error = ipc.Errorf(ipc.Unavailable, "launcher is ending")
 		_ = conn.Send(answer)
 		_, _, _ = conn.Recv()
@@ -212,7 +230,23 @@ func (s *server) detach(conn *ipc.Conn) {
 	defer s.mu.Unlock()
 	_ = conn.Close()
 	s.client = nil
-	s.linger = time.AfterFunc(time.Duration(s.cfg.LingerMS)*time.Millisecond, s.shutdown)
+	s.absence++
+	absence := s.absence
+	s.linger = time.AfterFunc(time.Duration(s.cfg.LingerMS)*time.Millisecond, func() { s.lapse(absence) })
+}
+
+// lapse ends everything if the server is still away, in this absence and not a
+// later one.
+func (s *server) lapse(absence int) {
+	s.mu.Lock()
+	over := s.client != nil || s.absence != absence || s.closing
+	s.closing = s.closing || !over
+	s.mu.Unlock()
+	if over {
+		return
+	}
+	s.end()
+	close(s.done)
 }
 
 func (s *server) answerHello(conn *ipc.Conn, m *ipc.Message) {

@@ -19,14 +19,13 @@ var systemDirs = []string{"/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "
 // etcAllowed are the entries of the host's /etc that are shown, as patterns:
 // what runtimes and their TLS need, nothing about users or services.
 var etcAllowed = []string{
-	"alternatives", "ca-certificates", "ca-certificates.conf", "java*", "ld.so.cache", "ld.so.conf",
-	"ld.so.conf.d", "localtime", "mime.types", "nodejs", "php", "pki", "protocols", "python3*", "ruby",
-	"rpc", "services", "ssl/certs", "ssl/openssl.cnf", "timezone",
+	"alternatives", "java*", "ld.so.cache", "localtime", "mime.types", "nodejs", "php", "pki", "protocols",
+	"python3*", "ruby", "services", "ssl/certs", "ssl/openssl.cnf", "timezone",
 }
 
-// copyBytes is up to which size a file is copied, which is cheaper than a
-// mount.
-const copyBytes = 32 << 10
+// copyBytes is up to which size a file is copied: every mount takes a lock of
+// the whole machine, for making and again for ending it.
+const copyBytes = 128 << 10
 
 // entry is one thing of the host: a link to repeat, a small file to copy, or a
 // tree to mount.
