@@ -21,9 +21,13 @@ type storage struct {
 	layers *disk.Layers
 }
 
-// sweepGrace is how old a blob or layer without an owner must be before it is
-// removed: longer than any upload or build holds one before its record exists.
+// sweepGrace is how old a blob without an owner must be before it is removed:
+// longer than any upload holds one before its record exists.
 const sweepGrace = 24 * time.Hour
+
+// layerGrace is how long a layer that no revision uses is kept for a build that
+// wants it again: dependencies, and the installers themselves.
+const layerGrace = 7 * 24 * time.Hour
 
 func openStorage(ctx context.Context, dir *datadir.Dir, log *slog.Logger) (s *storage, err error) {
 	s = &storage{}
@@ -41,7 +45,7 @@ func openStorage(ctx context.Context, dir *datadir.Dir, log *slog.Logger) (s *st
 	if s.blobs, err = disk.OpenBlobs(dir.Join("blobs"), sweepGrace, time.Now); err != nil {
 		return s, fmt.Errorf("open blobs: %w", err)
 	}
-	if s.layers, err = disk.OpenLayers(dir.Join("layers"), sweepGrace, time.Now); err != nil {
+	if s.layers, err = disk.OpenLayers(dir.Join("layers"), layerGrace, time.Now); err != nil {
 		return s, fmt.Errorf("open layers: %w", err)
 	}
 	return s, nil

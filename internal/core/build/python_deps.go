@@ -28,6 +28,8 @@ func (b *pythonBuild) dependencies(ctx context.Context) (sunya.Layer, error) {
 	switch {
 	case err != nil:
 		return l, err
+	case b.nothingToInstall():
+		b.Printf("No dependencies to install")
 	case made:
 		b.Printf("Dependencies installed: %.1f MB (%s)", float64(l.Bytes)/1e6, b.took(start))
 	default:
@@ -55,6 +57,9 @@ func (b *pythonBuild) dependencyKey(ins installer) (string, error) {
 
 // install makes the virtual environment in dir.
 func (b *pythonBuild) install(ctx context.Context, ins installer, dir string) error {
+	if b.nothingToInstall() {
+		return b.emptyVenv(dir)
+	}
 	tools, err := b.tools(ctx, &ins)
 	if err != nil {
 		return err
