@@ -5,9 +5,9 @@
 // costs no CPU, and thawed by the next request. Programs with heartbeats of
 // their own (gunicorn's master kills a worker that is silent for 30 s) survive
 // because every frozen instance is let go for some milliseconds at least every
-// 14 s. It must be less than 15: gunicorn's sync worker reports only when 15 s
-// have passed since it last did, so a moment just before that is lost, and by
-// the end of the next gap the master must not yet count 30.
+// 14 s, and is knocked at: the kernel stops the clock of a select that is
+// frozen, so a worker that waits there would sleep through its moment. A
+// connection that is closed at once wakes it, and no server minds.
 package instance
 
 import (
