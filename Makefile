@@ -19,7 +19,7 @@ help:
 .PHONY: build
 build: $(BIN)
 
-$(HELPER): $(shell find internal/adapt/linuxns/helper -name '*.go' 2>/dev/null)
+$(HELPER): $(shell find internal/adapt/linuxns/helper internal/core/sandbox -name '*.go' 2>/dev/null) go.mod
 	go build -trimpath -ldflags "-s -w" -o $@ ./internal/adapt/linuxns/helper/cmd/sunya-launcher
 
 $(BIN): $(HELPER) $(GO_SRC)

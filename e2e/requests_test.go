@@ -5,7 +5,6 @@ package e2e
 import (
 	"bufio"
 	"context"
-	"crypto/tls"
 	"fmt"
 	"io"
 	"net"
@@ -16,7 +15,6 @@ import (
 	"time"
 
 	"github.com/coder/websocket"
-	"golang.org/x/net/http2"
 
 	"github.com/sunya-cloud/sunya/e2e/platform"
 )
@@ -192,12 +190,15 @@ func TestProtocols(t *testing.T) {
 	})
 
 	t.Run("h2c with prior knowledge", func(t *testing.T) {
-		c := &http.Client{Timeout: 20 * time.Second, Transport: &http2.Transport{
-			AllowHTTP: true,
-			DialTLSContext: func(ctx context.Context, network, _ string, _ *tls.Config) (net.Conn, error) {
+		tr := &http.Transport{
+			Protocols: new(http.Protocols),
+			DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
 				return (&net.Dialer{}).DialContext(ctx, network, addr)
 			},
-		}}
+		}
+		tr.Protocols.SetUnencryptedHTTP2(true)
+		defer tr.CloseIdleConnections()
+		c := &http.Client{Timeout: 20 * time.Second, Transport: tr}
 		resp, err := c.Get("http://" + host + "/")
 		if err != nil {
 			t.Fatal(err)

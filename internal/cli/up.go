@@ -40,7 +40,7 @@ func newUpCommand(env *Env) *cobra.Command {
 	fs.StringArrayVar(&f.cfg.Public, "public", nil, "address that serves apps only, such as :80; may be repeated")
 	fs.StringVar(&f.cfg.Domain, "domain", node.DefaultDomain, "what names of services stand in front of")
 	fs.DurationVar(&f.cfg.IdleTimeout, "idle-timeout", node.DefaultIdleTimeout, "from an instance's last request to its stop")
-	fs.StringVar(&f.isolation, "isolation", "", "refuse to start with less than: full, user, none (default: the best this machine has)")
+	fs.StringVar(&f.isolation, "isolation", "", "refuse to start with less than: full or user (default: the best this machine has)")
 	fs.StringVar(&f.cfg.TLSCert, "tls-cert", "", "certificate (PEM) for the --public addresses")
 	fs.StringVar(&f.cfg.TLSKey, "tls-key", "", "its private key (PEM)")
 	fs.StringSliceVar(&f.proxies, "trusted-proxy", nil, "peers whose X-Forwarded headers are believed, as CIDR; may be repeated")

@@ -36,12 +36,11 @@ func TestMain(m *testing.M) {
 // guestProcess is a process in a network namespace of its own whose only way
 // out is a Net. It ends with the test.
 type guestProcess struct {
-	net   *Net
-	cmd   *exec.Cmd
-	in    *json.Encoder
-	out   *json.Decoder
-	errs  *strings.Builder
-	close func()
+	net  *Net
+	cmd  *exec.Cmd
+	in   *json.Encoder
+	out  *json.Decoder
+	errs *strings.Builder
 }
 
 // guestReply is what a scenario came to.

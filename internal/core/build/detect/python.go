@@ -63,6 +63,9 @@ func Python(fsys fs.FS, spec sunya.BuildSpec, v Version) (*PythonPlan, error) {
 	if err := p.entrypoint(fsys, spec, v, names); err != nil {
 		return nil, err
 	}
+	if p.Manager == NoManager && p.Default {
+		p.Warnings = append(p.Warnings, "the source has no requirements.txt or other manifest: nothing is installed but what the platform adds")
+	}
 	slices.Sort(p.Manifests)
 	return p, nil
 }
@@ -80,7 +83,6 @@ func (p *PythonPlan) manifests(fsys fs.FS) (map[string]bool, error) {
 	p.Packaged = project.BuildSystem != nil
 	switch p.Manager {
 	case NoManager:
-		p.Warnings = append(p.Warnings, "the source has no requirements.txt or other manifest: nothing is installed but what the platform adds")
 		return names, nil
 	case Requirements:
 		return p.requirements(fsys)
