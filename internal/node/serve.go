@@ -4,7 +4,6 @@ import (
 	"context"
 	"io"
 	"log/slog"
-	"net/http"
 	"time"
 
 	"github.com/sunya-cloud/sunya"
@@ -46,7 +45,7 @@ func newServe(cfg Config, m *machine, st *storage, log *slog.Logger) *serve {
 	s.gateway = gateway.New(gateway.Parts{
 		Catalog:    s.catalog,
 		Slots:      s.activator,
-		Decorators: map[sunya.Product]gateway.Decorator{sunya.AppEngine: appEngineHeaders{}},
+		Decorators: map[sunya.Product]gateway.Decorator{sunya.AppEngine: appengine.Headers{}},
 		Sink:       s.hub,
 		LogName:    logNamer(appengine.RequestLog),
 		Now:        time.Now,
@@ -93,18 +92,4 @@ func (m *machine) checkImage(img sunya.Image) error {
 		return nil
 	}
 	return sunya.Errorf(sunya.FailedPrecondition, "", "this was built with %s, which is no longer on this machine: deploy it again", img.Runtime)
-}
-
-// appEngineHeaders adds App Engine's request headers at the gateway.
-type appEngineHeaders struct{}
-
-// Decorate implements gateway.Decorator.
-func (appEngineHeaders) Decorate(h http.Header, info gateway.RequestInfo) {
-	d := appengine.Decorator{Hostname: func(string) string { return info.DefaultHost }}
-	d.Decorate(h, appengine.RequestInfo{
-		ClientIP: info.ClientIP,
-		HTTPS:    info.Scheme == "https",
-		LogID:    info.RequestID,
-		Project:  info.Revision.Project,
-	})
 }

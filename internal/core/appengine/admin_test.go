@@ -10,6 +10,7 @@ import (
 	"github.com/sunya-cloud/sunya"
 	"github.com/sunya-cloud/sunya/internal/core/appengine"
 	"github.com/sunya-cloud/sunya/internal/core/appengine/appenginetest"
+	"github.com/sunya-cloud/sunya/internal/core/gateway"
 )
 
 // deployed returns a world with versions: "default/v1".
@@ -167,10 +168,8 @@ func TestApplication(t *testing.T) {
 }
 
 func TestDecorate(t *testing.T) {
-	_, a := world()
 	h := http.Header{}
-	d := appengine.Decorator{Hostname: a.Hostname}
-	d.Decorate(h, appengine.RequestInfo{ClientIP: "192.0.2.1", HTTPS: true, LogID: "abc", Project: "sunya"})
+	appengine.Headers{}.Decorate(h, gateway.RequestInfo{ClientIP: "192.0.2.1", Scheme: "https", RequestID: "abc", DefaultHost: "sunya.localhost"})
 	for name, want := range map[string]string{
 		"X-AppEngine-Country":                  "ZZ",
 		"X-AppEngine-City":                     "?",

@@ -2,28 +2,21 @@ package appengine
 
 import (
 	"net/http"
+
+	"github.com/sunya-cloud/sunya/internal/core/gateway"
 )
 
-// RequestInfo is what the gateway knows about a request that it sends to an
-// application.
-type RequestInfo struct {
-	ClientIP string
-	HTTPS    bool
-	LogID    string // id of the request's log entry
-	Project  string
-}
-
-// Decorator adds App Engine's own headers to requests. The gateway has removed
+// Headers adds App Engine's own headers to requests. The gateway has removed
 // whatever a client sent under these names.
-type Decorator struct {
-	Hostname func(project string) string // the application's default host name
-}
+type Headers struct{}
 
-// Decorate sets the headers of contracts 1.5. Where the client is, is not
-// known: ZZ, ? and 0,0 are what Google sends then.
-func (d Decorator) Decorate(h http.Header, info RequestInfo) {
+var _ gateway.Decorator = Headers{}
+
+// Decorate implements gateway.Decorator. Where the client is, is not known: ZZ,
+// ? and 0,0 are what Google sends then.
+func (Headers) Decorate(h http.Header, info gateway.RequestInfo) {
 	https := "off"
-	if info.HTTPS {
+	if info.Scheme == "https" {
 		https = "on"
 	}
 	h.Set("X-Appengine-Country", "ZZ")
@@ -31,6 +24,6 @@ func (d Decorator) Decorate(h http.Header, info RequestInfo) {
 	h.Set("X-Appengine-CityLatLong", "0.000000,0.000000")
 	h.Set("X-Appengine-Https", https)
 	h.Set("X-Appengine-User-Ip", info.ClientIP)
-	h.Set("X-Appengine-Request-Log-Id", info.LogID)
-	h.Set("X-Appengine-Default-Version-Hostname", d.Hostname(info.Project))
+	h.Set("X-Appengine-Request-Log-Id", info.RequestID)
+	h.Set("X-Appengine-Default-Version-Hostname", info.DefaultHost)
 }
