@@ -78,6 +78,10 @@ func (j *Job) Printf(format string, args ...any) { j.out.printf(format, args...)
 // Last returns the last lines that the latest step printed.
 func (j *Job) Last() []string { return j.out.last() }
 
+// Telling returns the lines of the latest step from which its cause can be
+// read: its errors and its last lines.
+func (j *Job) Telling() []string { return j.out.telling() }
+
 // Env returns the environment of a step: the owner's client settings, the
 // user's build variables, and above them what the builder needs.
 func (j *Job) Env(own map[string]string) map[string]string {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"sync"
 )
 
@@ -22,7 +23,8 @@ type output struct {
 
 	mu   sync.Mutex
 	tail []string
-	left int // bytes that the present step may still log
+	errs []string // the first lines that begin with "error", often long before the end
+	left int      // bytes that the present step may still log
 }
 
 func newOutput(w io.Writer) *output { return &output{w: w, left: maxStepBytes} }
@@ -31,7 +33,7 @@ func newOutput(w io.Writer) *output { return &output{w: w, left: maxStepBytes} }
 func (o *output) begin() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.left, o.tail = maxStepBytes, nil
+	o.left, o.tail, o.errs = maxStepBytes, nil, nil
 }
 
 // printf writes a line of the builder's own.
@@ -48,6 +50,9 @@ func (o *output) line(b []byte) {
 	if o.tail = append(o.tail, s); len(o.tail) > tailLines {
 		o.tail = o.tail[1:]
 	}
+	if len(o.errs) < tailLines && strings.HasPrefix(strings.ToLower(strings.TrimSpace(s)), "error") {
+		o.errs = append(o.errs, s)
+	}
 	if o.left <= 0 {
 		return
 	}
@@ -62,6 +67,14 @@ func (o *output) last() []string {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return append([]string(nil), o.tail...)
+}
+
+// telling returns the lines of the present step that say what went wrong: those
+// that begin with "error", and the last ones.
+func (o *output) telling() []string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return append(append([]string(nil), o.errs...), o.tail...)
 }
 
 // copy reads r to its end, whatever it holds: a step never blocks on its

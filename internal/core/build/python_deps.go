@@ -82,7 +82,7 @@ func (b *pythonBuild) install(ctx context.Context, ins installer, dir string) er
 	}
 	var step *errStep
 	if errors.As(err, &step) && !step.exit.OOMKilled {
-		return failed(b.Last(), "%s", installCause(b.Last(), b.plan))
+		return failed(b.Last(), "%s", installCause(b.Telling(), b.plan))
 	}
 	return err
 }
