@@ -282,26 +282,61 @@ func (s *Server) Instances() []Instance {
 	return st.Instances
 }
 
-// Processes lists the command lines of all processes that mention word, as the
-// machine sees them.
-func Processes(t testing.TB, word string) []string {
-	t.Helper()
-	dirs, err := filepath.Glob("/proc/[0-9]*/cmdline")
+// Process is a process of the machine.
+type Process struct {
+	PID, Parent int
+	Args        string
+}
+
+// Descendants lists what runs under this server: its launcher, sandboxes, apps.
+func (s *Server) Descendants() []Process {
+	s.t.Helper()
+	children := map[int][]Process{}
+	dirs, err := filepath.Glob("/proc/[0-9]*")
 	if err != nil {
-		t.Fatal(err)
+		s.t.Fatal(err)
 	}
-	var out []string
-	for _, f := range dirs {
-		b, err := os.ReadFile(f)
-		if err != nil {
-			continue
+	for _, dir := range dirs {
+		if p, ok := readProcess(dir); ok {
+			children[p.Parent] = append(children[p.Parent], p)
 		}
-		line := strings.ReplaceAll(string(b), "\x00", " ")
-		if strings.Contains(line, word) && !strings.Contains(line, "sunya app deploy") {
-			out = append(out, f+" "+line)
-		}
+	}
+	var out []Process
+	for todo := children[s.PID()]; len(todo) > 0; todo = todo[1:] {
+		out = append(out, todo[0])
+		todo = append(todo, children[todo[0].PID]...)
 	}
 	return out
+}
+
+// readProcess reads one entry of /proc; a process that is gone or a zombie is
+// none.
+func readProcess(dir string) (Process, bool) {
+	stat, err := os.ReadFile(filepath.Join(dir, "stat"))
+	if err != nil {
+		return Process{}, false
+	}
+	args, err := os.ReadFile(filepath.Join(dir, "cmdline"))
+	if err != nil || len(args) == 0 {
+		return Process{}, false
+	}
+	var p Process
+	var state string
+	if _, err := fmt.Sscanf(string(stat), "%d", &p.PID); err != nil {
+		return Process{}, false
+	}
+	after := stat[bytes.LastIndexByte(stat, ')')+1:] // a name may hold anything
+	if _, err := fmt.Sscanf(string(after), "%s %d", &state, &p.Parent); err != nil || state == "Z" {
+		return Process{}, false
+	}
+	p.Args = strings.TrimSpace(strings.ReplaceAll(string(args), "\x00", " "))
+	return p, true
+}
+
+// Alive reports whether a process still runs.
+func (p Process) Alive() bool {
+	now, ok := readProcess(filepath.Join("/proc", fmt.Sprint(p.PID)))
+	return ok && now.Args == p.Args
 }
 
 // NoOrphans asks doctor.
