@@ -32,6 +32,11 @@ func (s *server) handle(conn *ipc.Conn, m *ipc.Message) {
 	if err := conn.Send(answer, files...); err != nil && errors.Is(err, ipc.ErrTooLarge) {
 		_ = conn.Send(&ipc.Message{ID: m.ID, Verb: m.Verb, Error: asError(err)})
 	}
+	if m.Verb == ipc.Sockets {
+		// The server has its own now. A copy left here would keep a connection
+		// open that the server has closed, and the program waiting on it.
+		ipc.CloseAll(files)
+	}
 	if after != nil {
 		after()
 	}
