@@ -108,6 +108,17 @@ func (i *Instance) beat(ctx context.Context, now time.Time) (again time.Time) {
 		i.beatAt = now.Add(i.m.opts.Heartbeat)
 		return i.beatAt
 	}
+	go i.knock(context.WithoutCancel(ctx))
 	i.freezeAt = now.Add(i.m.opts.HeartbeatFor)
 	return i.freezeAt
+}
+
+// knock connects to the program and hangs up, so that it wakes and notes that
+// it lives. What comes of it does not matter; it ends within freezerTimeout.
+func (i *Instance) knock(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, freezerTimeout)
+	defer cancel()
+	if conn, err := i.box.Dial(ctx); err == nil {
+		conn.Close()
+	}
 }

@@ -5,10 +5,9 @@
 // costs no CPU, and thawed by the next request. Programs with heartbeats of
 // their own (gunicorn's master kills a worker that is silent for 30 s) survive
 // because every frozen instance is let go for some milliseconds at least every
-// 14 s. That is enough for workers that wake often. It is not enough for one
-// that waits long in select, whose clock the kernel stops while it is frozen:
-// gunicorn's sync worker with a --timeout other than 0 is replaced by its
-// master now and then.
+// 14 s, and is knocked at: the kernel stops the clock of a select that is
+// frozen, so a worker that waits there would sleep through its moment. A
+// connection that is closed at once wakes it, and no server minds.
 package instance
 
 import (

@@ -211,6 +211,9 @@ func TestFrozenInstancesAreLetGoOftenEnoughForHeartbeats(t *testing.T) {
 			if thaws < 42 || thaws > 58 {
 				t.Errorf("%d thaws in 10 min, want one every 10.5 to 14 s", thaws)
 			}
+			if d := b.Dials(); d != thaws {
+				t.Errorf("knocked %d times in %d thaws: a frozen select does not wake by itself", d, thaws)
+			}
 			if s := all[n].Status().State; s != sunya.InstanceFrozen && s != sunya.InstanceReady {
 				t.Errorf("state = %s", s)
 			}

@@ -19,7 +19,12 @@ func (b *Box) Spec() sandbox.Spec { return b.spec }
 func (b *Box) StartTime() time.Time { return b.start }
 
 // Dial implements sandbox.Sandbox.
-func (b *Box) Dial(ctx context.Context) (net.Conn, error) { return b.listen.dial(ctx) }
+func (b *Box) Dial(ctx context.Context) (net.Conn, error) {
+	b.mu.Lock()
+	b.dials++
+	b.mu.Unlock()
+	return b.listen.dial(ctx)
+}
 
 // Freeze implements sandbox.Sandbox: the program reads and writes nothing.
 func (b *Box) Freeze(context.Context) error {

@@ -114,6 +114,7 @@ type Box struct {
 	freezes int
 	thaws   int
 	stops   int
+	dials   int
 }
 
 func newBox(spec sandbox.Spec) *Box {
@@ -166,6 +167,13 @@ func (b *Box) End(exit sandbox.Exit) {
 
 // Print writes to the program's standard error.
 func (b *Box) Print(line string) { fmt.Fprintln(b.stderr, line) }
+
+// Dials returns how often somebody connected.
+func (b *Box) Dials() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.dials
+}
 
 // Frozen gets a value when the box was frozen since the last was taken.
 func (b *Box) Frozen() <-chan struct{} { return b.frozen }
