@@ -6,31 +6,6 @@ import (
 	"fmt"
 )
 
-// Code says what a caller can do about an error. The values and numbers are
-// those of google.rpc.Code.
-type Code int
-
-// The codes of google.rpc.Code.
-const (
-	OK                 Code = 0
-	Canceled           Code = 1
-	Unknown            Code = 2
-	InvalidArgument    Code = 3
-	DeadlineExceeded   Code = 4
-	NotFound           Code = 5
-	AlreadyExists      Code = 6
-	PermissionDenied   Code = 7
-	ResourceExhausted  Code = 8
-	FailedPrecondition Code = 9
-	Aborted            Code = 10
-	OutOfRange         Code = 11
-	Unimplemented      Code = 12
-	Internal           Code = 13
-	Unavailable        Code = 14
-	DataLoss           Code = 15
-	Unauthenticated    Code = 16
-)
-
 // Error is an error that crosses an API: what went wrong, with which resource
 // or field, and what to do about it.
 type Error struct {
@@ -42,17 +17,22 @@ type Error struct {
 	Err      error  // cause, may be nil; never shown to a client
 }
 
-// Error implements error.
+// Error implements error: with the cause, for logs.
 func (e *Error) Error() string {
+	if e.Err == nil {
+		return e.Public()
+	}
+	return e.Public() + ": " + e.Err.Error()
+}
+
+// Public returns what a client may read: everything but the cause.
+func (e *Error) Public() string {
 	msg := e.Message
 	if e.Field != "" {
 		msg = e.Field + ": " + msg
 	}
 	if e.Resource != "" {
 		msg = e.Resource + ": " + msg
-	}
-	if e.Err != nil {
-		msg += ": " + e.Err.Error()
 	}
 	return msg
 }

@@ -134,7 +134,7 @@ func (c *client) decode(path string, resp *http.Response, body []byte, into any)
 		}
 		// Whatever is not such an envelope leaves the message empty.
 		_ = json.Unmarshal(body, &envelope)
-		return sunya.Errorf(codeOfHTTP(resp.StatusCode), "", "%s%s answers %s: %s", c.base, path, resp.Status,
+		return sunya.Errorf(sunya.CodeOfHTTP(resp.StatusCode), "", "%s%s answers %s: %s", c.base, path, resp.Status,
 			firstOf(envelope.Error.Message, "no reason given"))
 	}
 	if err := json.Unmarshal(body, into); err != nil {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"net/url"
 	"strings"
 
@@ -127,7 +126,7 @@ func codeOf(err error) sunya.Code {
 	}
 	var rest *googleapi.Error
 	if errors.As(err, &rest) {
-		return codeOfHTTP(rest.Code)
+		return sunya.CodeOfHTTP(rest.Code)
 	}
 	if st, ok := status.FromError(err); ok && st.Code() != codes.Unknown {
 		return sunya.Code(st.Code())
@@ -139,26 +138,6 @@ func codeOf(err error) sunya.Code {
 	case errors.Is(err, context.DeadlineExceeded):
 		return sunya.DeadlineExceeded
 	case errors.As(err, &broken):
-		return sunya.Unavailable
-	}
-	return sunya.Unknown
-}
-
-func codeOfHTTP(httpStatus int) sunya.Code {
-	switch httpStatus {
-	case http.StatusBadRequest:
-		return sunya.InvalidArgument
-	case http.StatusUnauthorized:
-		return sunya.Unauthenticated
-	case http.StatusForbidden:
-		return sunya.PermissionDenied
-	case http.StatusNotFound:
-		return sunya.NotFound
-	case http.StatusConflict, http.StatusPreconditionFailed:
-		return sunya.FailedPrecondition
-	case http.StatusTooManyRequests:
-		return sunya.ResourceExhausted
-	case http.StatusServiceUnavailable:
 		return sunya.Unavailable
 	}
 	return sunya.Unknown

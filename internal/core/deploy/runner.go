@@ -201,17 +201,11 @@ func operationError(err error) *sunya.OperationError {
 	var e *sunya.Error
 	if errors.As(err, &e) {
 		out.Code, out.Reason = e.Code, e.Reason
-		out.Message = message(e)
+		out.Message = e.Public()
 	}
 	var l interface{ LogLines() []string }
 	if errors.As(err, &l) {
 		out.Logs = l.LogLines()
 	}
 	return out
-}
-
-func message(e *sunya.Error) string {
-	bare := *e
-	bare.Err = nil
-	return bare.Error()
 }

@@ -11,20 +11,6 @@ import (
 	"github.com/sunya-cloud/sunya"
 )
 
-// answers are the HTTP status and google.rpc name of the codes that the front
-// itself gives.
-var answers = map[sunya.Code]struct {
-	http int
-	name string
-}{
-	sunya.InvalidArgument:  {http.StatusBadRequest, "INVALID_ARGUMENT"},
-	sunya.NotFound:         {http.StatusNotFound, "NOT_FOUND"},
-	sunya.PermissionDenied: {http.StatusForbidden, "PERMISSION_DENIED"},
-	sunya.Unauthenticated:  {http.StatusUnauthorized, "UNAUTHENTICATED"},
-	sunya.Unimplemented:    {http.StatusNotImplemented, "UNIMPLEMENTED"},
-	sunya.Unavailable:      {http.StatusServiceUnavailable, "UNAVAILABLE"},
-}
-
 // envelope is how Google's REST APIs show an error.
 type envelope struct {
 	Error struct {
@@ -36,7 +22,7 @@ type envelope struct {
 
 // fail answers a refused request, in the form that its client reads.
 func fail(w http.ResponseWriter, r *http.Request, err error) {
-	code, status, name := statusOf(err)
+	code, status := statusOf(err)
 	if isGRPC(r) {
 		// Trailers-Only, gRPC over HTTP/2 specification, "Responses".
 		w.Header().Set("Content-Type", "application/grpc")
@@ -46,7 +32,7 @@ func fail(w http.ResponseWriter, r *http.Request, err error) {
 		return
 	}
 	var doc envelope
-	doc.Error.Code, doc.Error.Message, doc.Error.Status = status, message(err), name
+	doc.Error.Code, doc.Error.Message, doc.Error.Status = status, message(err), code.String()
 	body, err := json.MarshalIndent(doc, "", "  ")
 	if err != nil {
 		body = []byte(`{"error":{"code":500,"message":"encode error","status":"INTERNAL"}}`)
@@ -60,17 +46,16 @@ func fail(w http.ResponseWriter, r *http.Request, err error) {
 	_, _ = w.Write(append(body, '\n'))
 }
 
-// statusOf returns an error's code in the three spellings.
-func statusOf(err error) (code sunya.Code, status int, name string) {
+// statusOf returns an error's code and its HTTP status.
+func statusOf(err error) (code sunya.Code, status int) {
 	var m *methodError
 	if errors.As(err, &m) {
-		return sunya.Unimplemented, http.StatusMethodNotAllowed, "UNIMPLEMENTED"
+		return sunya.Unimplemented, http.StatusMethodNotAllowed
 	}
-	a, ok := answers[sunya.CodeOf(err)]
-	if !ok {
-		return sunya.Internal, http.StatusInternalServerError, "INTERNAL"
+	if code = sunya.CodeOf(err); code == sunya.Unknown {
+		code = sunya.Internal
 	}
-	return sunya.CodeOf(err), a.http, a.name
+	return code, code.HTTP()
 }
 
 // message is what a client may know of an error: not its cause.
@@ -79,9 +64,7 @@ func message(err error) string {
 	if !errors.As(err, &e) {
 		return err.Error()
 	}
-	shown := *e
-	shown.Err = nil
-	return shown.Error()
+	return e.Public()
 }
 
 // isGRPC says whether a request is native gRPC (not gRPC-Web).

@@ -38,9 +38,7 @@ func (m *Manager) failed(rev *sunya.Revision, id string, cause error, lines []st
 func message(err error) string {
 	var e *sunya.Error
 	if errors.As(err, &e) {
-		bare := *e
-		bare.Err = nil
-		return bare.Error()
+		return e.Public()
 	}
 	return err.Error()
 }

@@ -30,7 +30,6 @@ import (
 	"github.com/sunya-cloud/sunya/internal/core/appengine/appenginetest"
 	"github.com/sunya-cloud/sunya/internal/wire/appenginev1"
 	"github.com/sunya-cloud/sunya/internal/wire/lro"
-	"github.com/sunya-cloud/sunya/internal/wire/status"
 	"github.com/sunya-cloud/sunya/internal/wire/transcode"
 )
 
@@ -429,8 +428,8 @@ func wantCode(t *testing.T, err error, code codes.Code, text string) {
 		t.Errorf("err = %v, want %q in it", err, text)
 	}
 	if http := api.HTTPCode(); http > 0 {
-		if http != status.HTTP(code) {
-			t.Errorf("HTTP status = %d, want %d", http, status.HTTP(code))
+		if want := sunya.Code(code).HTTP(); http != want {
+			t.Errorf("HTTP status = %d, want %d", http, want)
 		}
 		return
 	}

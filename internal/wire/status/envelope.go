@@ -4,8 +4,9 @@ import (
 	"encoding/json"
 
 	spb "google.golang.org/genproto/googleapis/rpc/status"
-	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/encoding/protojson"
+
+	"github.com/sunya-cloud/sunya"
 )
 
 // envelope is how Google's REST APIs show an error.
@@ -23,8 +24,8 @@ type body struct {
 // Envelope returns {"error":{code, message, status, details}} and its HTTP
 // status. Details of a type that this binary does not know are left out.
 func Envelope(st *spb.Status) (http int, doc []byte) {
-	code := codes.Code(st.GetCode())
-	out := envelope{body{Code: HTTP(code), Message: st.GetMessage(), Status: Name(code)}}
+	code := sunya.Code(st.GetCode())
+	out := envelope{body{Code: code.HTTP(), Message: st.GetMessage(), Status: code.String()}}
 	for _, d := range st.GetDetails() {
 		if raw, err := protojson.Marshal(d); err == nil {
 			out.Error.Details = append(out.Error.Details, raw)

@@ -10,6 +10,8 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	gstatus "google.golang.org/grpc/status"
+
+	"github.com/sunya-cloud/sunya"
 )
 
 // Unary is the edge of every unary call: errors become statuses, a panic
@@ -43,7 +45,7 @@ func convert(ctx context.Context, log *slog.Logger, method string, err error) er
 		return nil
 	}
 	st := FromError(err)
-	if HTTP(codes.Code(st.GetCode())) == 500 {
+	if sunya.Code(st.GetCode()).HTTP() == 500 {
 		log.ErrorContext(ctx, "call failed", "method", method, "err", err)
 	}
 	return gstatus.ErrorProto(st)

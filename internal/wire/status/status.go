@@ -1,3 +1,5 @@
+// Package status turns errors into what clients of gRPC and REST see: a
+// google.rpc.Status with details, and never the cause.
 package status
 
 import (
@@ -13,8 +15,8 @@ import (
 	"github.com/sunya-cloud/sunya"
 )
 
-// Domain is the ErrorInfo.domain of Sunya's own reasons.
-const Domain = "sunya.dev"
+// domain is the ErrorInfo.domain of Sunya's own reasons.
+const domain = "sunya.dev"
 
 // internalMessage is all that a client learns about an error of Sunya's own.
 const internalMessage = "internal error: see the server's log"
@@ -46,14 +48,12 @@ func FromError(err error) *spb.Status {
 }
 
 func fromSunya(e *sunya.Error) *spb.Status {
-	bare := *e
-	bare.Err = nil
 	if e.Code == sunya.Internal || e.Code == sunya.Unknown || e.Code == sunya.OK {
 		return &spb.Status{Code: int32(codes.Internal), Message: internalMessage}
 	}
 	return &spb.Status{
 		Code:    int32(e.Code),
-		Message: shorten(bare.Error()),
+		Message: shorten(e.Public()),
 		Details: pack(details(e)...),
 	}
 }
@@ -63,9 +63,9 @@ func fromSunya(e *sunya.Error) *spb.Status {
 func details(e *sunya.Error) []proto.Message {
 	reason := e.Reason
 	if reason == "" {
-		reason = Name(GRPC(e.Code))
+		reason = e.Code.String()
 	}
-	info := &errdetails.ErrorInfo{Reason: reason, Domain: Domain}
+	info := &errdetails.ErrorInfo{Reason: reason, Domain: domain}
 	out := []proto.Message{info}
 	if e.Resource != "" {
 		info.Metadata = map[string]string{"resource": e.Resource}
@@ -84,9 +84,9 @@ func details(e *sunya.Error) []proto.Message {
 func FromOperation(e *sunya.OperationError) *spb.Status {
 	reason := e.Reason
 	if reason == "" {
-		reason = Name(GRPC(e.Code))
+		reason = e.Code.String()
 	}
-	parts := []proto.Message{&errdetails.ErrorInfo{Reason: reason, Domain: Domain}}
+	parts := []proto.Message{&errdetails.ErrorInfo{Reason: reason, Domain: domain}}
 	if len(e.Logs) > 0 {
 		parts = append(parts, &errdetails.DebugInfo{StackEntries: e.Logs, Detail: "the last lines of the log"})
 	}

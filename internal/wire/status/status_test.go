@@ -20,29 +20,15 @@ import (
 	"github.com/sunya-cloud/sunya/internal/wire/status"
 )
 
-// TestNames holds the table against google.rpc.Code's own names.
+// TestNames holds the root's table against google.rpc.Code's own names.
 func TestNames(t *testing.T) {
 	for n, name := range code.Code_name {
-		if got := status.Name(codes.Code(n)); got != name {
-			t.Errorf("Name(%d) = %s, want %s", n, got, name)
+		c := sunya.Code(n)
+		if c.String() != name {
+			t.Errorf("Code(%d) = %s, want %s", n, c, name)
 		}
-		if http := status.HTTP(codes.Code(n)); (n == 0) != (http == 200) || n != 0 && http < 400 {
-			t.Errorf("HTTP(%d) = %d", n, http)
-		}
-	}
-	if status.Name(99) != "UNKNOWN" || status.HTTP(99) != 500 {
-		t.Error("a code that does not exist is not UNKNOWN")
-	}
-}
-
-func TestFromHTTP(t *testing.T) {
-	for http, want := range map[int]codes.Code{
-		400: codes.InvalidArgument, 401: codes.Unauthenticated, 403: codes.PermissionDenied, 404: codes.NotFound,
-		405: codes.NotFound, 409: codes.Aborted, 413: codes.InvalidArgument, 415: codes.InvalidArgument,
-		429: codes.ResourceExhausted, 500: codes.Internal, 501: codes.Unimplemented, 503: codes.Unavailable, 504: codes.DeadlineExceeded,
-	} {
-		if got := status.FromHTTP(http); got != want {
-			t.Errorf("FromHTTP(%d) = %v, want %v", http, got, want)
+		if http := c.HTTP(); (n == 0) != (http == 200) || n != 0 && http < 400 {
+			t.Errorf("%s has HTTP status %d", c, http)
 		}
 	}
 }

@@ -7,11 +7,8 @@ import (
 	"net/http"
 	"strings"
 
-	"google.golang.org/grpc/codes"
-
 	"github.com/sunya-cloud/sunya"
 	"github.com/sunya-cloud/sunya/internal/core/objects"
-	"github.com/sunya-cloud/sunya/internal/wire/status"
 )
 
 // failure is an error as Storage's clients see it.
@@ -39,13 +36,13 @@ func (h *handler) fail(w http.ResponseWriter, r *http.Request, t target, err err
 	f.writeJSON(w, r)
 }
 
-// classify chooses status and reasons. The table in wire/status is followed but
-// where Storage has a status of its own.
+// classify chooses status and reasons. The status is that of the code but where
+// Storage has one of its own.
 func classify(err error, read bool) failure {
 	f := failure{message: message(err)}
 	var unmet *objects.ConditionNotMet
 	code := sunya.CodeOf(err)
-	f.status = status.HTTP(codes.Code(code))
+	f.status = code.HTTP()
 	switch {
 	case errors.As(err, &unmet) && unmet.NotMatch && read:
 		f.status = http.StatusNotModified
@@ -96,9 +93,7 @@ func message(err error) string {
 	if !errors.As(err, &e) {
 		return "internal error: see the server's log"
 	}
-	bare := *e
-	bare.Err = nil
-	return bare.Error()
+	return e.Public()
 }
 
 // detail is one entry of errors[].

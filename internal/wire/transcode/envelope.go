@@ -6,9 +6,9 @@ import (
 	"strconv"
 
 	spb "google.golang.org/genproto/googleapis/rpc/status"
-	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/encoding/protojson"
 
+	"github.com/sunya-cloud/sunya"
 	"github.com/sunya-cloud/sunya/internal/wire/status"
 )
 
@@ -63,7 +63,7 @@ func (w *envelopeWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter 
 // fail answers with an error instead of calling the transcoder.
 func (w *envelopeWriter) fail(err error) {
 	w.st = status.FromError(err)
-	w.code = status.HTTP(codes.Code(w.st.GetCode()))
+	w.code = sunya.Code(w.st.GetCode()).HTTP()
 }
 
 // finish sends what was held back.
@@ -93,14 +93,14 @@ func (w *envelopeWriter) decode(r *http.Request) *spb.Status {
 	if err == nil && st.GetCode() != 0 {
 		// Methods never answer UNKNOWN (see status.FromError): it is how the
 		// transcoder says that a query or a body does not fit the method.
-		if codes.Code(st.GetCode()) == codes.Unknown {
-			st.Code = int32(codes.InvalidArgument)
+		if sunya.Code(st.GetCode()) == sunya.Unknown {
+			st.Code = int32(sunya.InvalidArgument)
 		}
 		return &st
 	}
-	code := status.FromHTTP(w.code)
+	code := sunya.CodeOfHTTP(w.code)
 	msg := string(bytes.TrimSpace(w.body.Bytes()))
-	if code == codes.NotFound {
+	if code == sunya.NotFound {
 		msg = "no method of this API has the path " + r.URL.Path + " for " + r.Method
 	}
 	return &spb.Status{Code: int32(code), Message: msg}
