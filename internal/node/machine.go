@@ -16,6 +16,7 @@ import (
 	"github.com/sunya-cloud/sunya/internal/adapt/linuxns"
 	"github.com/sunya-cloud/sunya/internal/adapt/usernet"
 	"github.com/sunya-cloud/sunya/internal/core/front"
+	"github.com/sunya-cloud/sunya/internal/core/gateway"
 )
 
 // machine is what needs the rights that the process was started with: the data
@@ -125,6 +126,9 @@ func listen(ctx context.Context, cfg Config, log *slog.Logger) ([]front.Listener
 		fl := front.Listener{Listener: l, Roles: spec.Roles}
 		if i >= public {
 			fl.TLS = cert
+		}
+		if fl.TLS == nil {
+			fl.Listener = gateway.Guard(l)
 		}
 		out = append(out, fl)
 	}
