@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/sunya-cloud/sunya"
 	"github.com/sunya-cloud/sunya/internal/core/health"
 )
 
@@ -36,7 +37,7 @@ func checkDisk(dataDir string) health.Check {
 		return warning("disk", fmt.Sprintf("%s: %v", dir, err), "")
 	}
 	free := int64(st.Bavail) * st.Bsize
-	detail := fmt.Sprintf("%s free for %s", size(free), dataDir)
+	detail := fmt.Sprintf("%v free for %s", sunya.Bytes(free), dataDir)
 	switch {
 	case st.Blocks == 0:
 		return ok("disk", detail)

@@ -11,6 +11,8 @@ import (
 	"cloud.google.com/go/logging/apiv2/loggingpb"
 	ltype "google.golang.org/genproto/googleapis/logging/type"
 	"google.golang.org/protobuf/encoding/protojson"
+
+	"github.com/sunya-cloud/sunya"
 )
 
 // logPrinter writes entries to stdout, for people or as JSON lines.
@@ -83,7 +85,7 @@ func entryText(e *loggingpb.LogEntry) string {
 	var parts []string
 	if h := e.GetHttpRequest(); h != nil {
 		parts = append(parts, fmt.Sprintf("%s %d %s %s %s", h.GetRequestMethod(), h.GetStatus(),
-			size(h.GetResponseSize()), h.GetLatency().AsDuration().Round(100*time.Microsecond), h.GetRequestUrl()))
+			sunya.Bytes(h.GetResponseSize()), h.GetLatency().AsDuration().Round(100*time.Microsecond), h.GetRequestUrl()))
 	}
 	if t := e.GetTextPayload(); t != "" {
 		parts = append(parts, t)

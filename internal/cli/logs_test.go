@@ -130,7 +130,7 @@ func TestPretty(t *testing.T) {
 		entry *loggingpb.LogEntry
 		want  string
 	}{
-		{"request", request, " -        default[v1] GET 200 2.0 KiB 12ms /a cold start\n"},
+		{"request", request, " -        default[v1] GET 200 2 KiB 12ms /a cold start\n"},
 		{"structured", structured, " -        default[v1] paid amount=3 who=\"x\"\n"},
 		{"traceback", trace, " ERROR    default[v1] Traceback:\n      File x\n    ValueError: y\n"},
 	} {

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/sunya-cloud/sunya"
 )
 
 func newStatusCommand(env *Env) *cobra.Command {
@@ -87,7 +89,7 @@ func printStatusTables(env *Env, s *serverStatus) error {
 		{"REVISION", func(i instanceStatus) string { return i.Revision }},
 		{"STATE", func(i instanceStatus) string { return i.State }},
 		{"REQUESTS", func(i instanceStatus) string { return fmt.Sprint(i.InFlight) }},
-		{"MEMORY", func(i instanceStatus) string { return size(i.MemoryBytes) }},
+		{"MEMORY", func(i instanceStatus) string { return sunya.Bytes(i.MemoryBytes).String() }},
 		{"STARTED", func(i instanceStatus) string { return ago(i.StartTime, env.Now()) }},
 	}.write(env, s.Instances)
 }

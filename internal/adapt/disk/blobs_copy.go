@@ -52,7 +52,7 @@ func copyBlob(ctx context.Context, w io.Writer, s *sums, r io.Reader, limit int6
 		}
 		n, rerr := r.Read(buf)
 		if limit >= 0 && s.size+int64(n) > limit {
-			return sunya.Errorf(sunya.ResourceExhausted, "", "more than %d bytes: send less or raise the limit", limit)
+			return sunya.Errorf(sunya.ResourceExhausted, "", "more than %v: send less or raise the limit", sunya.Bytes(limit))
 		}
 		s.Write(buf[:n])
 		if _, err := w.Write(buf[:n]); err != nil {

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/sunya-cloud/sunya"
 	"github.com/sunya-cloud/sunya/internal/core/health"
 )
 
@@ -34,7 +35,7 @@ func (s *Store) Check(ctx context.Context) []health.Check {
 			Fix:    "delete the files in " + filepath.Join(s.dir, damagedDir) + ", or recover what they hold with sqlite3's .recover",
 		}}
 	}
-	return []health.Check{{Name: "logs", Status: health.OK, Detail: fmt.Sprintf("%d files, %.1f MiB", len(segments), float64(total)/(1<<20))}}
+	return []health.Check{{Name: "logs", Status: health.OK, Detail: fmt.Sprintf("%d files, %v", len(segments), sunya.Bytes(total))}}
 }
 
 func checkSegment(ctx context.Context, seg *segment) (err error) {

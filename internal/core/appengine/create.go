@@ -113,7 +113,7 @@ func (n *NewVersion) checkSettings() error {
 		return err
 	}
 	if len(n.Entrypoint) > maxEntrypoint || strings.ContainsRune(n.Entrypoint, 0) {
-		return sunya.Invalid("version.entrypoint.shell", "must be at most %d bytes, without NUL", maxEntrypoint)
+		return sunya.Invalid("version.entrypoint.shell", "must be at most %v, without NUL", sunya.Bytes(maxEntrypoint))
 	}
 	if strings.ContainsRune(n.Main, 0) || strings.ContainsRune(n.AppYAML, 0) {
 		return sunya.Invalid("version", "runtimeMainExecutablePath and appYamlPath hold no NUL")

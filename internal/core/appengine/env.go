@@ -33,11 +33,11 @@ func checkEnv(field string, env map[string]string) error {
 		case strings.ContainsRune(value, 0):
 			return sunya.Invalid(field, "the value of %s holds a NUL byte", name)
 		case len(value) > maxEnvValue:
-			return sunya.Invalid(field, "the value of %s has %d bytes, more than %d", name, len(value), maxEnvValue)
+			return sunya.Invalid(field, "the value of %s has %d bytes, more than %v", name, len(value), sunya.Bytes(maxEnvValue))
 		}
 	}
 	if total > maxEnvTotal {
-		return sunya.Invalid(field, "the variables have %d bytes together, more than %d", total, maxEnvTotal)
+		return sunya.Invalid(field, "the variables have %d bytes together, more than %v", total, sunya.Bytes(maxEnvTotal))
 	}
 	return nil
 }

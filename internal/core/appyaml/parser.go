@@ -35,7 +35,7 @@ type field struct {
 // document returns the single top-level mapping in data.
 func (p *parser) document(data []byte) (*yaml.Node, error) {
 	if len(data) > MaxBytes {
-		return nil, p.errorf(1, "the file has %d bytes, more than the %d that an app.yaml may have", len(data), MaxBytes)
+		return nil, p.errorf(1, "the file has %d bytes, more than the %v that an app.yaml may have", len(data), sunya.Bytes(MaxBytes))
 	}
 	dec := yaml.NewDecoder(bytes.NewReader(data))
 	var doc, more yaml.Node

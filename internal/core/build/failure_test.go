@@ -25,7 +25,7 @@ func TestStepsThatFail(t *testing.T) {
 	}{
 		{"syntax error", "compile", sandbox.Exit{Code: 65}, "error: main.py:3: SyntaxError: '(' was never closed\n    print(\n         ^\n", "main.py:3: SyntaxError: '(' was never closed"},
 		{"unknown package", "install", sandbox.Exit{Code: 1}, "ERROR: No matching distribution found for flask\n", "no package `flask` found: check requirements.txt line 1"},
-		{"out of memory", "install", sandbox.Exit{Code: 137, Signal: 9, OOMKilled: true}, "", "installing dependencies needed more than the 2048 MiB"},
+		{"out of memory", "install", sandbox.Exit{Code: 137, Signal: 9, OOMKilled: true}, "", "installing dependencies needed more than the 2 GiB"},
 		{"compile crash", "compile", sandbox.Exit{Code: 139}, "", "checking the source failed with exit status 139"},
 	}
 	for _, tt := range tests {

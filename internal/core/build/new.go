@@ -139,7 +139,7 @@ func (r *Runner) explain(ctx context.Context, j *Job, err error, limit time.Dura
 	case errors.Is(err, errTimeout), errors.Is(err, context.DeadlineExceeded):
 		return failed(j.out.last(), "the build took longer than %s: raise the build timeout or install less", limit)
 	case errors.As(err, &step) && step.exit.OOMKilled:
-		return failed(j.out.last(), "%s needed more than the %d MiB of memory that a build has", strings.ToLower(step.name), j.memoryBytes>>20)
+		return failed(j.out.last(), "%s needed more than the %v of memory that a build has", strings.ToLower(step.name), sunya.Bytes(j.memoryBytes))
 	case errors.As(err, &step):
 		return failed(j.out.last(), "%s failed with exit status %d", strings.ToLower(step.name), step.exit.Code)
 	}

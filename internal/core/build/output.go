@@ -8,6 +8,8 @@ import (
 	"io"
 	"strings"
 	"sync"
+
+	"github.com/sunya-cloud/sunya"
 )
 
 const (
@@ -57,7 +59,7 @@ func (o *output) line(b []byte) {
 		return
 	}
 	if o.left -= len(s) + 1; o.left <= 0 {
-		s = "(this step printed more than 8 MiB: the rest is not kept)"
+		s = fmt.Sprintf("(this step printed more than %v: the rest is not kept)", sunya.Bytes(maxStepBytes))
 	}
 	io.WriteString(o.w, s+"\n")
 }

@@ -9,6 +9,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/sunya-cloud/sunya"
 )
 
 const (
@@ -100,7 +102,7 @@ func badBody(err error) error {
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return fault(http.StatusRequestTimeout, "the request body came too slowly")
 	case errors.As(err, &tooLarge):
-		return fault(http.StatusRequestEntityTooLarge, "the request body is larger than %d bytes", tooLarge.Limit)
+		return fault(http.StatusRequestEntityTooLarge, "the request body is larger than %v", sunya.Bytes(tooLarge.Limit))
 	}
 	return fault(http.StatusBadRequest, "the request body is broken or incomplete")
 }

@@ -132,7 +132,7 @@ func read(dir, name string) (string, error) {
 		return "", fmt.Errorf("read ignore rules: %w", err)
 	}
 	if !info.Mode().IsRegular() || info.Size() > maxRuleBytes {
-		return "", sunya.Errorf(sunya.InvalidArgument, path, "is not a file of ignore rules of at most %d bytes", maxRuleBytes)
+		return "", sunya.Errorf(sunya.InvalidArgument, path, "is not a file of ignore rules of at most %v", sunya.Bytes(maxRuleBytes))
 	}
 	data, err := os.ReadFile(path)
 	if err != nil {

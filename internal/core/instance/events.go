@@ -71,7 +71,7 @@ func (m *Manager) logFailure(rev *sunya.Revision, id string, err *StartError) {
 }
 
 func memoryReached(rev *sunya.Revision) string {
-	return fmt.Sprintf("killed: memory limit of %d MiB reached", rev.MemoryBytes>>20)
+	return fmt.Sprintf("killed: memory limit of %v reached", sunya.Bytes(rev.MemoryBytes))
 }
 
 func (m *Manager) write(rev *sunya.Revision, severity logs.Severity, e event) {

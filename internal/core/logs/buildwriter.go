@@ -5,6 +5,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/sunya-cloud/sunya"
 )
 
 // The labels of an entry that says where a deploy is. Clients draw progress
@@ -119,7 +121,7 @@ func (b *BuildWriter) line(text []byte) {
 
 func (b *BuildWriter) mark(force bool) {
 	if n := b.meta.Limiter.takeDropped(b.now(), force); n > 0 {
-		e := b.entry(fmt.Sprintf("dropped %d lines of build output: more than %d lines or %d MiB a second", n, LinesPerSecond, BytesPerSecond>>20))
+		e := b.entry(fmt.Sprintf("dropped %d lines of build output: more than %d lines or %v a second", n, LinesPerSecond, sunya.Bytes(BytesPerSecond)))
 		e.Severity = Warning
 		b.sink.Write(e)
 	}

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/sunya-cloud/sunya"
 )
 
 // idleFlush is how long a trace waits for its next line. A program writes a
@@ -158,7 +160,7 @@ func (c *Collector) mark(force bool) {
 	}
 	e := c.entry(now)
 	e.Severity = Warning
-	e.Text = fmt.Sprintf("dropped %d lines: this instance logs more than %d lines or %d MiB a second", n, LinesPerSecond, BytesPerSecond>>20)
+	e.Text = fmt.Sprintf("dropped %d lines: this instance logs more than %d lines or %v a second", n, LinesPerSecond, sunya.Bytes(BytesPerSecond))
 	c.sink.Write(e)
 }
 

@@ -80,7 +80,7 @@ func checkMetadata(m map[string]string) error {
 		}
 	}
 	if n > maxMetadataBytes {
-		return sunya.Invalid("metadata", "%d bytes of custom metadata: at most %d are kept", n, maxMetadataBytes)
+		return sunya.Invalid("metadata", "%d bytes of custom metadata: at most %v are kept", n, sunya.Bytes(maxMetadataBytes))
 	}
 	return nil
 }

@@ -104,12 +104,12 @@ func (m *metered) take(want, need int64) error {
 		}
 	}
 	return sunya.Errorf(sunya.ResourceExhausted, "",
-		"upload of %s exceeds the server's total of %d bytes: delete objects or raise the limit", m.what, m.quota.limit)
+		"upload of %s exceeds the server's total of %v: delete objects or raise the limit", m.what, sunya.Bytes(m.quota.limit))
 }
 
 func (m *metered) tooLarge() error {
 	return sunya.Errorf(sunya.ResourceExhausted, "",
-		"upload of %s exceeds the limit of %d bytes an object: send less or raise the limit", m.what, m.limit)
+		"upload of %s exceeds the limit of %v an object: send less or raise the limit", m.what, sunya.Bytes(m.limit))
 }
 
 func (m *metered) release() { m.quota.release(m.taken) }

@@ -137,7 +137,7 @@ func (p *Part) settle(u *Upload) error {
 	}
 	last := p.Size < 0 || p.Start+p.Size == u.Total
 	if p.Body != nil && !last && p.Size%ChunkUnit != 0 {
-		return sunya.Invalid("Content-Range", "%d bytes: every part but the last is a multiple of %d", p.Size, ChunkUnit)
+		return sunya.Invalid("Content-Range", "%d bytes: every part but the last is a multiple of %v", p.Size, sunya.Bytes(ChunkUnit))
 	}
 	if p.Expect.CRC32C != nil {
 		u.Object.Expect.CRC32C = p.Expect.CRC32C

@@ -117,7 +117,7 @@ func (s *Server) checkEntry(p *loggingpb.LogEntry) error {
 	case p.GetProtoPayload() != nil:
 		return &sunya.Error{Code: sunya.Unimplemented, Field: "protoPayload", Message: "entries with a protobuf payload are not supported: write jsonPayload"}
 	case proto.Size(p) > maxEntryBytes:
-		return sunya.Invalid("entries", "the entry has %d bytes, and at most %d are allowed: split it", proto.Size(p), maxEntryBytes)
+		return sunya.Invalid("entries", "the entry has %d bytes, more than %v: split it", proto.Size(p), sunya.Bytes(maxEntryBytes))
 	case len(p.GetInsertId()) > maxInsertID:
 		return sunya.Invalid("insertId", "longer than %d characters", maxInsertID)
 	case p.GetSeverity() < 0 || p.GetSeverity() > 800:

@@ -95,7 +95,7 @@ func document(r io.Reader) (fields, error) {
 		return nil, broken(err)
 	}
 	if len(data) > maxDocument {
-		return nil, sunya.Invalid("", "the JSON body has more than %d bytes", maxDocument)
+		return nil, sunya.Invalid("", "the JSON body is larger than %v", sunya.Bytes(maxDocument))
 	}
 	if len(data) == 0 {
 		return fields{}, nil

@@ -60,7 +60,7 @@ func override(r *http.Request) error {
 	}
 	form, err := io.ReadAll(io.LimitReader(r.Body, maxForm+1))
 	if err != nil || len(form) > maxForm {
-		return sunya.Invalid("", "the form could not be read, or has more than %d bytes", maxForm)
+		return sunya.Invalid("", "the form could not be read, or is larger than %v", sunya.Bytes(maxForm))
 	}
 	r.Header.Del("Content-Type")
 	r.Body, r.ContentLength = http.NoBody, 0

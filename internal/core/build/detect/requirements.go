@@ -137,7 +137,7 @@ func readManifest(fsys fs.FS, name string) ([]byte, error) {
 		return nil, errors.New("not a regular file")
 	}
 	if fi.Size() > maxManifest {
-		return nil, fmt.Errorf("larger than %d MiB", maxManifest>>20)
+		return nil, fmt.Errorf("larger than %v", sunya.Bytes(maxManifest))
 	}
 	return fs.ReadFile(fsys, name)
 }

@@ -137,7 +137,7 @@ func (w *writer) copy(name string, f io.Writer, r io.Reader) error {
 		return fmt.Errorf("write source file %s: %w", name, err)
 	}
 	if n > left {
-		return sunya.Invalid("source", "%s: the source is larger than %d MiB", quote(name), w.limits.Bytes>>20)
+		return sunya.Invalid("source", "%s: the source is larger than %v", quote(name), sunya.Bytes(w.limits.Bytes))
 	}
 	return nil
 }

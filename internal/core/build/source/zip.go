@@ -45,7 +45,7 @@ func (a *unpacker) checkSizes(files []*zip.File) error {
 	spans := make([]span, 0, len(files))
 	for _, f := range files {
 		if total += min(f.UncompressedSize64, math.MaxUint64-total); total > uint64(a.limits.Bytes) {
-			return sunya.Invalid("source", "archive entry %s: the source is larger than %d MiB", quote(f.Name), a.limits.Bytes>>20)
+			return sunya.Invalid("source", "archive entry %s: the source is larger than %v", quote(f.Name), sunya.Bytes(a.limits.Bytes))
 		}
 		begin, err := f.DataOffset()
 		if err != nil || f.CompressedSize64 > math.MaxInt64-uint64(begin) {

@@ -30,7 +30,7 @@ func (b *Blobs) Write(_ context.Context, r io.Reader, limit int64) (objects.Writ
 		return objects.Written{}, err
 	}
 	if limit >= 0 && int64(len(data)) > limit {
-		return objects.Written{}, sunya.Errorf(sunya.ResourceExhausted, "", "more than %d bytes", limit)
+		return objects.Written{}, sunya.Errorf(sunya.ResourceExhausted, "", "more than %v", sunya.Bytes(limit))
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
