@@ -81,7 +81,6 @@ func (n *Node) newServer() (*front.Server, error) {
 		Owners:         []int{0, n.machine.owner},
 		PeerUID:        peeruid.Lookup,
 		Token:          token,
-		TrustedProxies: n.cfg.TrustedProxies,
 		Now:            time.Now,
 		Log:            n.log,
 	})

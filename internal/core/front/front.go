@@ -11,7 +11,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"net/netip"
 	"strings"
 	"time"
 
@@ -41,9 +40,6 @@ type Config struct {
 	PeerUID func(net.Conn) (int, error)
 	// Token is the static admin token; empty: no token is good.
 	Token string
-	// TrustedProxies are the peers whose X-Forwarded-For and
-	// X-Forwarded-Proto are believed.
-	TrustedProxies []netip.Prefix
 
 	Now func() time.Time
 	Log *slog.Logger
@@ -58,7 +54,6 @@ type Front struct {
 	apps      http.Handler
 	console   http.Handler
 	functions http.Handler
-	proxies   []netip.Prefix
 	lookup    func(net.Conn) (int, error)
 	now       func() time.Time
 	log       *slog.Logger
@@ -86,7 +81,6 @@ func New(c Config) (*Front, error) {
 		apps:      c.Apps,
 		console:   orPage(c.Console, noConsole),
 		functions: orPage(c.Functions, noFunctions),
-		proxies:   c.TrustedProxies,
 		lookup:    c.PeerUID,
 		now:       c.Now,
 		log:       c.Log.With("component", "front"),

@@ -2,17 +2,10 @@ package front
 
 import (
 	"net/netip"
-	"slices"
 	"strings"
 
 	"github.com/sunya-cloud/sunya"
 )
-
-// reservedLabels are the names under the domain that no service may claim.
-var reservedLabels = []string{"api", "console", "functions", "www"}
-
-// Reserved says whether a label under the domain is the platform's own.
-func Reserved(label string) bool { return slices.Contains(reservedLabels, label) }
 
 // HostClass is what a host name stands for.
 type HostClass uint8

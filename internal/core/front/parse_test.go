@@ -122,14 +122,3 @@ func FuzzCanonicalPath(f *testing.F) {
 		}
 	})
 }
-
-func TestReserved(t *testing.T) {
-	for _, label := range []string{"api", "console", "functions", "www"} {
-		if !Reserved(label) {
-			t.Errorf("%s is not reserved", label)
-		}
-	}
-	if Reserved("hello") {
-		t.Error("hello is reserved")
-	}
-}

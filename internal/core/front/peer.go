@@ -15,7 +15,6 @@ type peerKey struct{}
 // peer is the other end of a connection.
 type peer struct {
 	loopback bool
-	proxies  []netip.Prefix
 
 	once   sync.Once // guards the lookup
 	lookup func() (int, error)
@@ -32,7 +31,6 @@ func (f *Front) connContext(lookup func(net.Conn) (int, error)) func(context.Con
 			c = t.NetConn()
 		}
 		p := &peer{
-			proxies:  f.proxies,
 			loopback: addrOf(c.RemoteAddr()).IsLoopback() && addrOf(c.LocalAddr()).IsLoopback(),
 		}
 		p.lookup = func() (int, error) {

@@ -18,6 +18,7 @@ import (
 
 	"github.com/sunya-cloud/sunya"
 	"github.com/sunya-cloud/sunya/internal/core/activator"
+	"github.com/sunya-cloud/sunya/internal/core/front"
 	"github.com/sunya-cloud/sunya/internal/core/logs"
 	"github.com/sunya-cloud/sunya/internal/core/serving"
 )
@@ -140,13 +141,16 @@ func (x *exchange) serve() error {
 }
 
 func (x *exchange) route() (serving.Route, error) {
-	label, ok := x.g.Label(x.r.Host)
-	if ok {
+	host, err := front.CanonicalHost(x.r.Host)
+	if err != nil {
+		return serving.Route{}, &unknownHost{host: x.r.Host}
+	}
+	if label, ok := x.g.label(host); ok {
 		if route, ok := x.g.Catalog.Table().Lookup(label); ok {
 			return route, nil
 		}
 	}
-	return serving.Route{}, &unknownHost{host: canonicalHost(x.r.Host)}
+	return serving.Route{}, &unknownHost{host: host}
 }
 
 // pick chooses the revision.

@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"go.uber.org/goleak"
+
 	"github.com/sunya-cloud/sunya"
 	"github.com/sunya-cloud/sunya/internal/core/activator"
 	"github.com/sunya-cloud/sunya/internal/core/gateway"
@@ -24,7 +26,6 @@ import (
 	"github.com/sunya-cloud/sunya/internal/core/logs"
 	"github.com/sunya-cloud/sunya/internal/core/sandbox"
 	"github.com/sunya-cloud/sunya/internal/core/serving"
-	"go.uber.org/goleak"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

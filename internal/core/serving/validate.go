@@ -12,8 +12,9 @@ var labelRE = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
 
 var idRE = regexp.MustCompile(`^[a-z0-9][a-z0-9-]*$`)
 
-// Reserved reports whether a label belongs to the platform itself.
-func Reserved(label string) bool {
+// reserved reports whether a label belongs to the platform itself: core/front
+// serves these hosts.
+func reserved(label string) bool {
 	switch label {
 	case "api", "console", "functions", "www", "localhost":
 		return true
@@ -26,7 +27,7 @@ func CheckLabel(label string) error {
 	if !labelRE.MatchString(label) {
 		return sunya.Invalid("host", "%q is not a DNS label: use 1 to 63 lower-case letters, digits and dashes, beginning and ending with a letter or digit", label)
 	}
-	if Reserved(label) {
+	if reserved(label) {
 		return sunya.Invalid("host", "%q is reserved for the platform: choose another name", label)
 	}
 	return nil
