@@ -2,21 +2,27 @@ package node
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"time"
 
 	"github.com/sunya-cloud/sunya"
+	"github.com/sunya-cloud/sunya/internal/core/appengine"
 )
 
-// tidyEvery is how often layers that no revision uses are looked for.
+// tidyEvery is how often things that nobody needs any more are looked for.
 const tidyEvery = 6 * time.Hour
+
+// historyLife is how long ended operations and deployments can be asked for.
+const historyLife = 30 * 24 * time.Hour
 
 // tidy removes what nothing refers to any more, at start and from time to time.
 func (n *Node) tidy(ctx context.Context) error {
 	tick := time.NewTicker(tidyEvery)
 	defer tick.Stop()
 	for {
-		if err := n.storage.layers.Collect(ctx, n.layersInUse()); err != nil && ctx.Err() == nil {
-			n.log.Warn("remove unused layers", "err", err)
+		if err := n.tidyOnce(ctx, time.Now()); err != nil && ctx.Err() == nil {
+			n.log.Warn("remove what is no longer needed", "err", err)
 		}
 		select {
 		case <-ctx.Done():
@@ -26,16 +32,45 @@ func (n *Node) tidy(ctx context.Context) error {
 	}
 }
 
-// layersInUse are the digests of every revision's layers. A layer that a build
-// has just made is protected by the store's grace.
-func (n *Node) layersInUse() map[string]bool {
+func (n *Node) tidyOnce(ctx context.Context, now time.Time) error {
+	pending, err := n.storage.state.Pending(ctx)
+	if err != nil {
+		return fmt.Errorf("read pending deployments: %w", err)
+	}
+	err = n.storage.state.Prune(ctx, now.Add(-historyLife))
+	for project := range n.projects() {
+		before := now.Add(-appengine.SourceLife)
+		err = errors.Join(err, appengine.TidySources(ctx, n.products.objects, project, before, pending))
+	}
+	return errors.Join(err, n.storage.layers.Collect(ctx, n.layersInUse(pending)))
+}
+
+// projects are those that have a service.
+func (n *Node) projects() map[string]bool {
+	out := map[string]bool{}
+	for _, s := range n.serve.catalog.Table().Services() {
+		out[s.Project] = true
+	}
+	return out
+}
+
+// layersInUse are the digests of the layers of every revision, and of those
+// that are about to be. One that a build has just made is protected by the
+// store's grace.
+func (n *Node) layersInUse(pending []sunya.Deployment) map[string]bool {
 	keep := map[string]bool{}
+	use := func(img sunya.Image) {
+		for _, l := range img.Layers {
+			keep[l.Digest] = true
+		}
+	}
+	for _, d := range pending {
+		use(d.Revision.Image)
+	}
 	table := n.serve.catalog.Table()
 	for _, s := range table.Services() {
 		for _, rev := range table.Revisions(s.Name) {
-			for _, l := range rev.Image.Layers {
-				keep[l.Digest] = true
-			}
+			use(rev.Image)
 		}
 	}
 	return keep
