@@ -33,7 +33,7 @@ func newServe(cfg Config, m *machine, st *storage, log *slog.Logger) *serve {
 		Engine:     m.engine,
 		Layers:     st.layers,
 		Directory:  s.catalog,
-		Output:     s.collect,
+		Output:     collect(s.hub),
 		Sink:       s.hub,
 		LogName:    logNamer(appengine.SystemLog),
 		CheckImage: m.checkImage,
@@ -66,16 +66,23 @@ func (s *serve) reached(rev *sunya.Revision, how serving.Reach) {
 	}
 }
 
-// collect carries one stream of an instance into the log.
-func (s *serve) collect(rev *sunya.Revision, id, stream string, r io.ReadCloser) {
-	defer r.Close()
-	c := logs.NewCollector(s.hub, logs.Meta{
-		LogName:  logs.LogName(rev.Project, stream),
-		Resource: appengine.LogResource(rev),
-		Labels:   map[string]string{"clone_id": id},
-	}, time.Now)
-	// It ends with its stream: there is nobody to tell and nothing to do.
-	_ = c.Run(context.Background(), r)
+// collect carries what instances print into the log. The streams of one share
+// its limit.
+func collect(sink logs.Sink) instance.Output {
+	return func(rev *sunya.Revision, id string) func(string, io.ReadCloser) {
+		limiter := logs.NewLimiter()
+		return func(stream string, r io.ReadCloser) {
+			defer r.Close()
+			c := logs.NewCollector(sink, logs.Meta{
+				LogName:  logs.LogName(rev.Project, stream),
+				Resource: appengine.LogResource(rev),
+				Labels:   map[string]string{"clone_id": id},
+				Limiter:  limiter,
+			}, time.Now)
+			// It ends with its stream: there is nobody to tell and nothing to do.
+			_ = c.Run(context.Background(), r)
+		}
+	}
 }
 
 // logNamer names one log of every revision.

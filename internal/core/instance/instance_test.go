@@ -65,7 +65,9 @@ func newWorld(t *testing.T, rev sunya.Revision, engine *instancetest.Engine) *wo
 	return w
 }
 
-func (w *world) output(_ *sunya.Revision, _, stream string, r io.ReadCloser) {
+func (w *world) output(*sunya.Revision, string) func(string, io.ReadCloser) { return w.carry }
+
+func (w *world) carry(stream string, r io.ReadCloser) {
 	defer r.Close()
 	lines := bufio.NewScanner(r)
 	for lines.Scan() {

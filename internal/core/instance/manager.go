@@ -21,9 +21,11 @@ type Directory interface {
 	Table() *serving.Table
 }
 
-// Output carries one stream ("stdout", "stderr") of an instance to the log. It
-// reads r to its end and closes it; it is called on a goroutine of its own.
-type Output func(rev *sunya.Revision, instanceID, stream string, r io.ReadCloser)
+// Output is called once an instance and returns what carries its streams
+// ("stdout", "stderr") to the log, so that they can share a limit. That is
+// called once a stream, on a goroutine of its own; it reads r to its end and
+// closes it.
+type Output func(rev *sunya.Revision, instanceID string) func(stream string, r io.ReadCloser)
 
 // Parts is what a Manager works with.
 type Parts struct {

@@ -24,18 +24,17 @@ type output struct {
 // carryOutput starts carrying both streams of i.
 func (m *Manager) carryOutput(i *Instance) *output {
 	o := &output{}
+	carry := func(_ string, r io.ReadCloser) { drop(r) }
+	if m.Output != nil {
+		carry = m.Output(i.rev, i.ID())
+	}
 	stdout, stderr := i.box.Output()
 	for stream, r := range map[string]io.ReadCloser{"stdout": stdout, "stderr": stderr} {
 		if r == nil {
 			continue
 		}
 		o.wg.Add(1)
-		tee := &tee{ReadCloser: r, out: o}
-		if m.Output == nil {
-			go drop(tee)
-			continue
-		}
-		go m.Output(i.rev, i.ID(), stream, tee)
+		go carry(stream, &tee{ReadCloser: r, out: o})
 	}
 	return o
 }
