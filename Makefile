@@ -13,7 +13,7 @@ GO_SRC  := $(shell find . -name '*.go' -not -path './bin/*') go.mod go.sum
 ## help: list the targets
 .PHONY: help
 help:
-	@sed -n 's/^## //p' $(MAKEFILE_LIST) | column -t -s: | sort
+	@sed -n 's/^## \([a-z0-9-]*\): */\1\t/p' $(MAKEFILE_LIST) | sort | awk -F'\t' '{ printf "%-12s %s\n", $$1, $$2 }'
 
 ## build: build bin/sunya (static, one file)
 .PHONY: build
@@ -35,9 +35,13 @@ quickstart: deps $(BIN)
 deps:
 	@scripts/deps.sh
 
+.PHONY: deps-tests
+deps-tests:
+	@SUNYA_DEPS=tests scripts/deps.sh
+
 ## test: everything a change must pass: lint, unit and contract tests, sandbox, end to end
 .PHONY: test
-test: deps lint test-unit test-race e2e
+test: deps-tests lint test-unit test-race e2e
 
 ## test-unit: unit and contract tests
 .PHONY: test-unit
@@ -51,7 +55,7 @@ test-race: $(HELPER)
 
 ## e2e: the real binary, real HTTP, the official clients
 .PHONY: e2e
-e2e: deps $(BIN)
+e2e: deps-tests $(BIN)
 	SUNYA_BIN=$(CURDIR)/$(BIN) go test -tags e2e -count=1 -timeout 20m ./e2e/...
 
 ## torture: the same faults in large numbers (half an hour, root)
