@@ -43,7 +43,6 @@ func (c *client) admin(ctx context.Context) (*admin, error) {
 func (a *admin) appName() string                 { return "apps/" + a.project }
 func (a *admin) serviceName(s string) string     { return a.appName() + "/services/" + s }
 func (a *admin) versionName(s, v string) string  { return a.serviceName(s) + "/versions/" + v }
-func lastPart(name string) string                { return name[strings.LastIndexByte(name, '/')+1:] }
 func hostOf(app *appenginepb.Application) string { return app.GetDefaultHostname() }
 
 func (a *admin) application(ctx context.Context) (*appenginepb.Application, error) {

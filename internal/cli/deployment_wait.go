@@ -7,13 +7,8 @@ import (
 
 	"cloud.google.com/go/appengine/apiv1/appenginepb"
 	"cloud.google.com/go/logging/apiv2/loggingpb"
-)
 
-// The labels of build-log entries that say where a deploy is.
-const (
-	labelStage = "stage"
-	labelState = "state"
-	labelTook  = "took"
+	"github.com/sunya-cloud/sunya/internal/core/logs"
 )
 
 // await waits for the operation while the build's log is shown.
@@ -83,8 +78,8 @@ func (d *deployment) drain(ctx context.Context, reader *logReader, failed bool) 
 
 // entry shows one entry of the build's log.
 func (d *deployment) entry(e *loggingpb.LogEntry) error {
-	if stage := e.GetLabels()[labelStage]; stage != "" {
-		d.stage(stage, e.GetLabels()[labelState], e.GetLabels()[labelTook])
+	if stage := e.GetLabels()[logs.LabelStage]; stage != "" {
+		d.stage(stage, e.GetLabels()[logs.LabelState], e.GetLabels()[logs.LabelTook])
 		return nil
 	}
 	lines := strings.Split(strings.TrimRight(entryText(e), "\n"), "\n")

@@ -455,3 +455,6 @@ func appEntry(n int, service, text string) *loggingpb.LogEntry {
 	e.Resource = &monitoredres.MonitoredResource{Type: "gae_app", Labels: map[string]string{"module_id": service, "version_id": "v1"}}
 	return e
 }
+
+// lastPart is the id at the end of a resource name.
+func lastPart(name string) string { return name[strings.LastIndexByte(name, '/')+1:] }

@@ -31,7 +31,6 @@ func newAPI(n *Node, log *slog.Logger) (*api, error) {
 	gae := appenginev1.New(appenginev1.Deps{
 		Admin:     n.products.appengine,
 		Instances: n.instancesOf,
-		Log:       log,
 	})
 	gae.Register(a.grpc)
 	logging := loggingv2.New(n.storage.logs, n.serve.hub, time.Now)

@@ -74,15 +74,15 @@ func (n *Node) newServer() (*front.Server, error) {
 		return nil, err
 	}
 	f, err := front.New(front.Config{
-		Domain:         n.cfg.Domain,
-		Routes:         a.routes,
-		GRPC:           a.grpc,
-		Apps:           n.serve.gateway,
-		Owners:         []int{0, n.machine.owner},
-		PeerUID:        peeruid.Lookup,
-		Token:          token,
-		Now:            time.Now,
-		Log:            n.log,
+		Domain:  n.cfg.Domain,
+		Routes:  a.routes,
+		GRPC:    a.grpc,
+		Apps:    n.serve.gateway,
+		Owners:  []int{0, n.machine.owner},
+		PeerUID: peeruid.Lookup,
+		Token:   token,
+		Now:     time.Now,
+		Log:     n.log,
 	})
 	if err != nil {
 		return nil, err

@@ -27,7 +27,7 @@ type serve struct {
 func newServe(cfg Config, m *machine, st *storage, log *slog.Logger) *serve {
 	s := &serve{
 		hub:     logs.NewHub(st.logs, time.Now, log, logs.HubOptions{}),
-		catalog: serving.NewCatalog(st.state, log),
+		catalog: serving.NewCatalog(st.state),
 	}
 	s.instances = instance.New(instance.Parts{
 		Engine:     m.engine,

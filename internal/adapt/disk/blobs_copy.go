@@ -3,7 +3,6 @@ package disk
 import (
 	"context"
 	"crypto/md5"
-	"crypto/sha1"
 	"errors"
 	"fmt"
 	"hash"
@@ -21,13 +20,13 @@ const blobBuffer = 128 << 10
 
 // sums computes what objects.Written says, on the way.
 type sums struct {
-	size      int64
-	crc       hash.Hash32
-	md5, sha1 hash.Hash
+	size int64
+	crc  hash.Hash32
+	md5  hash.Hash
 }
 
 func newSums() *sums {
-	return &sums{crc: crc32.New(crc32.MakeTable(crc32.Castagnoli)), md5: md5.New(), sha1: sha1.New()}
+	return &sums{crc: crc32.New(crc32.MakeTable(crc32.Castagnoli)), md5: md5.New()}
 }
 
 // Write implements io.Writer; it never fails.
@@ -35,12 +34,11 @@ func (s *sums) Write(p []byte) (int, error) {
 	s.size += int64(len(p))
 	s.crc.Write(p)
 	s.md5.Write(p)
-	s.sha1.Write(p)
 	return len(p), nil
 }
 
 func (s *sums) written(blob string) objects.Written {
-	return objects.Written{Blob: blob, Size: s.size, CRC32C: s.crc.Sum32(), MD5: s.md5.Sum(nil), SHA1: s.sha1.Sum(nil)}
+	return objects.Written{Blob: blob, Size: s.size, CRC32C: s.crc.Sum32(), MD5: s.md5.Sum(nil)}
 }
 
 // copyBlob copies r to w and s. A limit below 0 is none.

@@ -15,9 +15,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/sunya-cloud/sunya/internal/core/sandbox"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
+
+	"github.com/sunya-cloud/sunya/internal/core/sandbox"
 )
 
 const guestEnv = "USERNET_TEST_GUEST"

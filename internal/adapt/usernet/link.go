@@ -11,12 +11,13 @@ import (
 	"sync/atomic"
 	"syscall"
 
-	"github.com/sunya-cloud/sunya/internal/core/sandbox"
 	"golang.org/x/sys/unix"
 	"gvisor.dev/gvisor/pkg/buffer"
 	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/tcpip/header"
 	"gvisor.dev/gvisor/pkg/tcpip/stack"
+
+	"github.com/sunya-cloud/sunya/internal/core/sandbox"
 )
 
 const (

@@ -5,9 +5,10 @@ import (
 	"net/netip"
 	"slices"
 
-	"github.com/sunya-cloud/sunya/internal/core/sandbox"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
+
+	"github.com/sunya-cloud/sunya/internal/core/sandbox"
 )
 
 var (

@@ -5,12 +5,13 @@ import (
 	"net/netip"
 	"time"
 
-	"github.com/sunya-cloud/sunya/internal/core/sandbox"
 	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/tcpip/network/ipv4"
 	"gvisor.dev/gvisor/pkg/tcpip/stack"
 	"gvisor.dev/gvisor/pkg/tcpip/transport/tcp"
 	"gvisor.dev/gvisor/pkg/tcpip/transport/udp"
+
+	"github.com/sunya-cloud/sunya/internal/core/sandbox"
 )
 
 const nicID tcpip.NICID = 1

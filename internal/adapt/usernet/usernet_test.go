@@ -12,8 +12,9 @@ import (
 	"strconv"
 	"testing"
 
-	"github.com/sunya-cloud/sunya/internal/core/sandbox"
 	"golang.org/x/sys/unix"
+
+	"github.com/sunya-cloud/sunya/internal/core/sandbox"
 )
 
 // serveTCP runs handle for each connection on a loopback port; it returns the

@@ -29,7 +29,7 @@ type world struct {
 // test, which fails if something is left.
 func newWorld(t *testing.T, engine *instancetest.Engine, o activator.Options, revs ...sunya.Revision) *world {
 	t.Helper()
-	catalog := serving.NewCatalog(&instancetest.Store{}, instancetest.Quiet())
+	catalog := serving.NewCatalog(&instancetest.Store{})
 	m := instance.New(instance.Parts{
 		Engine: engine, Directory: catalog, Now: time.Now, Log: instancetest.Quiet(),
 	}, instance.Options{})

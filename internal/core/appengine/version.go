@@ -2,8 +2,6 @@ package appengine
 
 import (
 	"time"
-
-	"github.com/sunya-cloud/sunya"
 )
 
 // Application is what one project knows about its app.
@@ -32,8 +30,7 @@ type Version struct {
 	BuildEnv      map[string]string // build_env_variables
 	InstanceClass string            // F1
 	Scaling       Scaling
-	Source        sunya.Source `json:"-"` // only on the way to a Deployment, which keeps it; the Document holds the manifest
-	DiskBytes     int64        // size of the deployed files
+	DiskBytes     int64 // size of the deployed files
 
 	ServingStatus ServingStatus
 	CreatedBy     string // who asked: an e-mail address

@@ -9,6 +9,7 @@ import (
 
 	"github.com/sunya-cloud/sunya"
 	"github.com/sunya-cloud/sunya/internal/core/build"
+	"github.com/sunya-cloud/sunya/internal/core/logs"
 	"github.com/sunya-cloud/sunya/internal/core/serving"
 )
 
@@ -58,14 +59,14 @@ func (r *run) steps(ctx context.Context) error {
 // stage does one step in sight of the user.
 func (r *run) stage(ctx context.Context, name string, do func(context.Context) error) error {
 	begin := r.Now()
-	r.journal.Stage(name, "start", 0)
+	r.journal.Stage(name, logs.StageStart, 0)
 	err := r.Operations.Update(ctx, r.d.Operation, func(op *sunya.Operation) { op.Stage = name })
 	if err == nil {
 		err = do(ctx)
 	}
-	state := "done"
+	state := logs.StageDone
 	if err != nil {
-		state = "failed"
+		state = logs.StageFailed
 	}
 	r.journal.Stage(name, state, r.Now().Sub(begin))
 	return err

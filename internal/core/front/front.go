@@ -108,11 +108,11 @@ func (f *Front) serve(w http.ResponseWriter, r *http.Request, roles Role) {
 		return
 	}
 	switch class {
-	case HostAPI:
+	case hostAPI:
 		f.serveAPI(w, r, host)
-	case HostConsole:
+	case hostConsole:
 		f.console.ServeHTTP(w, r)
-	case HostFunctions:
+	case hostFunctions:
 		f.functions.ServeHTTP(w, r)
 	default:
 		f.apps.ServeHTTP(w, r)
@@ -121,8 +121,8 @@ func (f *Front) serve(w http.ResponseWriter, r *http.Request, roles Role) {
 
 // wrongListener says that a host is not served here. A host that is nobody's
 // name on a listener without apps is what DNS rebinding looks like.
-func wrongListener(host string, class HostClass) error {
-	if class == HostApps {
+func wrongListener(host string, class hostClass) error {
+	if class == hostApps {
 		return sunya.Errorf(sunya.PermissionDenied, "", "%s is not a name of this server", host)
 	}
 	return sunya.Errorf(sunya.NotFound, "", "this address does not serve %s", host)

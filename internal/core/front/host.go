@@ -7,23 +7,23 @@ import (
 	"github.com/sunya-cloud/sunya"
 )
 
-// HostClass is what a host name stands for.
-type HostClass uint8
+// hostClass is what a host name stands for.
+type hostClass uint8
 
 // The classes.
 const (
-	HostApps HostClass = iota
-	HostAPI
-	HostConsole
-	HostFunctions
+	hostApps hostClass = iota
+	hostAPI
+	hostConsole
+	hostFunctions
 )
 
 // role is the role that a listener needs to serve the class.
-func (c HostClass) role() Role {
+func (c hostClass) role() Role {
 	switch c {
-	case HostAPI:
+	case hostAPI:
 		return API
-	case HostConsole:
+	case hostConsole:
 		return Console
 	}
 	return Apps
@@ -97,23 +97,23 @@ type hosts struct{ domain string }
 
 // classify returns what a canonical host stands for on a listener with these
 // roles, reached at its address local (which may be invalid).
-func (h hosts) classify(host string, local netip.Addr, roles Role) HostClass {
+func (h hosts) classify(host string, local netip.Addr, roles Role) hostClass {
 	switch host {
 	case "localhost", "127.0.0.1", "::1", "api." + h.domain:
-		return HostAPI
+		return hostAPI
 	case "console." + h.domain:
-		return HostConsole
+		return hostConsole
 	case "functions." + h.domain:
-		return HostFunctions
+		return hostFunctions
 	}
 	if strings.HasSuffix(host, ".api."+h.domain) {
-		return HostAPI
+		return hostAPI
 	}
 	// By its bare address a listener is the API if it has it at all.
 	if roles.Has(API) && local.IsValid() && host == local.String() {
-		return HostAPI
+		return hostAPI
 	}
-	return HostApps
+	return hostApps
 }
 
 // apiLabel returns LABEL of LABEL.api.DOMAIN, else "".

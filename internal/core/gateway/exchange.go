@@ -58,10 +58,7 @@ func (x *exchange) info() RequestInfo {
 	return RequestInfo{
 		ClientIP:    x.client.ip,
 		Scheme:      x.client.scheme,
-		Host:        x.r.Host,
-		TraceID:     x.trace.id,
 		RequestID:   x.id,
-		Revision:    x.rev,
 		DefaultHost: x.defaultHost(),
 	}
 }

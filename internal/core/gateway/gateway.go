@@ -44,10 +44,7 @@ type Decorator interface {
 type RequestInfo struct {
 	ClientIP    string // without port
 	Scheme      string // http or https
-	Host        string // as the client sent it
-	TraceID     string // 32 hex digits
 	RequestID   string // 32 hex digits, unique
-	Revision    *sunya.Revision
 	DefaultHost string // the project's own host: PROJECT.DOMAIN, with the client's port
 }
 

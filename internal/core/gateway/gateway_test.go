@@ -62,7 +62,7 @@ func newWorld(t testing.TB, app http.HandlerFunc, change ...func(*sunya.Revision
 func newWorldOn(t testing.TB, engine *instancetest.Engine, change ...func(*sunya.Revision)) *world {
 	t.Helper()
 	w := &world{t: t, engine: engine, sink: &instancetest.Sink{}}
-	w.catalog = serving.NewCatalog(&instancetest.Store{}, instancetest.Quiet())
+	w.catalog = serving.NewCatalog(&instancetest.Store{})
 	m := instance.New(instance.Parts{Engine: engine, Directory: w.catalog, Now: time.Now, Log: instancetest.Quiet()}, instance.Options{})
 	w.slots = activator.New(m, activator.Options{}, time.Now, instancetest.Quiet())
 	w.catalog.Watch(func(rev *sunya.Revision, reach serving.Reach) {

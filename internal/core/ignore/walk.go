@@ -28,8 +28,6 @@ const maxDepth = 100
 type File struct {
 	Path  string // slash-separated, relative to the source directory
 	Local string // where its bytes are on this machine, links followed
-	Size  int64
-	Mode  uint32 // permission bits
 	SHA1  string // hex
 }
 
@@ -116,7 +114,7 @@ func (w *walk) entry(rel, local string, kind fs.FileMode, above []string) error 
 	case !info.Mode().IsRegular():
 		return sunya.Errorf(sunya.InvalidArgument, rel, "is neither a file nor a directory (%s); remove it or name it in %s", info.Mode().Type(), FileName)
 	}
-	return w.add(File{Path: rel, Local: local, Size: info.Size(), Mode: uint32(info.Mode().Perm())})
+	return w.add(File{Path: rel, Local: local})
 }
 
 // resolve follows a link as far as it stays inside the source directory.
@@ -158,7 +156,7 @@ func (w *walk) hash(f *File) error {
 	}
 	defer in.Close()
 	sum := sha1.New() //nolint:gosec // see import
-	if f.Size, err = io.Copy(sum, in); err != nil {
+	if _, err := io.Copy(sum, in); err != nil {
 		return fmt.Errorf("read source: %w", err)
 	}
 	f.SHA1 = hex.EncodeToString(sum.Sum(nil))

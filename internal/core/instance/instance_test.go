@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
 	"github.com/sunya-cloud/sunya"
 	"github.com/sunya-cloud/sunya/internal/core/instance"
 	"github.com/sunya-cloud/sunya/internal/core/instance/instancetest"
@@ -33,7 +34,7 @@ type world struct {
 // test ends.
 func newWorld(t *testing.T, rev sunya.Revision, engine *instancetest.Engine) *world {
 	t.Helper()
-	catalog := serving.NewCatalog(&instancetest.Store{}, instancetest.Quiet())
+	catalog := serving.NewCatalog(&instancetest.Store{})
 	if err := instancetest.Deploy(t.Context(), catalog, rev); err != nil {
 		t.Fatal(err)
 	}

@@ -12,12 +12,10 @@ func ExampleParseFilter() {
 		fmt.Println(err)
 		return
 	}
-	fmt.Println(f)
 	fmt.Println(f.Match(&logs.Entry{Resource: logs.Resource{Type: "gae_app"}, Severity: logs.Critical, Text: "out of memory"}))
 	_, err = logs.ParseFilter(`severity>=LOUD`)
 	fmt.Println(err)
 	// Output:
-	// resource.type="gae_app" AND severity>="ERROR" AND NOT "health"
 	// true
 	// filter: column 11: "LOUD" is not a severity: use DEFAULT, DEBUG, INFO, NOTICE, WARNING, ERROR, CRITICAL, ALERT, EMERGENCY or a number from 0 to 800
 }

@@ -13,7 +13,6 @@ import (
 // node is a part of a filter.
 type node interface {
 	match(e *Entry) bool
-	write(b *strings.Builder)
 }
 
 type (

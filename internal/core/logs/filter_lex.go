@@ -160,23 +160,3 @@ func unescape(b *strings.Builder, s string) int {
 	b.WriteByte('\\')
 	return 1
 }
-
-// quoteFilter writes s so that the lexer reads it back.
-func quoteFilter(s string) string {
-	var b strings.Builder
-	b.WriteByte('"')
-	for _, r := range s {
-		switch {
-		case r == '"' || r == '\\':
-			b.WriteByte('\\')
-			b.WriteRune(r)
-		case r < ' ':
-			b.WriteString(`\u00`)
-			b.WriteString(strconv.FormatInt(int64(r)+0x100, 16)[1:])
-		default:
-			b.WriteRune(r)
-		}
-	}
-	b.WriteByte('"')
-	return b.String()
-}

@@ -107,5 +107,4 @@ type Written struct {
 	Size   int64
 	CRC32C uint32 // Castagnoli
 	MD5    []byte
-	SHA1   []byte
 }

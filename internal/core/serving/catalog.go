@@ -3,7 +3,6 @@ package serving
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -15,7 +14,6 @@ import (
 // become a new Table; reads take no lock.
 type Catalog struct {
 	store Store
-	log   *slog.Logger
 	table atomic.Pointer[Table]
 
 	mu    sync.Mutex // one change at a time
@@ -23,8 +21,8 @@ type Catalog struct {
 }
 
 // NewCatalog returns an empty catalog; call Load before anything else.
-func NewCatalog(store Store, log *slog.Logger) *Catalog {
-	c := &Catalog{store: store, log: log.With("component", "catalog")}
+func NewCatalog(store Store) *Catalog {
+	c := &Catalog{store: store}
 	c.table.Store(emptyTable())
 	return c
 }

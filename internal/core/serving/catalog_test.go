@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
 	"github.com/sunya-cloud/sunya"
 	"github.com/sunya-cloud/sunya/internal/core/instance/instancetest"
 	"github.com/sunya-cloud/sunya/internal/core/serving"
@@ -41,7 +42,7 @@ func host(label, id string) sunya.Host {
 // hosts demo and v2-dot-demo.
 func newCatalog(t *testing.T, store serving.Store) *serving.Catalog {
 	t.Helper()
-	c := serving.NewCatalog(store, instancetest.Quiet())
+	c := serving.NewCatalog(store)
 	err := c.Apply(t.Context(), serving.Change{
 		PutServices:  []sunya.Service{svc(target("v1", 1000))},
 		PutRevisions: []sunya.Revision{rev("v1"), rev("v2")},
@@ -81,7 +82,7 @@ func TestApplyThenLookup(t *testing.T) {
 func TestLoadGivesTheSameTable(t *testing.T) {
 	store := &instancetest.Store{}
 	a := newCatalog(t, store).Table()
-	c := serving.NewCatalog(store, instancetest.Quiet())
+	c := serving.NewCatalog(store)
 	if err := c.Load(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -145,7 +146,7 @@ type brokenStore struct{ instancetest.Store }
 func (*brokenStore) Apply(context.Context, serving.Change) error { return errors.New("disk full") }
 
 func TestWhatIsNotStoredIsNotVisible(t *testing.T) {
-	c := serving.NewCatalog(&brokenStore{}, instancetest.Quiet())
+	c := serving.NewCatalog(&brokenStore{})
 	if err := c.Apply(t.Context(), serving.Change{PutServices: []sunya.Service{svc()}}); err == nil {
 		t.Fatal("no error")
 	}
@@ -195,7 +196,7 @@ func TestReplacingARevisionInOneChange(t *testing.T) {
 func TestWatchTellsWhatIsReached(t *testing.T) {
 	store := &instancetest.Store{}
 	newCatalog(t, store)
-	c := serving.NewCatalog(store, instancetest.Quiet())
+	c := serving.NewCatalog(store)
 	var got []string
 	c.Watch(func(r *sunya.Revision, how serving.Reach) { got = append(got, fmt.Sprintf("%s %d", r.ID, how)) })
 	take := func() []string {
@@ -275,7 +276,7 @@ func fill(tb testing.TB, n int) *serving.Catalog {
 		c.PutRevisions = append(c.PutRevisions, sunya.Revision{Name: name + "/v1", ID: fmt.Sprintf("s%d", i), Service: name, Concurrency: 1})
 		c.PutHosts = append(c.PutHosts, sunya.Host{Label: fmt.Sprintf("s%d", i), Service: name})
 	}
-	catalog := serving.NewCatalog(snapshot(c), instancetest.Quiet())
+	catalog := serving.NewCatalog(snapshot(c))
 	if err := catalog.Load(tb.Context()); err != nil {
 		tb.Fatal(err)
 	}

@@ -4,7 +4,6 @@ package appenginev1
 
 import (
 	"context"
-	"log/slog"
 
 	"cloud.google.com/go/appengine/apiv1/appenginepb"
 	"google.golang.org/genproto/googleapis/api/annotations"
@@ -23,7 +22,6 @@ type Deps struct {
 	Instances func(ctx context.Context, revision string) ([]sunya.Instance, error)
 	// User returns who calls: an e-mail address, or empty.
 	User func(ctx context.Context) string
-	Log  *slog.Logger
 }
 
 // API is the services of the API.

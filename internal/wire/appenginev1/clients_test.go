@@ -47,7 +47,6 @@ func newServer(t *testing.T) *server {
 	admin := w.Admin()
 	api := appenginev1.New(appenginev1.Deps{
 		Admin: admin,
-		Log:   log,
 		User:  func(context.Context) string { return "ada@example.com" },
 		Instances: func(_ context.Context, revision string) ([]sunya.Instance, error) {
 			return []sunya.Instance{{ID: "i-1", Revision: revision, State: sunya.InstanceReady}}, nil

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/pelletier/go-toml/v2"
+
 	"github.com/sunya-cloud/sunya"
 )
 
@@ -163,9 +164,8 @@ func exists(fsys fs.FS, name string) bool {
 type project struct {
 	BuildSystem map[string]any `toml:"build-system"`
 	Project     struct {
-		RequiresPython string            `toml:"requires-python"`
-		Dependencies   []string          `toml:"dependencies"`
-		Scripts        map[string]string `toml:"scripts"`
+		RequiresPython string   `toml:"requires-python"`
+		Dependencies   []string `toml:"dependencies"`
 	} `toml:"project"`
 	Tool struct {
 		Poetry struct {
