@@ -360,3 +360,6 @@ func (s *Server) NoOrphans() {
 
 // PID is the server's process id.
 func (s *Server) PID() int { return s.cmd.Process.Pid }
+
+// Output is what the server has printed so far, in all its runs.
+func (s *Server) Output() string { return s.out.String() }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/sunya-cloud/sunya"
 	"github.com/sunya-cloud/sunya/internal/core/health"
+	"github.com/sunya-cloud/sunya/internal/wire/status"
 )
 
 // Status is the answer of GET /sunya/v1/status.
@@ -71,23 +72,24 @@ func Handler(src Source, log *slog.Logger) http.Handler {
 		checks, err := src.Doctor(r.Context())
 		reply(w, log, map[string]any{"checks": checks}, err)
 	})
+	mux.HandleFunc("GET /sunya/v1/", func(w http.ResponseWriter, r *http.Request) {
+		reply(w, log, nil, sunya.Errorf(sunya.NotFound, "", "no method of this API has the path %s", r.URL.Path))
+	})
 	return mux
 }
 
 func reply(w http.ResponseWriter, log *slog.Logger, v any, err error) {
-	status := http.StatusOK
+	w.Header().Set("Content-Type", "application/json; charset=UTF-8")
 	if err != nil {
-		log.Error("sunya.v1", "err", err)
-		status = http.StatusInternalServerError
-		v = map[string]any{"error": map[string]any{
-			"code": status, "status": "INTERNAL", "message": "could not be read: see the server's log",
-		}}
-		if sunya.CodeOf(err) == sunya.Unavailable {
-			status = http.StatusServiceUnavailable
+		st := status.FromError(err)
+		code, doc := status.Envelope(st)
+		if code == http.StatusInternalServerError {
+			log.Error("sunya.v1", "err", err)
 		}
+		w.WriteHeader(code)
+		_, _ = w.Write(doc) // the client is gone: nobody is left to tell
+		return
 	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
 	if err := json.NewEncoder(w).Encode(v); err != nil {
 		log.Debug("sunya.v1: client went away", "err", err)
 	}

@@ -1,6 +1,7 @@
 package transcode
 
 import (
+	"errors"
 	"log/slog"
 	"strings"
 
@@ -39,7 +40,8 @@ func (c codec) Unmarshal(data []byte, msg proto.Message) error {
 	}
 	proto.Reset(msg)
 	if err := c.UnmarshalOptions.Unmarshal(data, msg); err != nil {
-		return connect.NewError(connect.CodeInvalidArgument, err)
+		// The parser quotes what it met, and no Status holds broken UTF-8.
+		return connect.NewError(connect.CodeInvalidArgument, errors.New(strings.ToValidUTF8(err.Error(), "\uFFFD")))
 	}
 	names := unknownFields(msg.ProtoReflect().Descriptor(), data)
 	c.log.Warn("unknown fields", "message", string(msg.ProtoReflect().Descriptor().FullName()), "fields", strings.Join(names, " "))

@@ -1,6 +1,7 @@
 package transcode
 
 import (
+	"bufio"
 	"io"
 	"mime"
 	"net/http"
@@ -34,12 +35,31 @@ func normalise(r *http.Request, bools map[string]bool) (*http.Request, error) {
 	if err := override(out); err != nil {
 		return nil, err
 	}
+	fillBody(out)
 	if err := contentType(out); err != nil {
 		return nil, err
 	}
 	var err error
 	out.URL.RawQuery, err = query(out.URL.RawQuery, bools)
 	return out, err
+}
+
+// fillBody gives a POST without a body the empty message, as Google does: the
+// transcoder would hand the method no message at all.
+func fillBody(r *http.Request) {
+	if r.Method != http.MethodPost {
+		return
+	}
+	body := bufio.NewReader(r.Body)
+	if _, err := body.Peek(1); err != io.EOF {
+		r.Body = struct {
+			io.Reader
+			io.Closer
+		}{body, r.Body}
+		return
+	}
+	r.Header.Set("Content-Type", "application/json")
+	r.Body, r.ContentLength = io.NopCloser(strings.NewReader("{}")), 2
 }
 
 // override obeys X-HTTP-Method-Override, which clients send when a proxy

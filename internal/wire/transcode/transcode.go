@@ -17,6 +17,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/protobuf/reflect/protoregistry"
 
+	"github.com/sunya-cloud/sunya"
 	"github.com/sunya-cloud/sunya/internal/wire/status"
 )
 
@@ -80,12 +81,17 @@ type handler struct {
 
 // ServeHTTP implements http.Handler.
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if isGRPC(r) {
+	grpc := isGRPC(r)
+	if grpc && r.ProtoMajor == 2 {
 		h.grpc.ServeHTTP(w, r)
 		return
 	}
 	e := &envelopeWriter{ResponseWriter: w}
 	defer e.finish(r)
+	if grpc {
+		e.fail(sunya.Invalid("Content-Type", "gRPC needs HTTP/2"))
+		return
+	}
 	r, err := normalise(r, h.bools)
 	if err != nil {
 		e.fail(err)

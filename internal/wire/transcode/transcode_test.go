@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"cloud.google.com/go/appengine/apiv1/appenginepb"
 	"github.com/google/go-cmp/cmp"
@@ -158,5 +159,35 @@ func TestOverride(t *testing.T) {
 	r.Header.Set("X-HTTP-Method-Override", "DELETE")
 	if got, err := normalise(r, nil); err != nil || got.Method != http.MethodGet {
 		t.Errorf("a GET became %s, %v", got.Method, err)
+	}
+}
+
+func TestPostWithoutBodyIsTheEmptyMessage(t *testing.T) {
+	for name, body := range map[string]io.Reader{"none": nil, "empty": strings.NewReader(""), "chunked": io.MultiReader()} {
+		got, err := normalise(httptest.NewRequest("POST", "/v2/entries:list", body), nil)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if sent, err := io.ReadAll(got.Body); string(sent) != "{}" || err != nil || got.Header.Get("Content-Type") != "application/json" {
+			t.Errorf("%s: %q as %q, %v", name, sent, got.Header.Get("Content-Type"), err)
+		}
+	}
+}
+
+func TestBrokenUTF8IsTheCallersFault(t *testing.T) {
+	err := newCodec("test", slog.New(slog.DiscardHandler)).Unmarshal([]byte("\xc5}"), &appenginepb.Version{})
+	if err == nil || !utf8.ValidString(err.Error()) {
+		t.Errorf("err = %q: a Status cannot carry it", err)
+	}
+}
+
+func TestGRPCOverHTTP1IsRefusedInTheEnvelope(t *testing.T) {
+	h := &handler{grpc: http.NotFoundHandler(), rest: http.NotFoundHandler()}
+	r := httptest.NewRequest("POST", "/v1/apps", strings.NewReader("x"))
+	r.Header.Set("Content-Type", "application/grpc")
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	if w.Code != http.StatusBadRequest || !strings.Contains(w.Body.String(), "HTTP/2") {
+		t.Errorf("%d %s", w.Code, w.Body)
 	}
 }
