@@ -7,11 +7,10 @@ import (
 
 // Operation is long work that a client waits for.
 type Operation struct {
-	Name    string // API name: apps/sunya/operations/<uuid>
-	Project string
-	Method  string // full RPC method: google.appengine.v1.Versions.CreateVersion
-	Target  string // resource it works on
-	User    string
+	Name   string // API name: apps/sunya/operations/<uuid>
+	Method string // full RPC method: google.appengine.v1.Versions.CreateVersion
+	Target string // resource it works on
+	User   string
 
 	Stage    string   // what is being done now: "Building"
 	Warnings []string // shown to the user, never fatal

@@ -40,7 +40,7 @@ func version(service, id string) appengine.Version {
 		Runtime: "python311", Env: map[string]string{"A": "b"}, InstanceClass: "F1",
 		Scaling:   appengine.Scaling{Automatic: &appengine.AutomaticScaling{MinInstances: 1}},
 		DiskBytes: 7, ServingStatus: appengine.StatusServing, CreatedBy: "me", CreateTime: at(1),
-		State: appengine.Serving, Revision: "r", Document: []byte(`{"x":1}`),
+		Revision: "r", Document: []byte(`{"x":1}`),
 	}
 }
 
@@ -99,7 +99,7 @@ func versionLists(t *testing.T, s AppEngineStore) {
 
 func beginDeploy(t *testing.T, s AppEngineStore) {
 	v, d, op := version("default", "v1"), deployment("d1", 1), sunya.Operation{Name: "op1"}
-	v.State, v.Deployment = appengine.Deploying, d.ID
+	v.Deployment = d.ID
 	must(t, s.BeginDeploy(t.Context(), &v, &op, &d))
 	got, err := s.GetVersion(t.Context(), v.Key)
 	must(t, err)

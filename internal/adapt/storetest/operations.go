@@ -28,7 +28,7 @@ func Operations(t *testing.T, open func(testing.TB) operations.Store) {
 func operationRoundTrip(t *testing.T, s operations.Store) {
 	_, err := s.GetOperation(t.Context(), "none")
 	wantCode(t, err, sunya.NotFound)
-	op := sunya.Operation{Name: "apps/p/operations/1", Project: "p", Method: "m", Target: "t", User: "u", Stage: "Building",
+	op := sunya.Operation{Name: "apps/p/operations/1", Method: "m", Target: "t", User: "u", Stage: "Building",
 		Warnings: []string{"w"}, BuildID: "b", CreateTime: at(1)}
 	must(t, s.PutOperation(t.Context(), &op))
 	got, err := s.GetOperation(t.Context(), op.Name)

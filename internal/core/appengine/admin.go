@@ -100,7 +100,6 @@ func (a *Admin) deploymentID(now time.Time) string {
 func (a *Admin) operation(project, method, target, user string) *sunya.Operation {
 	return &sunya.Operation{
 		Name:       "apps/" + project + "/operations/" + a.NewID(),
-		Project:    project,
 		Method:     "google.appengine.v1." + method,
 		Target:     target,
 		User:       user,

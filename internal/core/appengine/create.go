@@ -15,8 +15,8 @@ import (
 
 // NewVersion is what a client asks to deploy.
 type NewVersion struct {
-	// Version holds what was sent. Its Source, State, Revision and Deployment
-	// are not read. An empty ID gets one from the time, as gcloud does.
+	// Version holds what was sent. Its Revision and Deployment are not read. An
+	// empty ID gets one from the time, as gcloud does.
 	Version
 	Files        map[string]File // by path
 	Zip          string          // URL of an archive instead of Files
@@ -262,7 +262,7 @@ func (a *Admin) name(ctx context.Context, k Key, d *sunya.Deployment) error {
 // already stays as it serves until the deployment ends.
 func (a *Admin) begin(ctx context.Context, n *NewVersion, op *sunya.Operation, d *sunya.Deployment) error {
 	next := n.Version
-	next.State, next.Revision, next.Deployment = Deploying, "", d.ID
+	next.Revision, next.Deployment = "", d.ID
 	doc, err := json.Marshal(&next)
 	if err != nil {
 		return fmt.Errorf("encode %s: %w", next.Name(), err)

@@ -17,7 +17,7 @@ func (a *Admin) Finish(ctx context.Context, d *sunya.Deployment) error {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	v.State, v.Revision, v.Deployment = Serving, d.Revision.Name, ""
+	v.Revision, v.Deployment = d.Revision.Name, ""
 	return a.Store.PutVersion(ctx, v)
 }
 

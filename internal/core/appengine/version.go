@@ -36,7 +36,6 @@ type Version struct {
 	CreatedBy     string // who asked: an e-mail address
 	CreateTime    time.Time
 
-	State State
 	// Revision is the core revision that serves, empty until one does. While
 	// a version is deployed again, it and all other fields describe what
 	// serves, not what comes.
@@ -48,15 +47,6 @@ type Version struct {
 	// this server does not understand is stored and returned too.
 	Document []byte
 }
-
-// State is where a version is between deploy and traffic.
-type State string
-
-// The states of a version.
-const (
-	Deploying State = "deploying"
-	Serving   State = "serving"
-)
 
 // ServingStatus is the API's wish for a version.
 type ServingStatus string
