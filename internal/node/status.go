@@ -4,8 +4,8 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"strings"
 
-	"github.com/sunya-cloud/sunya/internal/core/front"
 	"github.com/sunya-cloud/sunya/internal/core/health"
 	"github.com/sunya-cloud/sunya/internal/wire/sunyav1"
 )
@@ -33,16 +33,7 @@ func (n *Node) Status(ctx context.Context) (*sunyav1.Status, error) {
 func (n *Node) listeners() []sunyav1.Listener {
 	var out []sunyav1.Listener
 	for _, l := range n.machine.listeners {
-		row := sunyav1.Listener{Address: l.Addr().String()}
-		for _, r := range []struct {
-			role front.Role
-			name string
-		}{{front.Apps, "apps"}, {front.API, "api"}, {front.Console, "console"}} {
-			if l.Roles.Has(r.role) {
-				row.Roles = append(row.Roles, r.name)
-			}
-		}
-		out = append(out, row)
+		out = append(out, sunyav1.Listener{Address: l.Addr().String(), Roles: strings.Split(l.Roles.String(), "+")})
 	}
 	return out
 }

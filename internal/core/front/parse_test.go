@@ -5,6 +5,9 @@ import (
 	"testing"
 )
 
+// String returns the Spec as ParseSpec reads it.
+func (s Spec) String() string { return s.Addr() + ",roles=" + s.Roles.String() }
+
 func TestParseSpec(t *testing.T) {
 	for _, tt := range []struct{ in, want string }{
 		{"127.0.0.1:8080", "127.0.0.1:8080,roles=apps+api+console"},

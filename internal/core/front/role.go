@@ -135,6 +135,3 @@ func (s Spec) Loopback() bool {
 
 // Addr returns HOST:PORT for net.Listen.
 func (s Spec) Addr() string { return net.JoinHostPort(s.Host, strconv.Itoa(s.Port)) }
-
-// String returns the Spec as ParseSpec reads it.
-func (s Spec) String() string { return s.Addr() + ",roles=" + s.Roles.String() }
