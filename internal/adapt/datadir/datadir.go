@@ -13,6 +13,7 @@ import (
 	"syscall"
 
 	"github.com/sunya-cloud/sunya"
+	"github.com/sunya-cloud/sunya/internal/core/tree"
 )
 
 // Dir is a locked data directory.
@@ -143,7 +144,7 @@ func (d *Dir) Ephemeral() bool { return d.ephemeral }
 func (d *Dir) Close() error {
 	err := d.lock.Close()
 	if d.ephemeral {
-		err = errors.Join(err, os.RemoveAll(d.path))
+		err = errors.Join(err, tree.Remove(d.path))
 	}
 	return err
 }

@@ -1,6 +1,7 @@
 package datadir
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -61,7 +62,8 @@ func TestWorkspacesOfADeadServerAreCleared(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(ws, "main.py"), nil, 0o600); err != nil {
+	shut := filepath.Join(ws, "shut") // as a build may leave it: without root nobody gets in
+	if err := errors.Join(os.Mkdir(shut, 0o755), os.WriteFile(filepath.Join(shut, "main.py"), nil, 0o600), os.Chmod(shut, 0)); err != nil {
 		t.Fatal(err)
 	}
 	d.Close()

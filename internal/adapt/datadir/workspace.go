@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+
+	"github.com/sunya-cloud/sunya/internal/core/tree"
 )
 
 // clearBuilds removes the workspaces that a killed server left. A deployment
@@ -14,7 +16,7 @@ func (d *Dir) clearBuilds() error {
 		return fmt.Errorf("list workspaces: %w", err)
 	}
 	for _, dir := range left {
-		if err := os.RemoveAll(dir); err != nil {
+		if err := tree.Remove(dir); err != nil {
 			return fmt.Errorf("clear workspace: %w", err)
 		}
 	}
@@ -25,7 +27,7 @@ func (d *Dir) clearBuilds() error {
 // directory. One that is there already belongs to an attempt that died.
 func (d *Dir) Create(id string) (string, error) {
 	dir := d.Join("builds", id)
-	if err := os.RemoveAll(dir); err != nil {
+	if err := tree.Remove(dir); err != nil {
 		return "", fmt.Errorf("clear workspace: %w", err)
 	}
 	if err := os.Mkdir(dir, 0o755); err != nil {
@@ -35,4 +37,4 @@ func (d *Dir) Create(id string) (string, error) {
 }
 
 // Remove deletes a workspace; one that is gone is not an error.
-func (d *Dir) Remove(dir string) error { return os.RemoveAll(dir) }
+func (d *Dir) Remove(dir string) error { return tree.Remove(dir) }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/sunya-cloud/sunya"
 	"github.com/sunya-cloud/sunya/internal/core/layers"
+	"github.com/sunya-cloud/sunya/internal/core/tree"
 )
 
 // Layers keeps unpacked layers in one directory:
@@ -42,7 +43,7 @@ var hexRE = regexp.MustCompile(`^[0-9a-f]{64}$`)
 // less than grace ago.
 func OpenLayers(dir string, grace time.Duration, now func() time.Time) (*Layers, error) {
 	l := &Layers{dir: dir, grace: grace, now: now}
-	if err := removeTree(l.tmp()); err != nil {
+	if err := tree.Remove(l.tmp()); err != nil {
 		return nil, fmt.Errorf("sweep stages: %w", err)
 	}
 	for _, d := range []string{l.tmp(), l.complete(), l.index()} {
@@ -77,7 +78,7 @@ func (l *Layers) Discard(dir string) error {
 	if err := l.checkStage(dir); err != nil {
 		return err
 	}
-	return removeTree(dir)
+	return tree.Remove(dir)
 }
 
 // Commit hashes the stage, syncs it and renames it into place. Special files
@@ -88,10 +89,10 @@ func (l *Layers) Commit(ctx context.Context, dir string) (sunya.Layer, error) {
 	}
 	sum, err := hashTree(ctx, dir)
 	if err != nil {
-		return sunya.Layer{}, errors.Join(fmt.Errorf("hash layer: %w", err), removeTree(dir))
+		return sunya.Layer{}, errors.Join(fmt.Errorf("hash layer: %w", err), tree.Remove(dir))
 	}
 	if err := l.publish(dir, sum); err != nil {
-		return sunya.Layer{}, errors.Join(fmt.Errorf("commit layer: %w", err), removeTree(dir))
+		return sunya.Layer{}, errors.Join(fmt.Errorf("commit layer: %w", err), tree.Remove(dir))
 	}
 	return sunya.Layer{Digest: "sha256:" + sum.hex, Bytes: sum.bytes}, nil
 }
@@ -101,7 +102,7 @@ func (l *Layers) Commit(ctx context.Context, dir string) (sunya.Layer, error) {
 func (l *Layers) publish(dir string, sum treeSum) error {
 	dst := filepath.Join(l.complete(), sum.hex)
 	if _, err := os.Lstat(dst); err == nil {
-		return errors.Join(l.touch(sum.hex), removeTree(dir))
+		return errors.Join(l.touch(sum.hex), tree.Remove(dir))
 	}
 	if err := syncTree(dir, sum.files); err != nil {
 		return err
@@ -114,7 +115,7 @@ func (l *Layers) publish(dir string, sum treeSum) error {
 	}
 	if err := os.Rename(dir, dst); err != nil {
 		if _, there := os.Lstat(dst); there == nil { // another Commit was first
-			return removeTree(dir)
+			return tree.Remove(dir)
 		}
 		return err
 	}

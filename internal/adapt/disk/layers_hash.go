@@ -102,7 +102,7 @@ func (t *treeHash) file(name string, size int64) error {
 	}
 	defer f.Close()
 	t.number(uint64(size))
-	n, err := io.CopyBuffer(t.h, onlyReader{f}, t.buf)
+	n, err := io.CopyBuffer(t.h, contextReader{t.ctx, f}, t.buf)
 	if err == nil && n != size {
 		err = fmt.Errorf("%s changed while it was hashed", name)
 	}
@@ -111,8 +111,20 @@ func (t *treeHash) file(name string, size int64) error {
 	return err
 }
 
-// onlyReader hides os.File's WriterTo, so that the buffer is used again.
-type onlyReader struct{ io.Reader }
+// contextReader ends with its context: a file of terabytes without content
+// costs its maker nothing, but whoever reads it hours. It also hides os.File's
+// WriterTo, so that the buffer is used again.
+type contextReader struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+func (c contextReader) Read(p []byte) (int, error) {
+	if c.ctx.Err() != nil {
+		return 0, context.Cause(c.ctx)
+	}
+	return c.r.Read(p)
+}
 
 func (t *treeHash) field(s string) {
 	t.number(uint64(len(s)))

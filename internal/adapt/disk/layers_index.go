@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 
 	"github.com/sunya-cloud/sunya"
+	"github.com/sunya-cloud/sunya/internal/core/tree"
 )
 
 // Lookup returns what key was built into, if that layer is still here, and
@@ -109,7 +110,7 @@ func (l *Layers) collect(name string) error {
 	if err != nil || gone == "" {
 		return err
 	}
-	return removeTree(gone)
+	return tree.Remove(gone)
 }
 
 func (l *Layers) unpublish(name string) (string, error) {

@@ -16,6 +16,7 @@ import (
 	"github.com/sunya-cloud/sunya"
 	"github.com/sunya-cloud/sunya/internal/core/layers"
 	"github.com/sunya-cloud/sunya/internal/core/sandbox"
+	"github.com/sunya-cloud/sunya/internal/core/tree"
 )
 
 // Where things are inside the sandbox of a build, and most of them in that of
@@ -70,7 +71,7 @@ func (j *Job) open(scratches string) error {
 }
 
 // close removes the job's temporary files.
-func (j *Job) close() error { return removeTree(j.scratch) }
+func (j *Job) close() error { return tree.Remove(j.scratch) }
 
 // Printf writes a line to the build's log.
 func (j *Job) Printf(format string, args ...any) { j.out.printf(format, args...) }
@@ -138,7 +139,7 @@ func (j *Job) makeLayer(ctx context.Context, target string, make func(dir string
 	if err := make(dir); err != nil {
 		return sunya.Layer{}, errors.Join(err, j.layers.Discard(dir))
 	}
-	if err := tidy(dir); err != nil {
+	if err := tidy(ctx, dir); err != nil {
 		return sunya.Layer{}, errors.Join(fmt.Errorf("tidy layer: %w", err), j.layers.Discard(dir))
 	}
 	l, err := j.layers.Commit(ctx, dir)

@@ -16,6 +16,7 @@ import (
 	"github.com/sunya-cloud/sunya"
 	"github.com/sunya-cloud/sunya/internal/core/layers"
 	"github.com/sunya-cloud/sunya/internal/core/sandbox"
+	"github.com/sunya-cloud/sunya/internal/core/tree"
 )
 
 // Options are what a Runner needs. Zero limits stand for the defaults.
@@ -62,7 +63,7 @@ func New(o Options) (*Runner, error) {
 	if o.Languages == nil {
 		o.Languages = []Language{Python{}}
 	}
-	if err := removeTree(filepath.Join(o.CacheDir, scratchDir)); err != nil {
+	if err := tree.Remove(filepath.Join(o.CacheDir, scratchDir)); err != nil {
 		return nil, fmt.Errorf("sweep builds: %w", err)
 	}
 	if err := os.MkdirAll(filepath.Join(o.CacheDir, scratchDir), 0o755); err != nil {

@@ -76,10 +76,6 @@ func (b *pythonBuild) install(ctx context.Context, ins installer, dir string) er
 		Dir:    Workspace,
 		Mounts: b.Mounts(b.rt, mounts...),
 	})
-	// The source's owner must be able to remove it, whatever the build did to it.
-	if shut := tidy(b.Dir); shut != nil {
-		b.log.WarnContext(ctx, "build left its source in disorder", "err", shut)
-	}
 	var step *errStep
 	if errors.As(err, &step) && !step.exit.OOMKilled {
 		return failed(b.Last(), "%s", installCause(b.Telling(), b.plan))

@@ -20,6 +20,7 @@ import (
 	"github.com/sunya-cloud/sunya/internal/adapt/disk"
 	"github.com/sunya-cloud/sunya/internal/core/build"
 	"github.com/sunya-cloud/sunya/internal/core/sandbox"
+	"github.com/sunya-cloud/sunya/internal/core/tree"
 )
 
 // bench is a Runner whose steps are played.
@@ -207,9 +208,46 @@ func TestBuildThatShutsItsFolders(t *testing.T) {
 	if _, err := b.build(t); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.RemoveAll(b.src); err != nil {
+	if err := tree.Remove(b.src); err != nil {
 		t.Error(err)
 	}
+}
+
+// TestBuildThatDigsTooDeep is a build that kept the server from every later
+// start: nothing could walk through or remove what it had left.
+func TestBuildThatDigsTooDeep(t *testing.T) {
+	b := newBench(t, func(ctx context.Context, s sandbox.Spec, out io.Writer) sandbox.Exit {
+		for _, m := range s.Mounts {
+			if m.Writable && kindOf(s) == "install" {
+				dig(t, m.Source)
+			}
+		}
+		return works(ctx, s, out)
+	})
+	_, err := b.build(t)
+	if sunya.CodeOf(err) != sunya.InvalidArgument || !strings.Contains(err.Error(), "deep") {
+		t.Errorf("error = %v", err)
+	}
+	if err := tree.Remove(b.src); err != nil {
+		t.Error(err)
+	}
+}
+
+// dig makes folders that lie in each other too deep for Walk.
+func dig(t *testing.T, dir string) {
+	root, err := os.OpenRoot(dir)
+	for depth := 0; err == nil && depth <= tree.MaxDepth+1; depth++ {
+		var below *os.Root
+		if err = root.Mkdir("d", 0o755); err == nil {
+			below, err = root.OpenRoot("d")
+		}
+		root.Close()
+		root = below
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	root.Close()
 }
 
 func TestNewSweepsScratch(t *testing.T) {

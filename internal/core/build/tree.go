@@ -1,6 +1,7 @@
 package build
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -9,6 +10,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/sunya-cloud/sunya/internal/core/tree"
 )
 
 // copyTree copies regular files, directories and symbolic links from one
@@ -78,37 +81,13 @@ func plainMode(m fs.FileMode) fs.FileMode {
 // tidy gives everything below dir one of two modes, so that an instance can
 // read it whatever umask the build had, and the digest depends on content.
 // Sockets and pipes that a build left are removed.
-func tidy(dir string) error {
+func tidy(ctx context.Context, dir string) error {
 	if err := os.Chmod(dir, 0o755); err != nil { // a build may shut even its own mount
 		return err
 	}
-	root, err := os.OpenRoot(dir)
-	if err != nil {
-		return err
-	}
-	defer root.Close()
-	return fs.WalkDir(root.FS(), ".", func(name string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		fi, err := d.Info()
-		if err != nil {
-			return err
-		}
-		return tidyEntry(root, name, fi)
+	return tree.Walk(ctx, dir, func(in *os.Root, name, _ string, fi fs.FileInfo) error {
+		return tidyEntry(in, name, fi)
 	})
-}
-
-// removeTree removes dir, also where a build took away the right to.
-func removeTree(dir string) error {
-	err := os.RemoveAll(dir)
-	if !errors.Is(err, fs.ErrPermission) {
-		return err
-	}
-	if err := tidy(dir); err != nil {
-		return err
-	}
-	return os.RemoveAll(dir)
 }
 
 func tidyEntry(root *os.Root, name string, fi fs.FileInfo) error {
