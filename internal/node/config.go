@@ -58,6 +58,9 @@ var domainRE = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9
 
 // complete fills in the defaults and refuses what cannot work.
 func (c *Config) complete() error {
+	if c.Data == "" && !c.Ephemeral {
+		c.Data = DefaultData(os.Getenv)
+	}
 	if len(c.Listen) == 0 {
 		c.Listen = []string{DefaultListen}
 	}
