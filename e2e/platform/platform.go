@@ -291,10 +291,16 @@ type Process struct {
 // Descendants lists what runs under this server: its launcher, sandboxes, apps.
 func (s *Server) Descendants() []Process {
 	s.t.Helper()
+	return Below(s.t, s.PID())
+}
+
+// Below lists the processes that descend from one.
+func Below(t testing.TB, pid int) []Process {
+	t.Helper()
 	children := map[int][]Process{}
 	dirs, err := filepath.Glob("/proc/[0-9]*")
 	if err != nil {
-		s.t.Fatal(err)
+		t.Fatal(err)
 	}
 	for _, dir := range dirs {
 		if p, ok := readProcess(dir); ok {
@@ -302,7 +308,7 @@ func (s *Server) Descendants() []Process {
 		}
 	}
 	var out []Process
-	for todo := children[s.PID()]; len(todo) > 0; todo = todo[1:] {
+	for todo := children[pid]; len(todo) > 0; todo = todo[1:] {
 		out = append(out, todo[0])
 		todo = append(todo, children[todo[0].PID]...)
 	}
