@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/sunya-cloud/sunya/internal/core/sandbox"
 	"github.com/sunya-cloud/sunya/internal/node"
@@ -34,7 +35,11 @@ func newUpCommand(env *Env) *cobra.Command {
 		Args:    args(0, 0, ""),
 		RunE:    func(cmd *cobra.Command, _ []string) error { return runUp(cmd.Context(), env, f) },
 	}
-	fs := cmd.Flags()
+	f.register(cmd.Flags(), env)
+	return cmd
+}
+
+func (f *upFlags) register(fs *pflag.FlagSet, env *Env) {
 	fs.StringVar(&f.cfg.Data, "data", "", "data directory (default "+node.DefaultData(env.Getenv)+")")
 	fs.StringArrayVar(&f.cfg.Listen, "listen", nil, "address, as HOST:PORT[,roles=apps+api+console]; may be repeated (default "+node.DefaultListen+" with all roles)")
 	fs.StringArrayVar(&f.cfg.Public, "public", nil, "address that serves apps only, such as :80; may be repeated")
@@ -45,7 +50,6 @@ func newUpCommand(env *Env) *cobra.Command {
 	fs.StringVar(&f.cfg.TLSKey, "tls-key", "", "its private key (PEM)")
 	fs.StringSliceVar(&f.proxies, "trusted-proxy", nil, "peers whose X-Forwarded headers are believed, as CIDR; may be repeated")
 	fs.BoolVar(&f.cfg.Ephemeral, "ephemeral", false, "keep data in a directory that is removed at the end")
-	return cmd
 }
 
 // config turns what was written into what the node takes.
@@ -65,9 +69,6 @@ func (f *upFlags) config(env *Env) (node.Config, error) {
 			return cfg, usagef("--trusted-proxy: %q is not an address range: use CIDR such as 10.0.0.0/8", p)
 		}
 		cfg.TrustedProxies = append(cfg.TrustedProxies, prefix)
-	}
-	if cfg.Data == "" && !cfg.Ephemeral {
-		cfg.Data = node.DefaultData(env.Getenv)
 	}
 	if cfg.Data != "" && !filepath.IsAbs(cfg.Data) {
 		cfg.Data = filepath.Join(env.Dir, cfg.Data)
