@@ -212,7 +212,7 @@ func TestBadQueries(t *testing.T) {
 
 func TestResolvConfIsReadAgain(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "resolv.conf")
-	c := newResolvConf(path)
+	c := &resolvConf{path: path}
 	want := func(addrs ...string) {
 		t.Helper()
 		var list []netip.AddrPort

@@ -32,7 +32,7 @@ func newForwarder(p Policy) *forwarder {
 	if len(p.Resolvers) > 0 {
 		return &forwarder{resolvers: func() []netip.AddrPort { return p.Resolvers }}
 	}
-	conf := newResolvConf(p.ResolvConf)
+	conf := &resolvConf{path: hostResolvConf}
 	return &forwarder{resolvers: conf.resolvers}
 }
 

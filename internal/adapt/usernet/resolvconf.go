@@ -11,8 +11,8 @@ import (
 )
 
 const (
-	defaultResolvConf = "/etc/resolv.conf"
-	maxResolvers      = 3 // resolv.conf(5): MAXNS
+	hostResolvConf = "/etc/resolv.conf"
+	maxResolvers   = 3 // resolv.conf(5): MAXNS
 )
 
 // resolvConf is the host's list of resolvers. It is looked at when a query
@@ -26,14 +26,6 @@ type resolvConf struct {
 	mtime time.Time
 	info  os.FileInfo
 	addrs []netip.AddrPort
-}
-
-// newResolvConf returns the configuration at path, or at the usual one.
-func newResolvConf(path string) *resolvConf {
-	if path == "" {
-		path = defaultResolvConf
-	}
-	return &resolvConf{path: path}
 }
 
 // resolvers returns the resolvers of the moment.

@@ -45,11 +45,9 @@ type Policy struct {
 	// reached from inside at the gateway's address and the same port, because
 	// a sandbox's own loopback never leaves it.
 	Allow []netip.AddrPort
-	// Resolvers answer DNS queries; when empty, those of ResolvConf do, and
-	// the file is read again whenever it has changed.
+	// Resolvers answer DNS queries; when empty, those of /etc/resolv.conf do,
+	// and the file is read again whenever it has changed.
 	Resolvers []netip.AddrPort
-	// ResolvConf is the resolver configuration; empty: /etc/resolv.conf.
-	ResolvConf string
 }
 
 // Net is the network of one sandbox. Its methods are safe for concurrent use.

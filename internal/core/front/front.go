@@ -29,8 +29,6 @@ type Config struct {
 	// Apps is the gateway: every host that is none of the others. It decides
 	// itself who may call.
 	Apps http.Handler
-	// Console and Functions serve their hosts; nil is a page that says so.
-	Console, Functions http.Handler
 
 	// Owners are the uids that a loopback listener trusts: whoever owns the
 	// server, and root.
@@ -47,16 +45,14 @@ type Config struct {
 
 // Front is the front door. It is safe for concurrent use.
 type Front struct {
-	hosts     hosts
-	table     *table
-	guard     guard
-	grpc      http.Handler
-	apps      http.Handler
-	console   http.Handler
-	functions http.Handler
-	lookup    func(net.Conn) (int, error)
-	now       func() time.Time
-	log       *slog.Logger
+	hosts  hosts
+	table  *table
+	guard  guard
+	grpc   http.Handler
+	apps   http.Handler
+	lookup func(net.Conn) (int, error)
+	now    func() time.Time
+	log    *slog.Logger
 }
 
 // New returns the Front that c describes, or an error that names the route or
@@ -74,16 +70,14 @@ func New(c Config) (*Front, error) {
 		return nil, err
 	}
 	return &Front{
-		hosts:     hosts{domain: domain},
-		table:     t,
-		guard:     newGuard(c),
-		grpc:      c.GRPC,
-		apps:      c.Apps,
-		console:   orPage(c.Console, noConsole),
-		functions: orPage(c.Functions, noFunctions),
-		lookup:    c.PeerUID,
-		now:       c.Now,
-		log:       c.Log.With("component", "front"),
+		hosts:  hosts{domain: domain},
+		table:  t,
+		guard:  newGuard(c),
+		grpc:   c.GRPC,
+		apps:   c.Apps,
+		lookup: c.PeerUID,
+		now:    c.Now,
+		log:    c.Log.With("component", "front"),
 	}, nil
 }
 
@@ -111,9 +105,9 @@ func (f *Front) serve(w http.ResponseWriter, r *http.Request, roles Role) {
 	case hostAPI:
 		f.serveAPI(w, r, host)
 	case hostConsole:
-		f.console.ServeHTTP(w, r)
+		notHere(w, noConsole)
 	case hostFunctions:
-		f.functions.ServeHTTP(w, r)
+		notHere(w, noFunctions)
 	default:
 		f.apps.ServeHTTP(w, r)
 	}

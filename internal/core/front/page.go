@@ -11,17 +11,12 @@ const (
 	noFunctions = "Functions by path are not in this version of Sunya.\n"
 )
 
-// orPage returns h or, when that is nil, a 404 page with a sentence.
-func orPage(h http.Handler, sentence string) http.Handler {
-	if h != nil {
-		return h
-	}
-	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-		w.Header().Set("X-Content-Type-Options", "nosniff")
-		w.WriteHeader(http.StatusNotFound)
-		_, _ = io.WriteString(w, sentence)
-	})
+// notHere is a 404 page with a sentence.
+func notHere(w http.ResponseWriter, sentence string) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(http.StatusNotFound)
+	_, _ = io.WriteString(w, sentence)
 }
 
 // Health answers 200 once ready returns nil, and before that 503 with the
