@@ -30,6 +30,20 @@ func (l *Lease) Release() {
 	l.p.release(l.m)
 }
 
+// Hang says that the program did not answer a request in its time: no other one
+// will meet it, and the instance ends once those that it still has are over.
+func (l *Lease) Hang() {
+	p := l.p
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.remove(l.m) {
+		return
+	}
+	l.m.hung = true
+	p.replace()
+	p.a.nudge()
+}
+
 // enterAttempts is how many instances that died under the request's hands it
 // tries before it gives up.
 const enterAttempts = 3

@@ -115,6 +115,31 @@ func TestRequestsShareTheStartThatAbsorbsThem(t *testing.T) {
 	})
 }
 
+// TestHungInstanceIsReplaced (F4): the next request meets another instance, and
+// the one that does not answer ends with its last request.
+func TestHungInstanceIsReplaced(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, &instancetest.Engine{}, activator.Options{},
+			revision(1, func(r *sunya.Revision) { r.Concurrency = 4 }))
+		late, other := w.acquire(t, w.rev(t, 1)), w.acquire(t, w.rev(t, 1))
+		late.Hang()
+		late.Release()
+		next := w.acquire(t, w.rev(t, 1))
+		if next.Instance == late.Instance {
+			t.Error("the next request was given to the instance that hangs")
+		}
+		if n := len(w.engine.Running()); n != 2 {
+			t.Errorf("%d instances run, want 2: a request is still in the one that hangs", n)
+		}
+		other.Release()
+		synctest.Wait()
+		if n := len(w.engine.Running()); n != 1 {
+			t.Errorf("%d instances run, want 1", n)
+		}
+		next.Release()
+	})
+}
+
 func TestMaxBoundsAndWaitersAreServedInOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, &instancetest.Engine{}, activator.Options{},

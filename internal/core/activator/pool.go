@@ -35,6 +35,7 @@ type member struct {
 	used     int
 	lastUsed time.Time
 	retired  bool // the pool itself wants its end
+	hung     bool // it did not answer in time
 }
 
 // waiter is a request without a slot.
@@ -123,7 +124,13 @@ func (p *pool) release(m *member) {
 	if slices.Contains(p.members, m) {
 		p.dispatch(m, false)
 	}
-	if p.draining && m.used == 0 {
+	if m.used > 0 {
+		return
+	}
+	if m.hung && !m.retired {
+		p.retire(m)
+	}
+	if p.draining {
 		p.a.nudge()
 	}
 }

@@ -170,7 +170,10 @@ func (p *pool) retireIdle(now time.Time) (again time.Time) {
 // retire takes m out of service and stops it. mu is held.
 func (p *pool) retire(m *member) {
 	why := "idle for " + p.policy.Idle.String()
-	if p.draining {
+	switch {
+	case m.hung:
+		why = "it did not answer a request in its time"
+	case p.draining:
 		why = "no longer routed"
 	}
 	if p.a.spawn(func() { p.a.stop(m.inst, why) }) {

@@ -71,7 +71,11 @@ const exitWait = 100 * time.Millisecond
 // lostUpstream says what a failed round trip means.
 func (x *exchange) lostUpstream(ctx context.Context, l *activator.Lease, b *body, t *tracker, err error) (_ error, again bool) {
 	if ctx.Err() != nil {
-		return context.Cause(ctx), false
+		cause := context.Cause(ctx)
+		if errors.Is(cause, errTimeout) && b.complete() {
+			l.Hang()
+		}
+		return cause, false
 	}
 	again = (!t.contacted.Load() && b.untouched() || x.repeatable(b)) && !t.informed
 	if again {
@@ -88,6 +92,10 @@ func (x *exchange) lostUpstream(ctx context.Context, l *activator.Lease, b *body
 
 // untouched reports whether nothing of a stream was handed on.
 func (b *body) untouched() bool { return b.src == nil || b.read.Load() == 0 }
+
+// complete reports whether the client has sent all: what takes long since is
+// the program.
+func (b *body) complete() bool { return b.src == nil || b.src.ended.Load() }
 
 // outgoing is the request as the instance will see it. Path and query are the
 // client's own bytes (rule 23).

@@ -266,6 +266,23 @@ func TestTimeoutIs504(t *testing.T) {
 	}
 }
 
+// TestProgramThatHangsIsReplaced (F4): after a request that got no answer in
+// its time the next one meets another instance.
+func TestProgramThatHangsIsReplaced(t *testing.T) {
+	w := newWorld(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/hang" {
+			<-r.Context().Done()
+		}
+	}, func(r *sunya.Revision) { r.RequestTimeout = 500 * time.Millisecond })
+	w.do(w.request("GET", "/hang", nil))
+	if resp, _ := w.do(w.request("GET", "/", nil)); resp.StatusCode != http.StatusOK {
+		t.Errorf("status = %d, want 200", resp.StatusCode)
+	}
+	if n := len(w.engine.Boxes()); n != 2 {
+		t.Errorf("%d instances were started, want 2", n)
+	}
+}
+
 func TestClientThatGoesAwayIs499AndReleasesItsSlot(t *testing.T) {
 	arrived := make(chan struct{})
 	w := newWorld(t, func(_ http.ResponseWriter, r *http.Request) {
