@@ -38,7 +38,8 @@ func doctor(ctx context.Context, env *Env) error {
 		}
 	}
 	if failed > 0 {
-		return &failure{err: fmt.Errorf("%d of %d checks failed", failed, len(checks)), anchor: "doctor", code: exitDoctor}
+		return &failure{err: fmt.Errorf("%d of %d checks failed", failed, len(checks)), anchor: "doctor", code: exitDoctor,
+			try: "what the lines that begin with fail say"}
 	}
 	return nil
 }

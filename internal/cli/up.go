@@ -4,14 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net/netip"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/sunya-cloud/sunya"
 	"github.com/sunya-cloud/sunya/internal/core/sandbox"
 	"github.com/sunya-cloud/sunya/internal/node"
 )
@@ -95,13 +98,30 @@ func runUp(ctx context.Context, env *Env, f *upFlags) error {
 	}
 	n, err := node.Open(ctx, cfg, env.logger())
 	if err != nil {
-		return err
+		return notUp(err)
 	}
 	fmt.Fprint(env.Stdout, n.Banner())
 	err = n.Run(ctx)
 	var sig Signal
 	if err == nil && errors.As(context.Cause(ctx), &sig) {
 		env.infof("stopped (%v)", sig)
+	}
+	return err
+}
+
+// notUp adds to what kept the server from starting the command that helps.
+func notUp(err error) error {
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return &failure{err: err, code: exitConflict,
+			try: "sunya status   (is it Sunya already?), or a free port: sunya up --listen 127.0.0.1:0"}
+	case errors.Is(err, fs.ErrPermission):
+		return &failure{err: err, code: exitDenied,
+			try: "sunya up --data DIR --listen 127.0.0.1:8080   (a directory of your own, a port above 1023), or sudo sunya up"}
+	case errors.Is(err, fs.ErrNotExist):
+		return &failure{err: err, code: exitUsage, try: "sunya up --help"}
+	case sunya.CodeOf(err) == sunya.FailedPrecondition:
+		return &failure{err: err, code: exitConflict, try: "sunya status"}
 	}
 	return err
 }

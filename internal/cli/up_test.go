@@ -1,13 +1,18 @@
 package cli
 
 import (
+	"errors"
+	"fmt"
 	"net/netip"
+	"strings"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/spf13/pflag"
 
+	"github.com/sunya-cloud/sunya"
 	"github.com/sunya-cloud/sunya/internal/core/sandbox"
 	"github.com/sunya-cloud/sunya/internal/node"
 )
@@ -74,5 +79,31 @@ func TestUpFlagsThatMakeNoSense(t *testing.T) {
 		if _, err := upConfig(t, args...); exitCode(err) != exitUsage {
 			t.Errorf("%v: %v, want a usage error", args, err)
 		}
+	}
+}
+
+func TestWhatKeepsAServerFromStartingEndsInTheCommandThatHelps(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		err  error
+		code int
+		try  string
+	}{
+		{"port in use", fmt.Errorf("listen on 127.0.0.1:8080: %w", syscall.EADDRINUSE), exitConflict, "--listen 127.0.0.1:0"},
+		{"port below 1024", fmt.Errorf("listen on :80: %w", syscall.EACCES), exitDenied, "sudo sunya up"},
+		{"somebody else's directory", fmt.Errorf("data directory: chmod /d: %w", syscall.EPERM), exitDenied, "--data DIR"},
+		{"no certificate", fmt.Errorf("load certificate c.pem: %w", syscall.ENOENT), exitUsage, "sunya up --help"},
+		{"second server", sunya.Errorf(sunya.FailedPrecondition, "/d", "in use"), exitConflict, "sunya status"},
+		{"anything else", errors.New("odd"), exitFailed, "sunya doctor"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			err := notUp(c.err)
+			if exitCode(err) != c.code {
+				t.Errorf("exit code %d, want %d", exitCode(err), c.code)
+			}
+			if try := remedy(&Env{}, "sunya up", err); !strings.Contains(try, c.try) {
+				t.Errorf("Try: %s, want %q in it", try, c.try)
+			}
+		})
 	}
 }
