@@ -78,3 +78,32 @@ func TestAddressesAreSpreadByShareAndStay(t *testing.T) {
 		t.Errorf("%.3f of the addresses, want 0.200", share)
 	}
 }
+
+// FuzzPick: a split that sums to 1000 always serves, never a revision without
+// a share, and the same client the same one.
+func FuzzPick(f *testing.F) {
+	f.Add(uint16(300), uint16(500), "10.0.0.1", "", uint32(7))
+	f.Add(uint16(0), uint16(1000), "", "999", uint32(1<<31))
+	f.Add(uint16(1), uint16(0), "::1", "-1", uint32(0))
+	f.Fuzz(func(t *testing.T, a, b uint16, ip, cookie string, random uint32) {
+		first := int(a) % 1001
+		second := int(b) % (1001 - first)
+		shares := []int{first, second, 1000 - first - second}
+		c := serving.Client{IP: ip, Cookie: cookie, Random: random}
+		for _, by := range []sunya.ShardBy{"", sunya.ShardByIP, sunya.ShardByCookie, sunya.ShardByRandom} {
+			r := route(by, shares...)
+			rev, bucket := serving.Pick(r, c)
+			if rev == nil || shares[rev.ID[0]-'0'] == 0 || bucket < 0 || bucket > 999 {
+				t.Fatalf("%q of %v: revision %s, bucket %d", by, shares, id(rev), bucket)
+			}
+			if again, _ := serving.Pick(r, c); again != rev {
+				t.Errorf("%q of %v: %s, then %s", by, shares, id(rev), id(again))
+			}
+			c := c
+			c.Cookie = fmt.Sprint(bucket)
+			if kept, _ := serving.Pick(r, c); by == sunya.ShardByCookie && kept != rev {
+				t.Errorf("the cookie leads from %s to %s", id(rev), id(kept))
+			}
+		}
+	})
+}
