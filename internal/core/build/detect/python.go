@@ -82,6 +82,9 @@ func (p *PythonPlan) manifests(fsys fs.FS) (map[string]bool, error) {
 		return nil, err
 	}
 	p.Packaged = project.BuildSystem != nil
+	if p.Manager == PyProject && !p.Packaged && project.poetryOnly() {
+		return nil, badSource("pyproject.toml names its packages in [tool.poetry.dependencies], which only poetry reads, and there is no poetry.lock: run poetry lock, or name them in [project] dependencies")
+	}
 	switch p.Manager {
 	case NoManager:
 		return names, nil
@@ -195,6 +198,16 @@ func (p *project) requires() (Range, error) {
 		return r, badSource("pyproject.toml: requires-python: %v", err)
 	}
 	return r, nil
+}
+
+// poetryOnly says whether packages are named where nothing but poetry finds
+// them.
+func (p *project) poetryOnly() bool {
+	named := p.Tool.Poetry.Dependencies
+	if _, ok := named["python"]; ok {
+		return len(named) > 1 && len(p.Project.Dependencies) == 0
+	}
+	return len(named) > 0 && len(p.Project.Dependencies) == 0
 }
 
 func (p *project) names() map[string]bool {

@@ -101,6 +101,7 @@ func TestBadSource(t *testing.T) {
 		{"missing include", files("main.py", "", "requirements.txt", "flask\n-r more.txt\n"), "requirements.txt line 2 names more.txt, which is not in the source"},
 		{"include outside", files("main.py", "", "requirements.txt", "-r ../more.txt\n"), "outside of the source"},
 		{"bad TOML", files("main.py", "", "pyproject.toml", "[project\n"), "pyproject.toml is not valid"},
+		{"packages that only poetry finds", files("main.py", "", "pyproject.toml", "[tool.poetry.dependencies]\npython='^3.11'\nflask='*'"), "run poetry lock"},
 		{"bad requires-python", files("main.py", "", "pyproject.toml", "[project]\nrequires-python='three'"), "requires-python"},
 		{"bad Pipfile", files("main.py", "", "Pipfile", "[[[[\n"), "Pipfile is not valid TOML"},
 		{"odd Pipfile version", files("main.py", "", "Pipfile", "[requires]\npython_version='3.1.2.3.4'\n"), "python_version"},
