@@ -186,6 +186,9 @@ func TestDeployInterrupted(t *testing.T) {
 			t.Errorf("stderr does not mention %q:\n%s", want, r.stderr)
 		}
 	}
+	if strings.Contains(r.stderr.String(), "failed") {
+		t.Errorf("Ctrl-C is reported as a failure:\n%s", r.stderr)
+	}
 }
 
 func TestDeployBadInput(t *testing.T) {

@@ -50,7 +50,7 @@ func (d *deployment) run(ctx context.Context) (*appenginepb.Version, error) {
 		return nil, d.explain(ctx, stageUploading, err)
 	}
 	if err := d.create(ctx); err != nil {
-		stage := d.progress.settle("failed")
+		stage := d.progress.settle(stateAfter(err))
 		if d.operation == "" && ctx.Err() == nil {
 			return nil, refused([]string{d.target.yaml}, err) // the server did not even begin
 		}

@@ -139,9 +139,20 @@ func (o *logOptions) stored(ctx context.Context, env *Env, reader *logReader, pr
 		reader.floor = entries[0].GetTimestamp().AsTime()
 	}
 	if len(entries) == 0 && !o.follow {
-		env.infof("no log entries match")
+		fmt.Fprintln(env.Stderr, o.nothing())
 	}
 	return reader.fresh(entries, printer.print)
+}
+
+// nothing says that there is nothing to show, and what was asked for.
+func (o *logOptions) nothing() string {
+	switch {
+	case o.build:
+		return "No build log matches."
+	case o.service != "":
+		return fmt.Sprintf("No log lines of a service %q match. The services: sunya app services list", o.service)
+	}
+	return "No log lines match."
 }
 
 // query is the filter that the flags mean, without what needs the server.

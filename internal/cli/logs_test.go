@@ -82,6 +82,13 @@ func TestLogsNoBuild(t *testing.T) {
 	}
 }
 
+func TestLogsOfAServiceThatIsNotThereAreNotSilent(t *testing.T) {
+	r := execute(t, newFake(t), "logs", "nosuch").expect(t, exitOK)
+	if !strings.Contains(r.stderr.String(), `No log lines of a service "nosuch"`) || r.stdout.String() != "" {
+		t.Errorf("stdout %q, stderr %q", r.stdout, r.stderr)
+	}
+}
+
 // TestFollow sees what is stored and what arrives, across a lost connection,
 // each line once and in order.
 func TestFollow(t *testing.T) {

@@ -1,10 +1,13 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/sunya-cloud/sunya"
 )
 
 // The stages of a deploy that the client itself goes through. The server names
@@ -72,11 +75,21 @@ func (p *progress) during(stage string, do func() error) error {
 	p.start(stage)
 	err := do()
 	if err != nil {
-		p.end(stage, "failed", 0)
+		p.end(stage, stateAfter(err), 0)
 		return err
 	}
 	p.end(stage, "done", 0)
 	return nil
+}
+
+// stateAfter is how a stage ended with err. Ctrl-C fails nothing: it ends the
+// watching.
+func stateAfter(err error) string {
+	var sig Signal
+	if errors.As(err, &sig) || codeOf(err) == sunya.Canceled {
+		return "interrupted"
+	}
+	return "failed"
 }
 
 // start begins a stage; one that is still open is taken as done.
