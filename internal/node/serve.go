@@ -39,7 +39,7 @@ func newServe(cfg Config, m *machine, st *storage, log *slog.Logger) *serve {
 		CheckImage: m.checkImage,
 		Now:        time.Now,
 		Log:        log,
-	}, instance.Options{})
+	})
 	s.activator = activator.New(s.instances, activator.Options{Idle: cfg.IdleTimeout}, time.Now, log)
 	s.catalog.Watch(s.reached)
 	s.gateway = gateway.New(gateway.Parts{

@@ -22,7 +22,6 @@ type Options struct {
 	MaxInstances int           // for revisions that do not say; 20
 	MaxQueue     int           // requests of one revision that wait for a slot; 1000
 	QueueTimeout time.Duration // longest wait while all instances are busy; 1 min
-	Linger       time.Duration // how long an instance of an unrouted revision stays for requests that were routed just before; 1 s
 }
 
 func (o Options) withDefaults() Options {
@@ -33,7 +32,6 @@ func (o Options) withDefaults() Options {
 	}
 	set(&o.Idle, 15*time.Minute)
 	set(&o.QueueTimeout, time.Minute)
-	set(&o.Linger, time.Second)
 	if o.MaxInstances <= 0 {
 		o.MaxInstances = 20
 	}

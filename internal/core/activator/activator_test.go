@@ -32,7 +32,7 @@ func newWorld(t *testing.T, engine *instancetest.Engine, o activator.Options, re
 	catalog := serving.NewCatalog(&instancetest.Store{})
 	m := instance.New(instance.Parts{
 		Engine: engine, Directory: catalog, Now: time.Now, Log: instancetest.Quiet(),
-	}, instance.Options{})
+	})
 	w := &world{engine: engine, catalog: catalog, Activator: activator.New(m, o, time.Now, instancetest.Quiet())}
 	for _, rev := range revs {
 		if err := instancetest.Deploy(t.Context(), catalog, rev); err != nil {

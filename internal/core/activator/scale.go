@@ -141,12 +141,16 @@ func (p *pool) tidy(now time.Time) (again time.Time) {
 	return again
 }
 
+// linger is how long an instance of an unrouted revision stays for requests
+// that were routed just before.
+const linger = time.Second
+
 // retireIdle stops the instances that are idle for long enough and not wanted.
 // mu is held.
 func (p *pool) retireIdle(now time.Time) (again time.Time) {
 	idle, policy := p.policy.Idle, p.policy
 	if p.draining {
-		idle = min(p.a.opts.Linger, idle)
+		idle = min(linger, idle)
 		policy.Idle = idle
 	}
 	spare := len(p.members) - autoscale.Desired(policy, p.sample(), now)

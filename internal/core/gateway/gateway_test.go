@@ -63,7 +63,7 @@ func newWorldOn(t testing.TB, engine *instancetest.Engine, change ...func(*sunya
 	t.Helper()
 	w := &world{t: t, engine: engine, sink: &instancetest.Sink{}}
 	w.catalog = serving.NewCatalog(&instancetest.Store{})
-	m := instance.New(instance.Parts{Engine: engine, Directory: w.catalog, Now: time.Now, Log: instancetest.Quiet()}, instance.Options{})
+	m := instance.New(instance.Parts{Engine: engine, Directory: w.catalog, Now: time.Now, Log: instancetest.Quiet()})
 	w.slots = activator.New(m, activator.Options{}, time.Now, instancetest.Quiet())
 	w.catalog.Watch(func(rev *sunya.Revision, reach serving.Reach) {
 		switch reach {
@@ -90,7 +90,7 @@ func newWorldOn(t testing.TB, engine *instancetest.Engine, change ...func(*sunya
 		LogName:    instancetest.LogName,
 		Now:        time.Now,
 		Log:        instancetest.Quiet(),
-	}, gateway.Options{Domains: []string{"localhost"}})
+	}, gateway.Options{Domains: []string{"localhost"}, ClientStall: time.Second})
 	w.serve(g)
 	ctx, cancel := context.WithCancel(context.Background())
 	var runs sync.WaitGroup
@@ -280,6 +280,28 @@ func TestProgramThatHangsIsReplaced(t *testing.T) {
 	}
 	if n := len(w.engine.Boxes()); n != 2 {
 		t.Errorf("%d instances were started, want 2", n)
+	}
+}
+
+// TestClientThatDoesNotReadLosesItsSlot (F16): it is cut off long before the
+// request's timeout.
+func TestClientThatDoesNotReadLosesItsSlot(t *testing.T) {
+	w := newWorld(t, func(w http.ResponseWriter, _ *http.Request) {
+		for block := make([]byte, 1<<20); ; {
+			if _, err := w.Write(block); err != nil {
+				return
+			}
+		}
+	})
+	c, err := net.Dial("tcp", w.server.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	fmt.Fprint(c, "GET / HTTP/1.1\r\nHost: demo.localhost\r\n\r\n")
+	e := w.entries(1)[0] // the request has ended
+	if !strings.Contains(e.Text, "too slowly") {
+		t.Errorf("the log says %q", e.Text)
 	}
 }
 

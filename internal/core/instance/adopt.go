@@ -58,9 +58,9 @@ func (i *Instance) resume(ctx context.Context) error {
 func (m *Manager) stopOrphan(ctx context.Context, box sandbox.Sandbox) {
 	spec := box.Spec()
 	m.log.Info("stop what no one owns", "sandbox", spec.ID, "kind", spec.Kind, "revision", spec.Labels[labelRevision])
-	ctx, cancel := context.WithTimeout(ctx, m.opts.Grace+stopSlack)
+	ctx, cancel := context.WithTimeout(ctx, grace+stopSlack)
 	defer cancel()
-	if err := box.Stop(ctx, m.opts.Grace); err != nil {
+	if err := box.Stop(ctx, grace); err != nil {
 		m.log.Error("stop sandbox", "sandbox", spec.ID, "err", err)
 	}
 }

@@ -46,7 +46,7 @@ func (i *Instance) Leave() {
 	defer i.mu.Unlock()
 	i.inFlight--
 	if i.inFlight == 0 {
-		i.freezeAt = i.m.now().Add(i.m.opts.FreezeAfter)
+		i.freezeAt = i.m.now().Add(freezeAfter)
 	}
 }
 
@@ -71,7 +71,7 @@ func (i *Instance) tend(ctx context.Context, now time.Time) (again time.Time) {
 	case i.rev.Scaling.NoFreeze:
 		return time.Time{}
 	case i.state == sunya.InstanceReady && i.inFlight > 0:
-		return now.Add(i.m.opts.FreezeAfter)
+		return now.Add(freezeAfter)
 	case i.state == sunya.InstanceReady && now.Before(i.freezeAt):
 		return i.freezeAt
 	case i.state == sunya.InstanceReady:
@@ -88,16 +88,15 @@ func (i *Instance) tend(ctx context.Context, now time.Time) (again time.Time) {
 // comes at a random moment of the last quarter of the interval, so that
 // instances that froze together are not thawed together.
 func (i *Instance) freeze(ctx context.Context, now time.Time) (again time.Time) {
-	every := i.m.opts.Heartbeat
 	ctx, cancel := context.WithTimeout(ctx, freezerTimeout)
 	defer cancel()
 	if err := i.box.Freeze(ctx); err != nil {
 		i.m.log.Warn("freeze", "instance", i.ID(), "err", err)
-		i.freezeAt = now.Add(every)
+		i.freezeAt = now.Add(heartbeat)
 		return i.freezeAt
 	}
 	i.state = sunya.InstanceFrozen
-	i.beatAt = now.Add(every - rand.N(every/4+1))
+	i.beatAt = now.Add(heartbeat - rand.N(heartbeat/4+1))
 	return i.beatAt
 }
 
@@ -105,11 +104,11 @@ func (i *Instance) freeze(ctx context.Context, now time.Time) (again time.Time) 
 func (i *Instance) beat(ctx context.Context, now time.Time) (again time.Time) {
 	if err := i.thaw(ctx); err != nil {
 		i.m.log.Warn("heartbeat", "instance", i.ID(), "err", err)
-		i.beatAt = now.Add(i.m.opts.Heartbeat)
+		i.beatAt = now.Add(heartbeat)
 		return i.beatAt
 	}
 	go i.knock(context.WithoutCancel(ctx))
-	i.freezeAt = now.Add(i.m.opts.HeartbeatFor)
+	i.freezeAt = now.Add(heartbeatFor)
 	return i.freezeAt
 }
 

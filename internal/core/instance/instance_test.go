@@ -48,7 +48,7 @@ func newWorld(t *testing.T, rev sunya.Revision, engine *instancetest.Engine) *wo
 		LogName:   instancetest.LogName,
 		Now:       time.Now,
 		Log:       instancetest.Quiet(),
-	}, instance.Options{})
+	})
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
 	go func() {

@@ -44,33 +44,18 @@ type Parts struct {
 	Log        *slog.Logger
 }
 
-// Options are the times of an instance's life. Zero values are the defaults.
-type Options struct {
-	FreezeAfter  time.Duration // without a request in flight; 1 s
-	Heartbeat    time.Duration // longest time until a frozen one is let go; 14 s
-	HeartbeatFor time.Duration // and for how long; 20 ms
-	Grace        time.Duration // from SIGTERM to SIGKILL; 10 s
-	StartTimeout time.Duration // for revisions that do not say; 1 min
-}
-
-func (o Options) withDefaults() Options {
-	set := func(d *time.Duration, v time.Duration) {
-		if *d <= 0 {
-			*d = v
-		}
-	}
-	set(&o.FreezeAfter, time.Second)
-	set(&o.Heartbeat, 14*time.Second)
-	set(&o.HeartbeatFor, 20*time.Millisecond)
-	set(&o.Grace, 10*time.Second)
-	set(&o.StartTimeout, time.Minute)
-	return o
-}
+// The times of an instance's life.
+const (
+	freezeAfter  = time.Second           // without a request in flight
+	heartbeat    = 14 * time.Second      // longest time until a frozen one is let go
+	heartbeatFor = 20 * time.Millisecond // and for how long
+	grace        = 10 * time.Second      // from SIGTERM to SIGKILL
+	startTimeout = time.Minute           // for revisions that do not say
+)
 
 // Manager starts instances and looks after those that run.
 type Manager struct {
 	Parts
-	opts Options
 	log  *slog.Logger
 	wake chan struct{} // never closed
 
@@ -79,10 +64,9 @@ type Manager struct {
 }
 
 // New returns a Manager; call Run to make it freeze and thaw.
-func New(p Parts, o Options) *Manager {
+func New(p Parts) *Manager {
 	return &Manager{
 		Parts: p,
-		opts:  o.withDefaults(),
 		log:   p.Log.With("component", "instance"),
 		wake:  make(chan struct{}, 1),
 		live:  map[*Instance]struct{}{},

@@ -77,14 +77,14 @@ func (i *Instance) startTimeout() time.Duration {
 	if i.rev.StartTimeout > 0 {
 		return i.rev.StartTimeout
 	}
-	return i.m.opts.StartTimeout
+	return startTimeout
 }
 
 // begin makes a started instance ready for requests.
 func (i *Instance) begin() {
 	i.mu.Lock()
 	i.state = sunya.InstanceReady
-	i.freezeAt = i.m.now().Add(i.m.opts.FreezeAfter)
+	i.freezeAt = i.m.now().Add(freezeAfter)
 	i.mu.Unlock()
 	i.m.nudge()
 	go i.supervise()
@@ -99,7 +99,7 @@ func (i *Instance) discard(ctx context.Context) {
 	i.setState(sunya.InstanceDraining)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), i.stopTimeout())
 	defer cancel()
-	if err := i.box.Stop(ctx, i.m.opts.Grace); err != nil {
+	if err := i.box.Stop(ctx, grace); err != nil {
 		i.m.log.Error("stop instance", "instance", i.ID(), "err", err)
 	}
 	i.out.wait(outputWait)

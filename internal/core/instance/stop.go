@@ -11,7 +11,7 @@ import (
 // stopSlack is what a stop may take beyond the grace period.
 const stopSlack = 10 * time.Second
 
-func (i *Instance) stopTimeout() time.Duration { return i.m.opts.Grace + stopSlack }
+func (i *Instance) stopTimeout() time.Duration { return grace + stopSlack }
 
 // Stop ends the instance: SIGTERM, the grace period, SIGKILL. It returns when
 // nothing is left of it. The caller has made sure that no request is in it,
@@ -26,7 +26,7 @@ func (i *Instance) Stop(ctx context.Context, why string) error {
 	if first {
 		i.m.logStop(i, why)
 	}
-	if err := i.box.Stop(ctx, i.m.opts.Grace); err != nil {
+	if err := i.box.Stop(ctx, grace); err != nil {
 		return fmt.Errorf("stop %s: %w", i.ID(), err)
 	}
 	select {
