@@ -121,7 +121,7 @@ func notUp(err error) error {
 	case errors.Is(err, fs.ErrNotExist):
 		return &failure{err: err, code: exitUsage, try: "sunya up --help"}
 	case sunya.CodeOf(err) == sunya.FailedPrecondition:
-		return &failure{err: err, code: exitConflict, try: "sunya status"}
+		return &failure{err: err, code: exitConflict, try: "sunya up --data DIR   (another directory)"}
 	}
 	return err
 }

@@ -93,7 +93,7 @@ func TestWhatKeepsAServerFromStartingEndsInTheCommandThatHelps(t *testing.T) {
 		{"port below 1024", fmt.Errorf("listen on :80: %w", syscall.EACCES), exitDenied, "sudo sunya up"},
 		{"somebody else's directory", fmt.Errorf("data directory: chmod /d: %w", syscall.EPERM), exitDenied, "--data DIR"},
 		{"no certificate", fmt.Errorf("load certificate c.pem: %w", syscall.ENOENT), exitUsage, "sunya up --help"},
-		{"second server", sunya.Errorf(sunya.FailedPrecondition, "/d", "in use"), exitConflict, "sunya status"},
+		{"second server", sunya.Errorf(sunya.FailedPrecondition, "/d", "in use"), exitConflict, "--data DIR"},
 		{"anything else", errors.New("odd"), exitFailed, "sunya doctor"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

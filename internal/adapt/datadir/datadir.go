@@ -72,7 +72,34 @@ func (d *Dir) create(owner Owner) error {
 	if err := os.MkdirAll(filepath.Dir(abs), 0o755); err != nil {
 		return fmt.Errorf("make data directory: %w", err)
 	}
+	if err := foreign(abs); err != nil {
+		return err
+	}
 	return ownDir(abs, 0o711, owner)
+}
+
+// foreign is the error for a directory with somebody else's files in it: as
+// root it would be given away, with a mode that suits none of them.
+func foreign(path string) error {
+	entries, err := os.ReadDir(path)
+	if err != nil {
+		return nil // there is none, or ownDir says what is wrong
+	}
+	other := ""
+	for _, e := range entries {
+		switch e.Name() {
+		case "lock", "state.db":
+			return nil
+		case "lost+found": // of a file system of its own
+		default:
+			other = e.Name()
+		}
+	}
+	if other == "" {
+		return nil
+	}
+	return sunya.Errorf(sunya.FailedPrecondition, path,
+		"this is not a data directory: it holds other files, such as %s; name an empty directory, or one that is yet to be made", other)
 }
 
 // ownDir makes one directory with this mode and owner, or corrects it.

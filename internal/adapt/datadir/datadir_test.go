@@ -36,6 +36,35 @@ func TestSecondServerIsRefusedAndToldWho(t *testing.T) {
 	again.Close()
 }
 
+func TestADirectoryOfOtherFilesIsLeftAsItWas(t *testing.T) {
+	path := t.TempDir()
+	if err := os.Chmod(path, 0o750); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(filepath.Join(path, "lost+found"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	letter := filepath.Join(path, "letter.txt")
+	if err := os.WriteFile(letter, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err := Open(path, me())
+	if sunya.CodeOf(err) != sunya.FailedPrecondition || !strings.Contains(err.Error(), "letter.txt") {
+		t.Fatalf("Open: %v, want FailedPrecondition that names the file", err)
+	}
+	if fi, err := os.Stat(path); err != nil || fi.Mode().Perm() != 0o750 {
+		t.Errorf("the directory was changed: %v %v", fi, err)
+	}
+	if err := os.Remove(letter); err != nil {
+		t.Fatal(err)
+	}
+	d, err := Open(path, me())
+	if err != nil {
+		t.Fatalf("a file system of its own: %v", err)
+	}
+	d.Close()
+}
+
 func TestEphemeralLeavesNothing(t *testing.T) {
 	d, err := Open("", me())
 	if err != nil {
