@@ -42,6 +42,7 @@ func (e *badGateway) Unwrap() error { return e.err }
 type clientGone struct{ err error }
 
 func (e *clientGone) Error() string { return "the client went away: " + e.err.Error() }
+func (e *clientGone) Unwrap() error { return e.err }
 
 func isClientGone(err error) bool {
 	var gone *clientGone

@@ -69,6 +69,7 @@ type Options struct {
 	// TrustedProxies are the peers whose X-Forwarded headers are believed.
 	TrustedProxies []netip.Prefix
 	RequestTimeout time.Duration // for revisions that do not say; 10 min
+	ClientStall    time.Duration // in which a client takes the next 32 KiB at least; 30 s
 }
 
 // Gateway serves the hosts of user code.
@@ -86,6 +87,9 @@ const copyBuffer = 32 << 10
 func New(p Parts, o Options) *Gateway {
 	if o.RequestTimeout <= 0 {
 		o.RequestTimeout = 10 * time.Minute
+	}
+	if o.ClientStall <= 0 {
+		o.ClientStall = 30 * time.Second
 	}
 	return &Gateway{
 		Parts: p,

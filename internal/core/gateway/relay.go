@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"os"
 	"strconv"
 	"time"
 
@@ -29,7 +30,7 @@ func (x *exchange) relay(ctx context.Context, resp *http.Response) error {
 	})
 	defer func() { x.cut = !release() || x.cut }()
 	x.w.WriteHeader(resp.StatusCode)
-	if err := x.copyBody(resp); err != nil {
+	if err := x.copyBody(ctx, resp); err != nil {
 		x.cutShort(ctx, err)
 		return nil
 	}
@@ -39,7 +40,7 @@ func (x *exchange) relay(ctx context.Context, resp *http.Response) error {
 
 // copyBody copies the body. What has come is not held back for what follows:
 // it is flushed unless it is the end.
-func (x *exchange) copyBody(resp *http.Response) error {
+func (x *exchange) copyBody(ctx context.Context, resp *http.Response) error {
 	if resp.Body == http.NoBody {
 		return nil
 	}
@@ -47,14 +48,14 @@ func (x *exchange) copyBody(resp *http.Response) error {
 	if resp.ContentLength < 0 {
 		flusher.Flush() // its error shows at the next write
 	}
+	paced := resp.ContentLength < 0 || resp.ContentLength > smallBody // a small one fits into the socket
 	buf := x.g.bufs.Get().(*[]byte)
 	defer x.g.bufs.Put(buf)
 	for {
 		n, rerr := resp.Body.Read(*buf)
 		if n > 0 {
-			m, err := x.w.Write((*buf)[:n])
-			x.sent += int64(m)
-			if err != nil {
+			last := rerr != nil || x.sent+int64(n) == resp.ContentLength
+			if err := x.write(ctx, flusher, (*buf)[:n], last, paced); err != nil {
 				return &clientGone{err: err}
 			}
 		}
@@ -63,10 +64,31 @@ func (x *exchange) copyBody(resp *http.Response) error {
 			return nil
 		case rerr != nil:
 			return rerr
-		case n > 0 && x.sent != resp.ContentLength:
-			flusher.Flush()
 		}
 	}
+}
+
+// write gives the client a part of the body. One that is paced may not take
+// longer than ClientStall: whoever reads a byte now and then would hold a slot.
+func (x *exchange) write(ctx context.Context, rc *http.ResponseController, p []byte, last, paced bool) error {
+	if paced {
+		_ = rc.SetWriteDeadline(x.g.Now().Add(x.g.opts.ClientStall)) // what has no deadlines is no network
+		if ctx.Err() != nil {
+			return context.Cause(ctx) // it may have undone the deadline that ends the request
+		}
+	}
+	m, err := x.w.Write(p)
+	x.sent += int64(m)
+	if err != nil {
+		return err
+	}
+	if !last {
+		_ = rc.Flush() // its error shows at the next write
+	}
+	if paced {
+		_ = rc.SetWriteDeadline(time.Time{})
+	}
+	return context.Cause(ctx)
 }
 
 // copyTrailer passes trailers on, also those that were not announced.
@@ -86,6 +108,8 @@ func (x *exchange) cutShort(ctx context.Context, err error) {
 	switch {
 	case errors.Is(context.Cause(ctx), errTimeout):
 		x.problem = "cut off: " + errTimeout.Error()
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		x.problem = "the client took the response too slowly"
 	case isClientGone(err) || ctx.Err() != nil:
 		x.problem = "the client went away"
 	default:
