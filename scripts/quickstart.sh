@@ -40,4 +40,5 @@ if [ "${ONCE:-}" = 1 ]; then
 fi
 printf '\nYour app is at %s  (Ctrl-C stops everything)\n' "$app"
 printf 'Try:  SUNYA_SERVER=%s bin/sunya logs -f\n' "$url"
+trap 'exit 0' INT TERM # from here on that is how it ends
 wait "$server"
