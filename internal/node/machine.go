@@ -17,6 +17,7 @@ import (
 	"github.com/sunya-cloud/sunya/internal/adapt/usernet"
 	"github.com/sunya-cloud/sunya/internal/core/front"
 	"github.com/sunya-cloud/sunya/internal/core/gateway"
+	"github.com/sunya-cloud/sunya/internal/core/sandbox"
 )
 
 // machine is what needs the rights that the process was started with: the data
@@ -59,21 +60,31 @@ func openMachine(ctx context.Context, cfg Config, log *slog.Logger) (m *machine,
 
 // openEngine starts or finds the launcher.
 func (m *machine) openEngine(ctx context.Context, cfg Config, acct account.Account, log *slog.Logger) (*linuxns.Engine, error) {
-	policy := usernet.Policy{Allow: m.allowed()}
+	allowed := m.allowed()
 	return linuxns.Open(ctx, linuxns.Config{
 		DataDir:   m.dir.Path(),
 		ServerUID: acct.UID,
 		ServerGID: acct.GID,
 		Level:     cfg.Isolation,
 		HostPaths: m.host.Prefixes(),
-		Network: func(id string, link *os.File) (io.Closer, error) {
-			return usernet.Attach(link, policy, log.With("sandbox", id))
+		Network: func(spec sandbox.Spec, link *os.File) (io.Closer, error) {
+			return usernet.Attach(link, policy(spec, allowed), log.With("sandbox", spec.ID))
 		},
 		Log: log,
 	})
 }
 
-// allowed are the addresses on this machine's loopback that sandboxes may reach
+// policy is where a sandbox may connect: only builds install anything, so only
+// they reach what installers need on this machine. A proxy there would take an
+// app to wherever the owner gets.
+func policy(spec sandbox.Spec, allowed []netip.AddrPort) usernet.Policy {
+	if spec.Profile != sandbox.Build {
+		return usernet.Policy{}
+	}
+	return usernet.Policy{Allow: allowed}
+}
+
+// allowed are the addresses on this machine's loopback that builds may reach
 // because an installer's settings name them. The server's own listeners are
 // never among them: it would take the sandbox for its owner.
 func (m *machine) allowed() []netip.AddrPort {

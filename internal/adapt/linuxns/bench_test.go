@@ -50,7 +50,7 @@ func BenchmarkStart(b *testing.B) {
 	for _, network := range []bool{false, true} {
 		b.Run(fmt.Sprintf("network=%v", network), func(b *testing.B) {
 			cfg := config(dataDir(b))
-			cfg.Network = func(_ string, packet *os.File) (io.Closer, error) { return packet, nil }
+			cfg.Network = func(_ sandbox.Spec, packet *os.File) (io.Closer, error) { return packet, nil }
 			e := open(b, cfg)
 			defer shutdown(b, e)
 			mount := probeMount(b, cfg.DataDir)

@@ -72,7 +72,7 @@ func (b *box) connect(packet *os.File) error {
 	if b.engine.cfg.Network == nil {
 		return packet.Close()
 	}
-	link, err := b.engine.cfg.Network(b.spec.ID, packet)
+	link, err := b.engine.cfg.Network(b.spec, packet)
 	if err != nil {
 		return fmt.Errorf("connect network: %w", err)
 	}

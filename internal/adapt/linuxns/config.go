@@ -36,7 +36,7 @@ type Config struct {
 	// link (core/sandbox's constants). It takes ownership of the packet socket
 	// and is closed when the sandbox has ended. Nil: no sandbox can have a
 	// network.
-	Network func(sandboxID string, packetSocket *os.File) (io.Closer, error)
+	Network func(spec sandbox.Spec, packetSocket *os.File) (io.Closer, error)
 	// Launcher is the launcher's program; empty takes the embedded one.
 	Launcher []byte
 	// Linger overrides the time of the same name.

@@ -22,7 +22,7 @@ type wires struct {
 	closed  sync.WaitGroup
 }
 
-func (w *wires) network(_ string, packet *os.File) (io.Closer, error) {
+func (w *wires) network(_ sandbox.Spec, packet *os.File) (io.Closer, error) {
 	w.closed.Add(1)
 	w.sockets <- packet
 	return closerFunc(func() error {
@@ -123,7 +123,7 @@ func answerTo(f []byte) []byte {
 
 func TestNetworkFails(t *testing.T) {
 	cfg := config(dataDir(t))
-	cfg.Network = func(_ string, packet *os.File) (io.Closer, error) {
+	cfg.Network = func(_ sandbox.Spec, packet *os.File) (io.Closer, error) {
 		return nil, errors.Join(errors.New("no network today"), packet.Close())
 	}
 	e := open(t, cfg)

@@ -86,7 +86,7 @@ func openEngine(t *testing.T, data string, host *hoststack.Host) *linuxns.Engine
 	log := slog.New(slog.DiscardHandler)
 	e, err := linuxns.Open(t.Context(), linuxns.Config{
 		DataDir: data, HostPaths: host.Prefixes(), ServerUID: os.Getuid(), ServerGID: os.Getgid(), Launcher: program, Log: log,
-		Network: func(_ string, link *os.File) (io.Closer, error) { return usernet.Attach(link, policy, log) },
+		Network: func(_ sandbox.Spec, link *os.File) (io.Closer, error) { return usernet.Attach(link, policy, log) },
 	})
 	if err != nil {
 		t.Skipf("SKIP: no sandboxes here: %v", err)
