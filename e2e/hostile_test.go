@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/sunya-cloud/sunya/e2e/platform"
+	"github.com/sunya-cloud/sunya/internal/core/tree"
 )
 
 // probes are what has to be tried inside of a sandbox; S4 is package source's
@@ -150,6 +151,12 @@ func hostilePackage(t *testing.T, vars, code string) string {
 // build, and leaves what nobody likes to find.
 func TestHostileBuild(t *testing.T) {
 	s, vars := hostileServer(t)
+	t.Cleanup(func() { // a project's cache is its builds' own, shut folders and all
+		s.Stop()
+		if err := tree.Remove(s.Data); err != nil {
+			t.Error(err)
+		}
+	})
 	r := s.CLI("app", "deploy", hostilePackage(t, vars, `    import probe
     print("\n".join(probe.run()[0]), file=sys.stderr)
     print(dict(os.environ), file=sys.stderr)
