@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"testing"
 )
 
 // Launcher is the pid of the server's launcher, which outlives a killed server
@@ -77,4 +78,35 @@ func (s *Server) Leftovers() []string {
 		}
 	}
 	return found
+}
+
+// Memory is what the server has resident, in bytes.
+func (s *Server) Memory() int64 {
+	s.t.Helper()
+	return 1024 * field(s.t, s.PID(), "VmRSS:")
+}
+
+// Resources are the descriptors and threads of a process, and its resident
+// memory in bytes.
+func Resources(t testing.TB, pid int) (descriptors, threads int, memory int64) {
+	t.Helper()
+	fds, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(fds), int(field(t, pid, "Threads:")), 1024 * field(t, pid, "VmRSS:")
+}
+
+// field is a number of /proc/PID/status.
+func field(t testing.TB, pid int, name string) (n int64) {
+	t.Helper()
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, ok := strings.Cut(string(b), "\n"+name)
+	if _, err := fmt.Sscan(rest, &n); !ok || err != nil {
+		t.Fatalf("%s: %v", name, err)
+	}
+	return n
 }

@@ -147,6 +147,9 @@ func (s *Server) Kill() {
 	<-s.done
 }
 
+// Ended is closed when the server's process is gone.
+func (s *Server) Ended() <-chan struct{} { return s.done }
+
 // Stop is Ctrl-C.
 func (s *Server) Stop() {
 	select {
@@ -265,6 +268,7 @@ func (s *Server) Get(host, path string) string {
 // Instance is one row of status.
 type Instance struct {
 	ID, Revision, State string
+	InFlight            int
 }
 
 // Instances asks the server what runs.
