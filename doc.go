@@ -6,7 +6,8 @@
 // is an Image plus a configuration; its Instances come and go with demand. A
 // Host is a name under which the gateway finds a service. A Deployment is the
 // resumable work that turns source into a serving revision, and an Operation
-// is what a client waits for.
+// is what a client waits for. An Error that crosses an API has a Code, which
+// says what its caller can do.
 //
 // The layers, from the outside in:
 //

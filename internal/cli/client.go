@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"encoding/json"
@@ -91,7 +92,7 @@ func connect(ctx context.Context, env *Env) (*client, error) {
 		c.close()
 		return nil, err
 	}
-	c.project = firstOf(env.flags.Project, c.status.Project, defaultProject)
+	c.project = cmp.Or(env.flags.Project, c.status.Project, defaultProject)
 	env.flags.Project = c.project
 	return c, nil
 }
@@ -135,7 +136,7 @@ func (c *client) decode(path string, resp *http.Response, body []byte, into any)
 		// Whatever is not such an envelope leaves the message empty.
 		_ = json.Unmarshal(body, &envelope)
 		return sunya.Errorf(sunya.CodeOfHTTP(resp.StatusCode), "", "%s%s answers %s: %s", c.base, path, resp.Status,
-			firstOf(envelope.Error.Message, "no reason given"))
+			cmp.Or(envelope.Error.Message, "no reason given"))
 	}
 	if err := json.Unmarshal(body, into); err != nil {
 		return &unreachable{c.base.String(), fmt.Errorf("something else does: %w", err)}
@@ -191,7 +192,7 @@ func dial(base *url.URL, token string) (*grpc.ClientConn, error) {
 	if base.Scheme == "https" {
 		creds, port = credentials.NewTLS(&tls.Config{MinVersion: tls.VersionTLS12}), "443"
 	}
-	target := "dns:///" + net.JoinHostPort(base.Hostname(), firstOf(base.Port(), port))
+	target := "dns:///" + net.JoinHostPort(base.Hostname(), cmp.Or(base.Port(), port))
 	return grpc.NewClient(target,
 		grpc.WithTransportCredentials(creds),
 		grpc.WithChainUnaryInterceptor(unaryToken(token)),

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -110,7 +111,7 @@ func (d *deployment) create(ctx context.Context) error {
 
 // explain turns an error into one that says what to do.
 func (d *deployment) explain(ctx context.Context, stage string, err error) error {
-	f := &failure{stage: firstOf(d.failed, stage), err: err, anchor: anchorOf(stage)}
+	f := &failure{stage: cmp.Or(d.failed, stage), err: err, anchor: anchorOf(stage)}
 	var ended *operationFailed
 	switch {
 	case ctx.Err() != nil:

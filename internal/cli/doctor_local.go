@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net"
@@ -17,7 +18,7 @@ import (
 // localChecks examines the machine that this command runs on. dataDir is that
 // of the server, or empty.
 func localChecks(ctx context.Context, env *Env, dataDir string) []health.Check {
-	dataDir = firstOf(dataDir, defaultDataDir(env))
+	dataDir = cmp.Or(dataDir, defaultDataDir(env))
 	return []health.Check{
 		checkKernel("/proc/sys/kernel/osrelease"),
 		checkUserNamespaces("/proc/sys/user/max_user_namespaces"),
@@ -53,7 +54,7 @@ func defaultDataDir(env *Env) string {
 	case os.Geteuid() == 0:
 		return "/var/lib/sunya"
 	}
-	return filepath.Join(firstOf(env.Getenv("XDG_DATA_HOME"), filepath.Join(env.Getenv("HOME"), ".local/share")), "sunya")
+	return filepath.Join(cmp.Or(env.Getenv("XDG_DATA_HOME"), filepath.Join(env.Getenv("HOME"), ".local/share")), "sunya")
 }
 
 // The oldest kernel with everything that the sandbox uses: clone into a cgroup
@@ -154,8 +155,8 @@ func checkResolution(ctx context.Context) health.Check {
 
 // checkProxy finds proxies that would catch requests to this machine.
 func checkProxy(env *Env) health.Check {
-	both := func(name string) string { return firstOf(env.Getenv(name), env.Getenv(strings.ToLower(name))) }
-	set := firstOf(both("HTTP_PROXY"), both("HTTPS_PROXY"), both("ALL_PROXY"))
+	both := func(name string) string { return cmp.Or(env.Getenv(name), env.Getenv(strings.ToLower(name))) }
+	set := cmp.Or(both("HTTP_PROXY"), both("HTTPS_PROXY"), both("ALL_PROXY"))
 	if set == "" {
 		return ok("proxy", "none set")
 	}

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -37,7 +38,7 @@ func clientVariables(env *Env) ([]variable, error) {
 	if err != nil {
 		return nil, err
 	}
-	project := firstOf(env.flags.Project, defaultProject)
+	project := cmp.Or(env.flags.Project, defaultProject)
 	root := base.String() + "/"
 	return []variable{
 		{"SUNYA_SERVER", base.String()},

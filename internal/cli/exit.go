@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -191,9 +192,9 @@ func remedyOf(env *Env, command string, code sunya.Code) string {
 	case sunya.Unauthenticated, sunya.PermissionDenied:
 		return "set SUNYA_TOKEN to a token of this server"
 	case sunya.NotFound:
-		return "sunya app services list --project " + firstOf(env.flags.Project, defaultProject)
+		return "sunya app services list --project " + cmp.Or(env.flags.Project, defaultProject)
 	case sunya.AlreadyExists, sunya.FailedPrecondition, sunya.Aborted:
-		return "sunya app versions list --project " + firstOf(env.flags.Project, defaultProject)
+		return "sunya app versions list --project " + cmp.Or(env.flags.Project, defaultProject)
 	case sunya.DeadlineExceeded, sunya.Unavailable:
 		return "sunya status"
 	case sunya.InvalidArgument, sunya.OutOfRange, sunya.Unimplemented:

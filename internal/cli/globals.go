@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"fmt"
 	"net/url"
 	"strings"
@@ -65,13 +66,13 @@ func twinOf(flag string) string {
 
 func (e *Env) settle() error {
 	g := &e.flags
-	g.Project = firstOf(g.Project, e.Getenv("CLOUDSDK_CORE_PROJECT"), e.Getenv("GOOGLE_CLOUD_PROJECT"))
+	g.Project = cmp.Or(g.Project, e.Getenv("CLOUDSDK_CORE_PROJECT"), e.Getenv("GOOGLE_CLOUD_PROJECT"))
 	if g.Project != "" {
 		if err := sunya.CheckProject(g.Project); err != nil {
 			return usageError{err.Error()}
 		}
 	}
-	g.Region = firstOf(g.Region, e.Getenv("CLOUDSDK_COMPUTE_REGION"), defaultRegion)
+	g.Region = cmp.Or(g.Region, e.Getenv("CLOUDSDK_COMPUTE_REGION"), defaultRegion)
 	if g.JSON && g.Format == "" {
 		g.Format = "json"
 	}
@@ -121,15 +122,6 @@ func (e *Env) infof(format string, args ...any) {
 	if e.flags.talk("info") {
 		fmt.Fprintf(e.Stderr, "%s\n", printable(fmt.Sprintf(format, args...)))
 	}
-}
-
-func firstOf(values ...string) string {
-	for _, v := range values {
-		if v != "" {
-			return v
-		}
-	}
-	return ""
 }
 
 // negation marks the --no- form of a flag.

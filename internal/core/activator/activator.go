@@ -7,6 +7,7 @@
 package activator
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"sync"
@@ -25,20 +26,12 @@ type Options struct {
 }
 
 func (o Options) withDefaults() Options {
-	set := func(d *time.Duration, v time.Duration) {
-		if *d <= 0 {
-			*d = v
-		}
+	return Options{
+		Idle:         cmp.Or(o.Idle, 15*time.Minute),
+		MaxInstances: cmp.Or(o.MaxInstances, 20),
+		MaxQueue:     cmp.Or(o.MaxQueue, 1000),
+		QueueTimeout: cmp.Or(o.QueueTimeout, time.Minute),
 	}
-	set(&o.Idle, 15*time.Minute)
-	set(&o.QueueTimeout, time.Minute)
-	if o.MaxInstances <= 0 {
-		o.MaxInstances = 20
-	}
-	if o.MaxQueue <= 0 {
-		o.MaxQueue = 1000
-	}
-	return o
 }
 
 // Activator keeps the pools. It is safe for concurrent use.

@@ -1,6 +1,7 @@
 package appengine
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
@@ -67,7 +68,7 @@ func (a *Admin) CreateApplication(ctx context.Context, project, location string,
 	if err := a.ensureBuckets(ctx, project); err != nil {
 		return nil, err
 	}
-	app := &Application{ID: project, Location: orDefault(location, a.Location), CreateTime: a.Now(), Document: document}
+	app := &Application{ID: project, Location: cmp.Or(location, a.Location), CreateTime: a.Now(), Document: document}
 	if err := a.Store.PutApplication(ctx, app); err != nil {
 		return nil, err
 	}

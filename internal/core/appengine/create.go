@@ -1,6 +1,7 @@
 package appengine
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -141,7 +142,7 @@ func (n *NewVersion) build() sunya.BuildSpec {
 		Runtime:    n.Runtime,
 		Entrypoint: n.Entrypoint,
 		Env:        env,
-		Timeout:    orDefault(n.BuildTimeout, DefaultBuildTimeout),
+		Timeout:    cmp.Or(n.BuildTimeout, DefaultBuildTimeout),
 	}
 }
 

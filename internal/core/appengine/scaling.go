@@ -1,6 +1,7 @@
 package appengine
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/sunya-cloud/sunya"
@@ -112,7 +113,7 @@ func (s *AutomaticScaling) plan() (plan, error) {
 	}
 	return plan{
 		scaling:     sunya.Scaling{Min: s.MinInstances, Max: s.MaxInstances, TargetUtil: util},
-		concurrency: orDefault(s.MaxConcurrentRequests, defaultConcurrency),
+		concurrency: cmp.Or(s.MaxConcurrentRequests, defaultConcurrency),
 		timeout:     requestTimeout,
 	}, nil
 }
@@ -121,7 +122,7 @@ func (s *BasicScaling) plan() (plan, error) {
 	if s.MaxInstances < 1 || s.MaxInstances > maxInstances {
 		return plan{}, sunya.Invalid("version.basicScaling", "maxInstances must be 1 to %d, not %d", maxInstances, s.MaxInstances)
 	}
-	idle := orDefault(s.IdleTimeout, defaultBasicIdle)
+	idle := cmp.Or(s.IdleTimeout, defaultBasicIdle)
 	if idle < time.Second || idle > maxBasicIdleTimeout {
 		return plan{}, sunya.Invalid("version.basicScaling", "idleTimeout must be 1s to %v, not %v", maxBasicIdleTimeout, idle)
 	}
@@ -148,15 +149,6 @@ func within(key string, n, low, high int) error {
 		return sunya.Invalid("version.automaticScaling", "%s must be %d to %d, not %d", key, low, high, n)
 	}
 	return nil
-}
-
-// orDefault returns v, or def when v is the zero value.
-func orDefault[T comparable](v, def T) T {
-	var zero T
-	if v == zero {
-		return def
-	}
-	return v
 }
 
 // firstError returns the first error that is not nil.

@@ -1,6 +1,7 @@
 package logs
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"slices"
@@ -22,21 +23,13 @@ type HubOptions struct {
 
 func (o HubOptions) withDefaults() HubOptions {
 	return HubOptions{
-		QueueEntries: orDefault(o.QueueEntries, 50_000),
-		QueueBytes:   orDefault(o.QueueBytes, 64<<20),
-		BatchEntries: orDefault(o.BatchEntries, 500),
-		Linger:       orDefault(o.Linger, 20*time.Millisecond),
-		Followers:    orDefault(o.Followers, 64),
-		Grace:        orDefault(o.Grace, 5*time.Second),
+		QueueEntries: cmp.Or(o.QueueEntries, 50_000),
+		QueueBytes:   cmp.Or(o.QueueBytes, 64<<20),
+		BatchEntries: cmp.Or(o.BatchEntries, 500),
+		Linger:       cmp.Or(o.Linger, 20*time.Millisecond),
+		Followers:    cmp.Or(o.Followers, 64),
+		Grace:        cmp.Or(o.Grace, 5*time.Second),
 	}
-}
-
-func orDefault[T comparable](v, def T) T {
-	var zero T
-	if v == zero {
-		return def
-	}
-	return v
 }
 
 // Hub is the way of every entry: it numbers them, commits them to the store in
