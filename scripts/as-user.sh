@@ -18,7 +18,8 @@ cleanup() {
 		kill -KILL "$pid" 2>/dev/null || true
 		failed=1
 	done
-	userdel --force --remove "$user" 2>/dev/null || rm -rf "$home"
+	rm -rf "$home"
+	userdel --force "$user" || failed=1
 	[ -z "$failed" ] || exit 1
 }
 trap cleanup EXIT
@@ -30,8 +31,8 @@ chown -R "$user": "$home/sunya"
 
 # Everything of the caller's that names a folder of root's stays behind.
 unset GOPATH GOCACHE GOMODCACHE XDG_CACHE_HOME XDG_CONFIG_HOME XDG_DATA_HOME XDG_RUNTIME_DIR TMPDIR
-export PATH="$(dirname "$(command -v go)"):/usr/local/bin:/usr/bin:/bin"
+path=$(dirname "$(command -v go)"):/usr/local/bin:/usr/bin:/bin
 for step in "make quickstart ONCE=1" "make ${*:-test-unit e2e}"; do
 	printf '\n== %s: %s\n' "$user" "$step"
-	su "$user" -s /bin/bash -c "cd ~/sunya && PATH='$PATH' $step"
+	su "$user" -s /bin/bash -c "export PATH='$path' && cd ~/sunya && $step"
 done
