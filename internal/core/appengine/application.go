@@ -4,9 +4,18 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/sunya-cloud/sunya"
 )
+
+// Application is what one project knows about its app.
+type Application struct {
+	ID         string // the project's id
+	Location   string // locationId: local
+	CreateTime time.Time
+	Document   []byte // the API's own JSON of what was sent, stored and returned
+}
 
 // CodeBucket is where clients upload the files of a deployment.
 func CodeBucket(project string) string { return "staging." + project + ".appspot.com" }

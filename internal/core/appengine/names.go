@@ -4,10 +4,10 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"regexp"
-	"slices"
 	"strings"
 
 	"github.com/sunya-cloud/sunya"
+	"github.com/sunya-cloud/sunya/internal/core/serving"
 )
 
 // DefaultService is the service that every application has first.
@@ -20,6 +20,13 @@ func AppName(project string) string { return "apps/" + project }
 // in the serving core.
 func ServiceName(project, service string) string {
 	return AppName(project) + "/services/" + service
+}
+
+// Key names a version.
+type Key struct {
+	Project string
+	Service string
+	ID      string
 }
 
 // Name returns the resource name of the version.
@@ -64,9 +71,6 @@ func CheckVersion(id string) error {
 	return nil
 }
 
-// reservedHosts are the host labels that are the platform's own.
-func reservedHosts() []string { return []string{"api", "console", "functions", "www", "run"} }
-
 // CheckApp reports whether a project can have an application: its id is a host
 // name, too.
 func CheckApp(project string) error {
@@ -76,7 +80,7 @@ func CheckApp(project string) error {
 	if separates(project) {
 		return sunya.Invalid("name", "project %q cannot have an application: -dot- and --- separate the parts of a host name", project)
 	}
-	if slices.Contains(reservedHosts(), project) {
+	if serving.Reserved(project) {
 		return sunya.Invalid("name", "project %q cannot have an application: the host name belongs to the platform", project)
 	}
 	return nil

@@ -1,23 +1,6 @@
 package appengine
 
-import (
-	"time"
-)
-
-// Application is what one project knows about its app.
-type Application struct {
-	ID         string // the project's id
-	Location   string // locationId: local
-	CreateTime time.Time
-	Document   []byte // the API's own JSON of what was sent, stored and returned
-}
-
-// Key names a version.
-type Key struct {
-	Project string
-	Service string
-	ID      string
-}
+import "time"
 
 // Version is one deployed version of a service: what the API keeps about it
 // and what it became in the serving core.

@@ -12,11 +12,11 @@ var labelRE = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
 
 var idRE = regexp.MustCompile(`^[a-z0-9][a-z0-9-]*$`)
 
-// reserved reports whether a label belongs to the platform itself: core/front
-// serves these hosts.
-func reserved(label string) bool {
+// Reserved reports whether a label belongs to the platform itself: core/front
+// serves these hosts, or will.
+func Reserved(label string) bool {
 	switch label {
-	case "api", "console", "functions", "www", "localhost":
+	case "api", "console", "functions", "localhost", "run", "www":
 		return true
 	}
 	return false
@@ -27,7 +27,7 @@ func CheckLabel(label string) error {
 	if !labelRE.MatchString(label) {
 		return sunya.Invalid("host", "%q is not a DNS label: use 1 to 63 lower-case letters, digits and dashes, beginning and ending with a letter or digit", label)
 	}
-	if reserved(label) {
+	if Reserved(label) {
 		return sunya.Invalid("host", "%q is reserved for the platform: choose another name", label)
 	}
 	return nil
