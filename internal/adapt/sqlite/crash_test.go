@@ -201,6 +201,38 @@ func TestCheckFindsDamage(t *testing.T) {
 	}
 }
 
+func TestDamageToTheSchemaIsNamedAtOpen(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "state.db")
+	db, err := sqlite.Open(t.Context(), path, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	good, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for page := range 4 {
+		bad := bytes.Clone(good)
+		for i := range 4096 {
+			bad[page*4096+i] ^= byte(i*7 + 13)
+		}
+		if err := os.WriteFile(path, bad, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		db, err := sqlite.Open(t.Context(), path, slog.New(slog.DiscardHandler))
+		if err == nil {
+			_ = db.Close() // the page holds nothing that opening needs: Check finds it
+			continue
+		}
+		if sunya.CodeOf(err) != sunya.DataLoss {
+			t.Errorf("page %d: %v, want DataLoss", page, err)
+		}
+	}
+}
+
 // execute changes a database behind the store's back.
 func execute(t *testing.T, path, query string) {
 	t.Helper()

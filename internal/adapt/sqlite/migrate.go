@@ -23,19 +23,33 @@ func (db *DB) migrate(ctx context.Context) error {
 	}
 	have, want, err := p.GetVersions(ctx)
 	if err != nil {
-		return fmt.Errorf("read schema version of %s: %w", db.path, explain(err))
+		return fmt.Errorf("read schema version of %s: %w", db.path, db.blame(ctx, err))
 	}
 	if have > want {
 		return tooNew(db.path, have, want)
 	}
 	done, err := p.Up(ctx)
 	if err != nil {
-		return fmt.Errorf("migrate %s from version %d to %d: %w", db.path, have, want, explain(err))
+		return fmt.Errorf("migrate %s from version %d to %d: %w", db.path, have, want, db.blame(ctx, err))
 	}
 	for _, m := range done {
 		db.log.Debug("migrated", "version", m.Source.Version, "took", m.Duration)
 	}
 	return nil
+}
+
+// blame names damage where it is the cause: a schema that cannot be read well
+// looks like a mistake in a statement.
+func (db *DB) blame(ctx context.Context, err error) error {
+	err = explain(err)
+	if sunya.CodeOf(err) != sunya.Internal {
+		return err
+	}
+	var found string
+	if db.write.QueryRowContext(ctx, "PRAGMA quick_check(1)").Scan(&found) == nil && found == "ok" {
+		return err
+	}
+	return &sunya.Error{Code: sunya.DataLoss, Message: "the state database is damaged: restore a backup", Err: err}
 }
 
 func tooNew(path string, have, want int64) error {
