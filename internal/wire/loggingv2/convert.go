@@ -43,6 +43,31 @@ func toProto(e *logs.Entry) *loggingpb.LogEntry {
 	return out
 }
 
+// maxNesting is how deep a JSON payload may be nested. Each level is three of a
+// Struct's, and most of Google's clients refuse messages of more than 100: one
+// line of one program must not keep them from reading the log.
+const maxNesting = 30
+
+// nesting returns how deep objects and lists lie in each other in valid JSON.
+func nesting(raw []byte) int {
+	depth, deepest, quoted := 0, 0, false
+	for i := 0; i < len(raw); i++ {
+		switch c := raw[i]; {
+		case quoted && c == '\\':
+			i++
+		case c == '"':
+			quoted = !quoted
+		case quoted:
+		case c == '{' || c == '[':
+			depth++
+			deepest = max(deepest, depth)
+		case c == '}' || c == ']':
+			depth--
+		}
+	}
+	return deepest
+}
+
 // setPayload gives out a payload; JSON that protobuf cannot hold (nested deeper
 // than it reads) goes out as the text it is.
 func setPayload(out *loggingpb.LogEntry, e *logs.Entry) {
@@ -51,7 +76,7 @@ func setPayload(out *loggingpb.LogEntry, e *logs.Entry) {
 		return
 	}
 	var st structpb.Struct
-	if err := protojson.Unmarshal(e.JSON, &st); err != nil {
+	if nesting(e.JSON) > maxNesting || protojson.Unmarshal(e.JSON, &st) != nil {
 		out.Payload = &loggingpb.LogEntry_TextPayload{TextPayload: string(bytes.ToValidUTF8(e.JSON, []byte("\uFFFD")))}
 		return
 	}
