@@ -31,6 +31,7 @@ func TestBadInput(t *testing.T) {
 		{"a package that does not exist", map[string]string{"app.yaml": yaml, "main.py": "app = None\n", "requirements.txt": "sunya-no-such-package-xyz==1.0\n"}, 6, []string{"sunya-no-such-package-xyz"}},
 		{"syntax error", map[string]string{"app.yaml": own, "main.py": "def f(:\n  pass\n"}, 6, []string{"main.py:1", "SyntaxError"}},
 		{"exits", map[string]string{"app.yaml": own, "main.py": "import sys\nprint('giving up', flush=True)\nsys.exit(3)\n"}, 7, []string{"exit", "3", "giving up"}},
+		{"cannot be imported", map[string]string{"app.yaml": yaml, "main.py": "import os\n\nif os.environ.get('PORT'):\n    raise RuntimeError('no configuration')\napp = None\n", "requirements.txt": "gunicorn\n"}, 7, []string{"RuntimeError: no configuration"}},
 		{"listens elsewhere", map[string]string{"app.yaml": own, "main.py": "import http.server\nhttp.server.HTTPServer(('', 5000), http.server.SimpleHTTPRequestHandler).serve_forever()\n"}, 7, []string{"5000", "8080"}},
 		{"odd service name", map[string]string{"app.yaml": own + "service: Ünï_code\n", "main.py": ""}, 2, []string{"service"}},
 	} {

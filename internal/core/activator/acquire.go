@@ -58,17 +58,17 @@ func (a *Activator) Acquire(ctx context.Context, rev *sunya.Revision) (*Lease, e
 }
 
 // Prove starts an instance of rev, unless one runs, and returns once it is
-// ready; it stays for the requests to come. Failures that were recorded before
-// do not hold it back. The error is an *instance.StartError when the program is
-// to blame.
+// ready and takes connections; it stays for the requests to come. Failures that
+// were recorded before do not hold it back. The error is an *instance.StartError
+// when the program is to blame.
 func (a *Activator) Prove(ctx context.Context, rev *sunya.Revision) error {
 	a.with(rev, func(p *pool) { p.backoff, p.draining = instance.Backoff{}, false })
 	l, err := a.acquire(ctx, rev, instance.Proof)
 	if err != nil {
 		return err
 	}
-	l.Release()
-	return nil
+	defer l.Release()
+	return l.Instance.Accepts(ctx)
 }
 
 func (a *Activator) acquire(ctx context.Context, rev *sunya.Revision, why instance.Reason) (*Lease, error) {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/sunya-cloud/sunya"
 	"github.com/sunya-cloud/sunya/internal/core/logs"
+	"github.com/sunya-cloud/sunya/internal/core/sandbox"
 )
 
 // event is the payload of what the platform says about an instance.
@@ -45,19 +46,23 @@ func (m *Manager) logStop(i *Instance, why string) {
 // logExit logs an end that nobody asked for.
 func (m *Manager) logExit(i *Instance) {
 	exit := i.box.Exit()
-	message := fmt.Sprintf("exited with status %d", exit.Code)
-	switch {
-	case exit.OOMKilled:
-		message = memoryReached(i.rev)
-	case exit.Signal != 0:
-		message = fmt.Sprintf("killed by signal %d", exit.Signal)
-	}
 	m.write(i.rev, logs.Error, event{
-		Message:  message,
+		Message:  exitMessage(i.rev, exit),
 		Event:    "exited",
 		Instance: i.ID(),
 		ExitCode: &exit.Code,
 	})
+}
+
+// exitMessage says how a program ended.
+func exitMessage(rev *sunya.Revision, exit sandbox.Exit) string {
+	switch {
+	case exit.OOMKilled:
+		return memoryReached(rev)
+	case exit.Signal != 0:
+		return fmt.Sprintf("killed by signal %d", exit.Signal)
+	}
+	return fmt.Sprintf("exited with status %d", exit.Code)
 }
 
 func (m *Manager) logFailure(rev *sunya.Revision, id string, err *StartError) {
