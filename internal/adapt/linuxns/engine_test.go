@@ -88,6 +88,18 @@ func TestRunsToTheEnd(t *testing.T) {
 	}
 }
 
+// TestOutputCanBeOpenedAgain: a program that logs to /dev/stderr was refused,
+// as the pipe was root's.
+func TestOutputCanBeOpenedAgain(t *testing.T) {
+	e := open(t, config(dataDir(t)))
+	t.Cleanup(func() { shutdown(t, e) })
+	s := start(t, e, sandbox.Spec{Args: shell("echo out >/dev/stdout; echo err >/dev/stderr")})
+	if stdout, stderr := output(t, s); stdout != "out\n" || stderr != "err\n" {
+		t.Errorf("output = %q, %q", stdout, stderr)
+	}
+	wait(t, s)
+}
+
 func TestCannotStart(t *testing.T) {
 	dir := dataDir(t)
 	e := open(t, config(dir))

@@ -133,12 +133,27 @@ func (s *server) spawn(b *box) error {
 		return errors.Join(err, control.Close())
 	}
 	defer ipc.CloseAll(ends[:])
+	s.giveOutput(b.doc, ends[:])
 	b.pid, err = s.spawner.init(s.idsOf(b.doc), peer, ends[0], ends[1])
 	if err != nil {
 		return errors.Join(fmt.Errorf("start sandbox: %w", err), control.Close(), b.stdout.Close(), b.stderr.Close())
 	}
 	b.control = control
 	return nil
+}
+
+// giveOutput makes the pipes the program's own: it may open them once more, as
+// /dev/stderr. A user's are its own already.
+func (s *server) giveOutput(doc *ipc.Document, ends []*os.File) {
+	if !s.full {
+		return
+	}
+	app := appIDs(doc)
+	for _, f := range ends {
+		if err := f.Chown(app.uid, app.gid); err != nil {
+			fmt.Fprintln(os.Stderr, "launcher: give output:", err)
+		}
+	}
 }
 
 // outputPipe returns a pipe whose write end blocks the program, as it would
