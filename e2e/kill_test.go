@@ -312,3 +312,55 @@ func checkNothingLeft(t *testing.T, s *platform.Server) {
 		t.Error("the launcher is still there")
 	}
 }
+
+// TestKillBetweenSteps (F20) kills the server at the beginning of every step
+// that the user sees, of a first deploy, of one that moves the traffic and of
+// one that replaces what serves. The old or the new version serves, and
+// deploying once more works.
+func TestKillBetweenSteps(t *testing.T) {
+	s := platform.Start(t)
+	host := s.Deploy(platform.Bare(t, "old"), "--version", "v0")
+	for i, stage := range []string{"Validating", "Uploading", "Building", "Starting", "Routing"} {
+		for _, c := range []struct{ name, service, version string }{
+			{"first deploy", fmt.Sprintf("first%d", i), "v1"},
+			{"new version", "default", fmt.Sprintf("v%d", i+1)},
+			{"same version", "default", fmt.Sprintf("v%d", i+1)},
+		} {
+			t.Run(stage+" of a "+c.name, func(t *testing.T) {
+				at := host
+				if c.service != "default" {
+					at = c.service + "-dot-" + host
+				}
+				_, before, err := s.Try(at, "/")
+				if err != nil {
+					t.Fatal(err)
+				}
+				greeting := stage + " " + c.name
+				dir := platform.Files(t, map[string]string{"app.yaml": "service: " + c.service + bareYAML, "main.py": platform.BareMain(greeting)})
+				var once sync.Once
+				killed := make(chan struct{})
+				r := s.Follow(func(line string) {
+					if strings.Contains(line, stage) {
+						once.Do(func() {
+							s.Kill()
+							go func() { s.Up(); close(killed) }()
+						})
+					}
+				}, "app", "deploy", dir, "--quiet", "--version", c.version)
+				once.Do(func() { t.Fatalf("never came to %s: %s", stage, r.Stderr) })
+				<-killed
+				s.Eventually(60*time.Second, "the operation ends", func() error { return operationsEnded(s) })
+				code, got, err := s.Try(at, "/")
+				isOld := got == before || code == http.StatusNotFound && c.service != "default"
+				if err != nil || got != greeting && (!isOld || r.Code == 0) {
+					t.Errorf("exit %d, then %d %q %v: want %q or, without success, %q", r.Code, code, platform.Tail(got, 200), err, greeting, platform.Tail(before, 200))
+				}
+				s.Deploy(dir, "--version", c.version)
+				if got := s.Get(at, "/"); got != greeting {
+					t.Errorf("deployed once more: %q", got)
+				}
+			})
+		}
+	}
+	checkNothingLeft(t, s)
+}

@@ -197,18 +197,36 @@ func (r Result) LastLine() string {
 // CLI runs the command line against this server.
 func (s *Server) CLI(args ...string) Result {
 	s.t.Helper()
+	return s.Follow(func(string) {}, args...)
+}
+
+// Follow runs the command line and shows each line of its progress as it comes.
+func (s *Server) Follow(line func(string), args ...string) Result {
+	s.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, bin(s.t), args...)
 	cmd.Env = append(os.Environ(), "SUNYA_SERVER="+s.URL())
 	var stdout, stderr bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	cmd.Stdout, cmd.Stderr = &stdout, &lines{&stderr, line}
 	err := cmd.Run()
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {
 		s.t.Fatalf("sunya %s: %v", strings.Join(args, " "), err)
 	}
 	return Result{stdout.String(), stderr.String(), cmd.ProcessState.ExitCode()}
+}
+
+// lines collects what is written and passes on each write: the command line
+// writes whole lines.
+type lines struct {
+	all  *bytes.Buffer
+	line func(string)
+}
+
+func (l *lines) Write(p []byte) (int, error) {
+	l.line(string(p))
+	return l.all.Write(p)
 }
 
 // OK runs the command line and expects success.
