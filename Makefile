@@ -61,7 +61,7 @@ e2e: deps-tests $(BIN)
 ## torture: the same faults in large numbers (half an hour, root)
 .PHONY: torture
 torture: deps $(BIN)
-	SUNYA_BIN=$(CURDIR)/$(BIN) SUNYA_TORTURE=1 go test -tags e2e -count=1 -timeout 60m -run 'Torture|Kill|Frozen|Redeploy' -v ./e2e/...
+	SUNYA_BIN=$(CURDIR)/$(BIN) SUNYA_TORTURE=1 go test -tags e2e -count=1 -timeout 60m -run 'Torture|Kill|Frozen|Redeploy|Mangled|NothingGrows|Fifty|Greedy|Slow|Raw|Hostile' -v ./e2e/...
 
 ## fuzz: every fuzz target for FUZZTIME (30s)
 .PHONY: fuzz
