@@ -2,13 +2,10 @@ package node
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"net"
-	"os"
 	"sync/atomic"
 	"time"
 
@@ -69,7 +66,7 @@ func (n *Node) newServer() (*front.Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	token, err := n.adminToken()
+	token, err := n.machine.dir.Token("admin")
 	if err != nil {
 		return nil, err
 	}
@@ -90,23 +87,6 @@ func (n *Node) newServer() (*front.Server, error) {
 	s := f.NewServer(n.machine.listeners)
 	s.Drain = drain
 	return s, nil
-}
-
-// adminToken reads the token that remote API calls carry, or makes one.
-func (n *Node) adminToken() (string, error) {
-	path := n.machine.dir.Join("keys", "admin.token")
-	b, err := os.ReadFile(path)
-	if err == nil && len(b) > 0 {
-		return string(b), nil
-	}
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return "", fmt.Errorf("read admin token: %w", err)
-	}
-	token := rand.Text()
-	if err := os.WriteFile(path, []byte(token), 0o600); err != nil {
-		return "", fmt.Errorf("write admin token: %w", err)
-	}
-	return token, nil
 }
 
 // Run serves until ctx ends, then drains, stops every instance and closes.
