@@ -42,7 +42,7 @@ func (n *Node) tidyOnce(ctx context.Context, now time.Time) error {
 		before := now.Add(-appengine.SourceLife)
 		err = errors.Join(err, appengine.TidySources(ctx, n.products.objects, project, before, pending))
 	}
-	return errors.Join(err, n.storage.layers.Collect(ctx, n.layersInUse(pending)))
+	return errors.Join(err, n.machine.dir.Sweep(ctx), n.storage.layers.Collect(ctx, n.layersInUse(pending)))
 }
 
 // projects are those that have a service.

@@ -41,6 +41,9 @@ func Open(path string, owner Owner) (*Dir, error) {
 	if err := d.acquire(); err != nil {
 		return nil, err
 	}
+	if err := d.setAside(); err != nil {
+		return nil, errors.Join(err, d.Close())
+	}
 	for _, sub := range subdirs {
 		if err := ownDir(d.Join(sub), 0o700, owner); err != nil {
 			return nil, errors.Join(err, d.Close())
@@ -48,9 +51,6 @@ func Open(path string, owner Owner) (*Dir, error) {
 	}
 	if err := os.Chown(d.lock.Name(), owner.UID, owner.GID); err != nil {
 		return nil, errors.Join(fmt.Errorf("give lock to uid %d: %w", owner.UID, err), d.Close())
-	}
-	if err := d.clearBuilds(); err != nil {
-		return nil, errors.Join(err, d.Close())
 	}
 	return d, nil
 }

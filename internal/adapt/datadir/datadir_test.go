@@ -104,4 +104,10 @@ func TestWorkspacesOfADeadServerAreCleared(t *testing.T) {
 	if _, err := os.Stat(ws); !os.IsNotExist(err) {
 		t.Errorf("workspace is still there: %v", err)
 	}
+	if err := d.Sweep(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if old, _ := filepath.Glob(d.Join("builds.*")); len(old) > 0 {
+		t.Errorf("left after the sweep: %v", old)
+	}
 }

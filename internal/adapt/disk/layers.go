@@ -23,7 +23,8 @@ import (
 //
 //	sha256/<hex>/   a complete layer
 //	index/<key>     what a cache key was built into, JSON
-//	tmp/            stages; emptied at the next start
+//	tmp/            stages; set aside at the next start
+//	old-<time>/     stages of a server that is gone, until the next Collect
 //
 // It implements layers.Store and is safe for concurrent use.
 type Layers struct {
@@ -38,13 +39,15 @@ var _ layers.Store = (*Layers)(nil)
 
 var hexRE = regexp.MustCompile(`^[0-9a-f]{64}$`)
 
-// OpenLayers opens the store in dir, which is made when missing, and removes
-// the stages that a crash left. Collect spares what was committed or looked up
+// OpenLayers opens the store in dir, which is made when missing, and takes the
+// stages that a crash left out of the way: the first Collect removes them, when
+// no build of an earlier server writes to them any more. Collect spares what was committed or looked up
 // less than grace ago.
 func OpenLayers(dir string, grace time.Duration, now func() time.Time) (*Layers, error) {
 	l := &Layers{dir: dir, grace: grace, now: now}
-	if err := tree.Remove(l.tmp()); err != nil {
-		return nil, fmt.Errorf("sweep stages: %w", err)
+	err := os.Rename(l.tmp(), filepath.Join(l.dir, fmt.Sprintf("old-%d", time.Now().UnixNano())))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("set old stages aside: %w", err)
 	}
 	for _, d := range []string{l.tmp(), l.complete(), l.index()} {
 		if err := os.MkdirAll(d, 0o755); err != nil {

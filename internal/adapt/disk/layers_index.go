@@ -86,6 +86,9 @@ func (l *Layers) writeIndex(key string, data []byte) error {
 // committed nor looked up within the grace, and the cache keys that led to
 // them.
 func (l *Layers) Collect(ctx context.Context, keep map[string]bool) error {
+	if err := l.sweep(ctx); err != nil {
+		return fmt.Errorf("collect old stages: %w", err)
+	}
 	entries, err := os.ReadDir(l.complete())
 	if err != nil {
 		return fmt.Errorf("collect layers: %w", err)
@@ -102,6 +105,18 @@ func (l *Layers) Collect(ctx context.Context, keep map[string]bool) error {
 		}
 	}
 	return l.pruneIndex()
+}
+
+// sweep removes the stages that OpenLayers has set aside.
+func (l *Layers) sweep(ctx context.Context) error {
+	old, err := filepath.Glob(filepath.Join(l.dir, "old-*"))
+	for _, dir := range old {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		err = errors.Join(err, tree.Remove(dir))
+	}
+	return err
 }
 
 // collect moves one old layer out of sight in one rename and removes it then.

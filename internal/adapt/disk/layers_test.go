@@ -164,6 +164,10 @@ func TestOpenSweepsStages(t *testing.T) {
 	if left := entries(t, again.tmp()); len(left) > 0 {
 		t.Errorf("left: %v", left)
 	}
+	must(t, again.Collect(t.Context(), map[string]bool{kept.Digest: true}))
+	if old, _ := filepath.Glob(filepath.Join(l.dir, "old-*")); len(old) > 0 {
+		t.Errorf("left after Collect: %v", old)
+	}
 	if _, err := again.Path(kept.Digest); err != nil {
 		t.Errorf("committed layer lost: %v", err)
 	}
