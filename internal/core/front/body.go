@@ -1,8 +1,10 @@
 package front
 
 import (
+	"errors"
 	"io"
 	"net/http"
+	"os"
 	"time"
 )
 
@@ -36,8 +38,9 @@ func (b *pacedBody) Read(p []byte) (int, error) {
 	_ = b.ctl.SetReadDeadline(due) // a writer without deadlines has none to miss
 	n, err := b.ReadCloser.Read(p)
 	b.got += int64(n)
-	if err != nil {
-		// The server goes on reading, to notice a client that leaves.
+	if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
+		// The server goes on reading, to notice a client that leaves. After a
+		// deadline it would wait for the rest of the body before it answers.
 		_ = b.ctl.SetReadDeadline(time.Time{})
 	}
 	return n, err

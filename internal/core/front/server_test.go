@@ -17,6 +17,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"testing/synctest"
 	"time"
 )
@@ -296,4 +297,18 @@ func TestBodyHasToMove(t *testing.T) {
 			t.Errorf("deadline after the end = %v, want none", w.due)
 		}
 	})
+}
+
+// TestSlowBodyIsNotWaitedForAfterItsDeadline: with the deadline taken back,
+// net/http reads the rest of the body before it answers.
+func TestSlowBodyIsNotWaitedForAfterItsDeadline(t *testing.T) {
+	w := &deadlines{}
+	r, err := http.NewRequestWithContext(t.Context(), "POST", "http://x/", io.NopCloser(iotest.ErrReader(os.ErrDeadlineExceeded)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	limitBody(w, r, time.Now)
+	if _, err := r.Body.Read(make([]byte, 1)); err == nil || w.due.IsZero() {
+		t.Errorf("err = %v, deadline = %v: want it to stay", err, w.due)
+	}
 }

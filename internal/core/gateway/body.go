@@ -65,7 +65,9 @@ func (b *body) readWhole(r io.Reader, deadline time.Time) error {
 	b.whole = make([]byte, b.size)
 	n, err := io.ReadFull(r, b.whole)
 	b.read.Add(int64(n))
-	_ = rc.SetReadDeadline(time.Time{})
+	if !errors.Is(err, os.ErrDeadlineExceeded) { // else net/http would wait for the rest
+		_ = rc.SetReadDeadline(time.Time{})
+	}
 	return badBody(err)
 }
 

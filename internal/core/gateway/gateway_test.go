@@ -283,6 +283,16 @@ func TestProgramThatHangsIsReplaced(t *testing.T) {
 	}
 }
 
+// TestSlowBodyIsAnsweredWithoutItsRest (F16): 408 at once when the time is
+// over, and not only when the rest has come.
+func TestSlowBodyIsAnsweredWithoutItsRest(t *testing.T) {
+	w := newWorld(t, echoHeaders, func(r *sunya.Revision) { r.RequestTimeout = 50 * time.Millisecond })
+	got := w.raw("POST / HTTP/1.1\r\nHost: demo.localhost\r\nContent-Length: 100\r\n\r\npart")
+	if !strings.HasPrefix(got, "HTTP/1.1 408") || !strings.Contains(got, "Connection: close") {
+		t.Errorf("%q, want 408", got)
+	}
+}
+
 // TestClientThatDoesNotReadLosesItsSlot (F16): it is cut off long before the
 // request's timeout.
 func TestClientThatDoesNotReadLosesItsSlot(t *testing.T) {

@@ -14,7 +14,8 @@ import (
 // fail answers a request that no instance answered.
 func (x *exchange) fail(err error) {
 	a := answerFor(err)
-	if x.r.Context().Err() != nil {
+	// To net/http a client whose body is too slow has left, too.
+	if x.r.Context().Err() != nil && a.status != http.StatusRequestTimeout {
 		a = answer{status: statusClientGone}
 	}
 	x.status, x.problem = a.status, err.Error()
