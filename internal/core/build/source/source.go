@@ -5,6 +5,8 @@
 package source
 
 import (
+	"bufio"
+	"bytes"
 	"cmp"
 	"context"
 	"crypto/sha1"
@@ -124,8 +126,19 @@ func (w *writer) file(name string, mode fs.FileMode, r io.Reader) error {
 	if err != nil {
 		return fmt.Errorf("write source: %w", err)
 	}
-	err = w.copy(name, f, r)
+	br := bufio.NewReader(r)
+	if looksExecutable(br) {
+		mode |= 0o100
+	}
+	err = w.copy(name, f, br)
 	return errors.Join(err, f.Chmod(plainMode(mode)), f.Close())
+}
+
+// looksExecutable reports whether a file begins as a script or a program does.
+// App Engine's manifests carry no modes, so that is all there is to tell by.
+func looksExecutable(r *bufio.Reader) bool {
+	head, _ := r.Peek(4) // a shorter file: what there is of it
+	return bytes.HasPrefix(head, []byte("#!")) || string(head) == "\x7fELF"
 }
 
 // copy counts what is really written: a declared size proves nothing.

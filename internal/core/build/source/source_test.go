@@ -144,3 +144,27 @@ func TestCheckPath(t *testing.T) {
 		}
 	}
 }
+
+// TestScriptsAndProgramsCanBeRun: a manifest without modes, as App Engine's.
+func TestScriptsAndProgramsCanBeRun(t *testing.T) {
+	for content, want := range map[string]fs.FileMode{
+		"#!/bin/sh\n": 0o755,
+		"\x7fELF\x02": 0o755,
+		"print()":     0o644,
+		"#":           0o644,
+		"":            0o644,
+	} {
+		dir := t.TempDir()
+		src := sunya.Source{Files: []sunya.SourceFile{{Path: "f", Bucket: "b", Object: "1", SHA1: sha(content)}}}
+		if err := New(memory{"b/1": content}, Limits{}).Materialise(t.Context(), src, dir); err != nil {
+			t.Fatal(err)
+		}
+		fi, err := os.Stat(filepath.Join(dir, "f"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := fi.Mode().Perm(); got != want {
+			t.Errorf("%q: mode %o, want %o", content, got, want)
+		}
+	}
+}
