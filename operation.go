@@ -32,8 +32,9 @@ type OperationError struct {
 	Logs    []string // the last lines of the log that explains it
 }
 
-// Reasons in OperationError.
+// Reasons that something else follows from, such as the CLI's exit code.
 const (
 	ReasonBuildFailed      = "BUILD_FAILED"
 	ReasonRevisionNotReady = "REVISION_NOT_READY"
+	ReasonIsolation        = "ISOLATION_NOT_POSSIBLE"
 )

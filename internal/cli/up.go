@@ -120,10 +120,20 @@ func notUp(err error) error {
 			try: "sunya up --data DIR --listen 127.0.0.1:8080   (a directory of your own, a port above 1023), or sudo sunya up"}
 	case errors.Is(err, fs.ErrNotExist):
 		return &failure{err: err, code: exitUsage, try: "sunya up --help"}
+	case reasonOf(err) == sunya.ReasonIsolation:
+		return &failure{err: err, code: exitConflict, try: "sudo sunya up --isolation full, or sunya up   (with the best this machine has)"}
 	case sunya.CodeOf(err) == sunya.FailedPrecondition:
 		return &failure{err: err, code: exitConflict, try: "sunya up --data DIR   (another directory)"}
 	}
 	return err
+}
+
+func reasonOf(err error) string {
+	var e *sunya.Error
+	if errors.As(err, &e) {
+		return e.Reason
+	}
+	return ""
 }
 
 // logger is the server's own log, on stderr.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
@@ -239,8 +240,8 @@ func exitError(exit sandbox.Exit) error {
 
 func (e *Engine) checkLevel() error {
 	if e.cfg.Level == sandbox.Full && (e.info.Level != string(sandbox.Full) || len(e.info.Missing) > 0) {
-		return sunya.Errorf(sunya.FailedPrecondition, "", "isolation %q is demanded but not possible here: %v",
-			e.cfg.Level, e.info.Missing)
+		return &sunya.Error{Code: sunya.FailedPrecondition, Reason: sunya.ReasonIsolation,
+			Message: fmt.Sprintf("isolation %q is demanded but not possible here: %s", e.cfg.Level, strings.Join(e.info.Missing, "; "))}
 	}
 	return nil
 }
