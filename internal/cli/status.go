@@ -86,7 +86,7 @@ func printStatusTables(env *Env, s *serverStatus) error {
 	}
 	return table[instanceStatus]{
 		{"INSTANCE", func(i instanceStatus) string { return i.ID }},
-		{"REVISION", func(i instanceStatus) string { return i.Revision }},
+		{"REVISION", func(i instanceStatus) string { return shortRevision(i.Revision) }},
 		{"STATE", func(i instanceStatus) string { return i.State }},
 		{"REQUESTS", func(i instanceStatus) string { return fmt.Sprint(i.InFlight) }},
 		{"MEMORY", func(i instanceStatus) string { return sunya.Bytes(i.MemoryBytes).String() }},
@@ -100,4 +100,14 @@ func shortest(names []string) string {
 		return ""
 	}
 	return slices.MinFunc(names, func(a, b string) int { return cmp.Compare(len(a), len(b)) })
+}
+
+// shortRevision is how a table names a revision: SERVICE/VERSION of an App
+// Engine version, whatever deploy made it; other names as they are.
+func shortRevision(name string) string {
+	parts := strings.Split(name, "/")
+	if len(parts) == 7 && parts[2] == "services" && parts[4] == "versions" {
+		return parts[3] + "/" + parts[5]
+	}
+	return name
 }

@@ -75,15 +75,15 @@ func (c *Config) complete() error {
 	}
 	switch {
 	case !domainRE.MatchString(c.Domain):
-		return sunya.Invalid("domain", "%q is not a domain name: use lower-case letters, digits, dashes and dots, such as apps.example.org", c.Domain)
+		return sunya.Invalid("--domain", "%q is not a domain name: use lower-case letters, digits, dashes and dots, such as apps.example.org", c.Domain)
 	case (c.TLSCert == "") != (c.TLSKey == ""):
-		return sunya.Invalid("tls-cert", "--tls-cert and --tls-key go together: give both or none")
+		return sunya.Errorf(sunya.InvalidArgument, "", "--tls-cert and --tls-key go together: give both or none")
 	case c.TLSCert != "" && len(c.Public) == 0:
-		return sunya.Invalid("tls-cert", "there is no public listener to use the certificate on: add --public ADDR, such as --public :443")
+		return sunya.Invalid("--tls-cert", "there is no public listener to use the certificate on: add --public ADDR, such as --public :443")
 	case c.Ephemeral && c.Data != "":
-		return sunya.Invalid("ephemeral", "--ephemeral uses a directory of its own: leave out --data")
+		return sunya.Errorf(sunya.InvalidArgument, "", "--ephemeral uses a directory of its own: leave out --data")
 	case c.IdleTimeout < 0:
-		return sunya.Invalid("idle-timeout", "%v is negative: use a duration such as 15m", c.IdleTimeout)
+		return sunya.Invalid("--idle-timeout", "%v is negative: use a duration such as 15m", c.IdleTimeout)
 	}
 	if err := sunya.CheckProject(c.Project); err != nil {
 		return fmt.Errorf("project: %w", err)

@@ -19,5 +19,5 @@ func ExampleParseSpec() {
 	// Output:
 	// 127.0.0.1:8080,roles=apps+api+console
 	// 0.0.0.0:443,roles=apps
-	// listen: 0.0.0.0:443 is not a loopback address: say what it is for with ,roles=apps or ,roles=api+console
+	// 0.0.0.0:443 is not a loopback address: say what it is for with ,roles=apps or ,roles=api+console
 }

@@ -56,16 +56,16 @@ func ParseSpec(s string) (Spec, error) {
 	addr, options, hasOptions := strings.Cut(s, ",")
 	host, port, err := net.SplitHostPort(addr)
 	if err != nil {
-		return Spec{}, sunya.Invalid("listen", "%q is not an address: use HOST:PORT, such as 127.0.0.1:8080", addr)
+		return Spec{}, sunya.Errorf(sunya.InvalidArgument, "", "%q is not an address: use HOST:PORT, such as 127.0.0.1:8080", addr)
 	}
 	n, err := strconv.ParseUint(port, 10, 16)
 	if err != nil {
-		return Spec{}, sunya.Invalid("listen", "%q is not a port: use 0 to 65535", port)
+		return Spec{}, sunya.Errorf(sunya.InvalidArgument, "", "%q is not a port: use 0 to 65535", port)
 	}
 	spec := Spec{Host: host, Port: int(n)}
 	if host != "" {
 		if spec.Host, err = CanonicalHost(hostOnly(host)); err != nil {
-			return Spec{}, sunya.Invalid("listen", "%q is not a host name or address", host)
+			return Spec{}, sunya.Errorf(sunya.InvalidArgument, "", "%q is not a host name or address", host)
 		}
 	}
 	if hasOptions {
@@ -90,13 +90,13 @@ func hostOnly(host string) string {
 func parseRoles(s string) (Role, error) {
 	names, ok := strings.CutPrefix(s, "roles=")
 	if !ok {
-		return 0, sunya.Invalid("listen", "%q is not an option: only roles=apps+api+console is", s)
+		return 0, sunya.Errorf(sunya.InvalidArgument, "", "%q is not an option: only roles=apps+api+console is", s)
 	}
 	var roles Role
 	for name := range strings.SplitSeq(names, "+") {
 		role := roleNamed(name)
 		if role == 0 {
-			return 0, sunya.Invalid("listen", "%q is not a role: use apps, api or console", name)
+			return 0, sunya.Errorf(sunya.InvalidArgument, "", "%q is not a role: use apps, api or console", name)
 		}
 		roles |= role
 	}
@@ -117,9 +117,9 @@ func roleNamed(name string) Role {
 func (s Spec) check() error {
 	switch {
 	case s.Roles == 0:
-		return sunya.Invalid("listen", "%s is not a loopback address: say what it is for with ,roles=apps or ,roles=api+console", s.Addr())
+		return sunya.Errorf(sunya.InvalidArgument, "", "%s is not a loopback address: say what it is for with ,roles=apps or ,roles=api+console", s.Addr())
 	case !s.Loopback() && s.Roles.Has(Apps) && s.Roles != Apps:
-		return sunya.Invalid("listen", "%s is not a loopback address: it may have roles=apps or roles=api+console, not both", s.Addr())
+		return sunya.Errorf(sunya.InvalidArgument, "", "%s is not a loopback address: it may have roles=apps or roles=api+console, not both", s.Addr())
 	}
 	return nil
 }
