@@ -59,7 +59,7 @@ func transcoder(server *grpc.Server, api API, log *slog.Logger) (http.Handler, e
 		if _, ok := registered[name]; !ok {
 			return nil, fmt.Errorf("service %s is not registered", name)
 		}
-		services = append(services, vanguard.NewService(name, server))
+		services = append(services, vanguard.NewService(name, whole{server}))
 	}
 	return vanguard.NewTranscoder(services,
 		vanguard.WithCodec(func(vanguard.TypeResolver) vanguard.Codec { return newCodec(api.Name, log) }),
