@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -13,6 +14,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -281,6 +283,12 @@ func TestMangledCallsOfEveryAPI(t *testing.T) {
 	s.NoOrphans()
 }
 
+// hungUp reports whether a server that did not want the rest of a large body has
+// closed the connection, which can overtake its answer.
+func hungUp(err error, c apiCall) bool {
+	return len(c.body) > 32<<10 && (errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE))
+}
+
 // checkCall makes a call and returns the status of its answer.
 func checkCall(t *testing.T, s *platform.Server, c apiCall, contentType string) int {
 	t.Helper()
@@ -297,11 +305,16 @@ func checkCall(t *testing.T, s *platform.Server, c apiCall, contentType string) 
 	}
 	resp, err := platform.Client.Do(req)
 	if err != nil {
-		t.Errorf("%s: no answer: %v", describe(c), err)
+		if !hungUp(err, c) {
+			t.Errorf("%s: no answer: %v", describe(c), err)
+		}
 		return 0
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, 8<<20))
+	if hungUp(err, c) && resp.StatusCode < 500 {
+		return resp.StatusCode
+	}
 	if err != nil {
 		t.Errorf("%s: %s, and then %v", describe(c), resp.Status, err)
 		return resp.StatusCode
