@@ -301,10 +301,10 @@ func TestMounts(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := start(t, e, sandbox.Spec{
-		Profile: sandbox.Build, UIDRange: 3, Dir: "/work",
-		Args: shell("cat /deep/er/layer/file /one; touch /deep/er/layer/x; cat /work/old; echo new > new; ls -ln new; df -k /fresh | tail -1; echo z > /fresh/z"),
+		Profile: sandbox.Build, UIDRange: 3, Dir: "/scratch",
+		Args: shell("cat /deep/er/layer/file /one; touch /deep/er/layer/x; cat /scratch/old; echo new > new; ls -ln new; df -k /fresh | tail -1; echo z > /fresh/z"),
 		Mounts: []sandbox.Mount{
-			{Source: layer, Target: "/deep/er/layer"}, {Source: work, Target: "/work", Writable: true},
+			{Source: layer, Target: "/deep/er/layer"}, {Source: work, Target: "/scratch", Writable: true},
 			{Source: filepath.Join(layer, "file"), Target: "/one"},
 			{Target: "/fresh", Writable: true, Bytes: 1 << 20},
 		},
@@ -356,8 +356,8 @@ func TestServerIsAnotherUser(t *testing.T) {
 		}
 	}
 	s := start(t, e, sandbox.Spec{
-		Profile: sandbox.Build, UIDRange: 5, Dir: "/work", Args: shell("cat old; echo new > new; rm old; id -u"),
-		Mounts: []sandbox.Mount{{Source: work, Target: "/work", Writable: true}},
+		Profile: sandbox.Build, UIDRange: 5, Dir: "/scratch", Args: shell("cat old; echo new > new; rm old; id -u"),
+		Mounts: []sandbox.Mount{{Source: work, Target: "/scratch", Writable: true}},
 	})
 	if stdout, stderr := output(t, s); stdout != "old\n1000\n" {
 		t.Errorf("output = %q, %q", stdout, stderr)
