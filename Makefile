@@ -46,7 +46,7 @@ test: deps-tests lint test-unit test-race e2e
 ## test-unit: unit and contract tests
 .PHONY: test-unit
 test-unit: $(HELPER)
-	go test ./...
+	scripts/gotest.sh ./...
 
 ## test-race: the same under the race detector (core, where the concurrency is)
 .PHONY: test-race
@@ -56,7 +56,7 @@ test-race: $(HELPER)
 ## e2e: the real binary, real HTTP, the official clients
 .PHONY: e2e
 e2e: deps-tests $(BIN)
-	SUNYA_BIN=$(CURDIR)/$(BIN) go test -tags e2e -count=1 -timeout 20m ./e2e/...
+	SUNYA_BIN=$(CURDIR)/$(BIN) scripts/gotest.sh -tags e2e -count=1 -timeout 20m ./e2e/...
 
 ## torture: the same faults in large numbers (half an hour, root)
 .PHONY: torture
