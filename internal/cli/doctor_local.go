@@ -18,13 +18,13 @@ import (
 // localChecks examines the machine that this command runs on. dataDir is that
 // of the server, or empty.
 func localChecks(ctx context.Context, env *Env, dataDir string) []health.Check {
+	answered := dataDir != "" // the server has said which runtimes it found
 	dataDir = cmp.Or(dataDir, defaultDataDir(env))
-	return []health.Check{
+	checks := []health.Check{
 		checkKernel("/proc/sys/kernel/osrelease"),
 		checkUserNamespaces("/proc/sys/user/max_user_namespaces"),
 		checkCgroups("/proc/self/mounts"),
 		checkOverlay("/proc/filesystems"),
-		checkRuntimes(env),
 		checkResolution(ctx),
 		checkProxy(env),
 		checkOpenFiles("/proc/self/limits"),
@@ -32,6 +32,10 @@ func localChecks(ctx context.Context, env *Env, dataDir string) []health.Check {
 		checkSync(dataDir),
 		checkClock(env.Now()),
 	}
+	if !answered {
+		checks = append(checks, checkRuntimes(env))
+	}
+	return checks
 }
 
 func ok(name, detail string) health.Check {
@@ -127,13 +131,13 @@ func checkOverlay(path string) health.Check {
 // checkRuntimes looks for what apps can be built with.
 func checkRuntimes(env *Env) health.Check {
 	var found []string
-	for _, name := range []string{"python3", "uv", "node", "go"} {
+	for _, name := range []string{"python3", "node", "go", "java", "php", "ruby"} {
 		if path := lookPath(env, name); path != "" {
 			found = append(found, path)
 		}
 	}
-	if !slices.ContainsFunc(found, func(p string) bool { return filepath.Base(p) == "python3" || filepath.Base(p) == "uv" }) {
-		return warning("runtimes", "no python3 in PATH; Python apps cannot be built", "apt install python3 python3-venv")
+	if len(found) == 0 {
+		return warning("runtimes", "no python3, node, go, java, php or ruby in PATH: no app can be built", "apt install python3 python3-venv, nodejs npm, or what your apps are written in")
 	}
 	return ok("runtimes", strings.Join(found, ", "))
 }

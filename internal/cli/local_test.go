@@ -42,7 +42,7 @@ func TestLocalChecks(t *testing.T) {
 		{"overlay", checkOverlay(file(t, "nodev\tproc\nnodev\toverlay\n")), health.OK},
 		{"no overlay", checkOverlay(file(t, "nodev\tproc\n")), health.Warning},
 		{"python", checkRuntimes(env(map[string]string{"PATH": python})), health.OK},
-		{"no python", checkRuntimes(env(map[string]string{"PATH": "/nonexistent:relative"})), health.Warning},
+		{"no runtimes", checkRuntimes(env(map[string]string{"PATH": "/nonexistent:relative"})), health.Warning},
 		{"no proxy", checkProxy(env(nil)), health.OK},
 		{"proxy", checkProxy(env(map[string]string{"https_proxy": "http://p:1"})), health.Warning},
 		{"proxy without loopback", checkProxy(env(map[string]string{"HTTP_PROXY": "http://p:1", "no_proxy": ".localhost, 127.0.0.1"})), health.OK},

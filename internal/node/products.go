@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"path/filepath"
 	"time"
 
 	"github.com/google/uuid"
@@ -58,7 +57,7 @@ func newProducts(cfg Config, url func(label string) string, m *machine, st *stor
 		Catalog:      s.catalog,
 		Operations:   p.operations,
 		Objects:      liveObjects{p.objects},
-		Runtimes:     runtimes{p.builder, m.host.Machine()},
+		Runtimes:     runtimes{p.builder},
 		CheckPath:    source.CheckPath,
 		EnsureBucket: p.ensureBucket,
 		Kick:         func() { p.runner.Kick() },
@@ -113,7 +112,6 @@ func (o sourceObjects) Open(ctx context.Context, bucket, name string) (io.ReadSe
 // runtimes tells App Engine what can be built here.
 type runtimes struct {
 	builder *build.Runner
-	machine build.Machine
 }
 
 // Resolve implements appengine.Runtimes. What will really be used is decided,
@@ -124,9 +122,5 @@ func (r runtimes) Resolve(runtime string) (note string, err error) {
 
 // Names implements appengine.Runtimes.
 func (r runtimes) Names() []string {
-	var out []string
-	for _, rt := range r.machine.Runtimes {
-		out = append(out, fmt.Sprintf("%s %s (%s)", rt.Language, rt.Version, filepath.Dir(rt.Path)))
-	}
-	return out
+	return r.builder.Runtimes()
 }

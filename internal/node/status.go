@@ -75,7 +75,7 @@ func (n *Node) instances(ctx context.Context) []sunyav1.Instance {
 // Doctor implements sunyav1.Source.
 func (n *Node) Doctor(ctx context.Context) ([]health.Check, error) {
 	out := []health.Check{}
-	for _, c := range []health.Checker{n.machine.dir, n.machine.engine, n.storage.state, n.storage.logs} {
+	for _, c := range []health.Checker{n.machine.dir, n.machine.engine, n.machine.host, n.storage.state, n.storage.logs} {
 		out = append(out, c.Check(ctx)...)
 	}
 	return out, nil

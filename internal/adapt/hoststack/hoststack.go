@@ -29,15 +29,12 @@ func Discover(ctx context.Context) (*Host, error) {
 		home = "" // no home, nothing to find there
 	}
 	p := places{home: home, getenv: os.Getenv, path: filepath.SplitList(os.Getenv("PATH")), root: "/"}
-	pythons, err := p.pythons(ctx)
+	runtimes, err := p.runtimes(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("discover runtimes: %w", err)
 	}
 	client, loopback := p.client(os.Environ())
-	return &Host{
-		machine:  build.Machine{Runtimes: append(pythons, p.uv()...), Client: client},
-		loopback: loopback,
-	}, nil
+	return &Host{machine: build.Machine{Runtimes: runtimes, Client: client}, loopback: loopback}, nil
 }
 
 // places is where Discover looks, so that a test can hold all of it.

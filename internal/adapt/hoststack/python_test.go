@@ -43,7 +43,7 @@ func TestPythonBinaries(t *testing.T) {
 		t.Fatal(err)
 	}
 	var got []string
-	for _, bin := range p.pythonBinaries() {
+	for _, bin := range programs(p.pythonDirs(), pythonRE) {
 		got = append(got, strings.TrimPrefix(bin, filepath.Dir(p.home)))
 	}
 	want := []string{"/root/usr/bin/python3.9", "/home/.pyenv/versions/3.11.7/bin/python3.11", "/home/.local/share/uv/python/cpython-3.12/bin/python3.12"}
@@ -80,16 +80,16 @@ func TestDiscoverHere(t *testing.T) {
 func TestFingerprintChangesWithTheBinary(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "python3.11")
 	put(t, path, "one", 0o755)
-	one, err := fingerprint("3.11.7", path)
+	one, err := fingerprint("python", "3.11.7", path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	put(t, path, "other", 0o755)
-	two, _ := fingerprint("3.11.7", path)
+	two, _ := fingerprint("python", "3.11.7", path)
 	if err := os.Chtimes(path, time.Time{}, time.Unix(1, 0)); err != nil {
 		t.Fatal(err)
 	}
-	three, _ := fingerprint("3.11.7", path)
+	three, _ := fingerprint("python", "3.11.7", path)
 	if one == two || two == three {
 		t.Errorf("fingerprints %s %s %s", one, two, three)
 	}

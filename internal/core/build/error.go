@@ -1,6 +1,8 @@
 package build
 
 import (
+	"errors"
+
 	"github.com/sunya-cloud/sunya"
 )
 
@@ -26,3 +28,12 @@ func failed(lines []string, format string, args ...any) *Error {
 
 // LogLines returns Lines: what a client is shown beside the message.
 func (e *Error) LogLines() []string { return e.Lines }
+
+// asFailed gives an error about the source its build type.
+func asFailed(err error) error {
+	var e *sunya.Error
+	if errors.As(err, &e) && e.Reason == sunya.ReasonBuildFailed {
+		return &Error{Err: e}
+	}
+	return err
+}

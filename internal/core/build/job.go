@@ -43,6 +43,8 @@ type Job struct {
 	cache       string // host path
 	scratch     string // host path
 	client      map[string]string
+	warnings    []string
+	sum         string // of the whole source, once asked for
 }
 
 // open makes the folders of the job and lays out the client settings.
@@ -75,6 +77,19 @@ func (j *Job) close() error { return tree.Remove(j.scratch) }
 
 // Printf writes a line to the build's log.
 func (j *Job) Printf(format string, args ...any) { j.out.printf(format, args...) }
+
+// Warn tells the user something, in the log and with the result.
+func (j *Job) Warn(lines ...string) {
+	for _, l := range lines {
+		j.warnings = append(j.warnings, l)
+		j.Printf("Warning: %s", l)
+	}
+}
+
+// took is how long something has taken, for the log.
+func (j *Job) took(start time.Time) time.Duration {
+	return j.now().Sub(start).Round(time.Millisecond)
+}
 
 // Last returns the last lines that the latest step printed.
 func (j *Job) Last() []string { return j.out.last() }

@@ -2,10 +2,8 @@ package build
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
-	"strings"
 
 	"github.com/sunya-cloud/sunya"
 	"github.com/sunya-cloud/sunya/internal/core/build/detect"
@@ -18,18 +16,25 @@ type Python struct{}
 
 var _ Language = Python{}
 
+const python = "python"
+
+// pythons is Python 3, all minor versions that have a runtime id at Google.
+var pythons = family{
+	language: python, title: "Python",
+	oldest: detect.Version{Major: 3, Minor: 7, Patch: -1}, newest: detect.Version{Major: 3, Minor: 15, Patch: -1},
+	pins:   []string{"GOOGLE_PYTHON_VERSION", "GOOGLE_RUNTIME_VERSION"},
+	usable: func(r Runtime) bool { return r.Has("venv") },
+	need:   "Python 3.7 or newer with the venv module", install: "Debian: apt install python3 python3-venv",
+}
+
 // Name implements Language.
 func (Python) Name() string { return python }
 
+// Runtimes implements Language.
+func (Python) Runtimes(m Machine) string { return pythons.runtimes(m) }
+
 // Check implements Language.
-func (Python) Check(m Machine, spec sunya.BuildSpec) error {
-	w, err := parsePython(m, spec)
-	if err != nil {
-		return err
-	}
-	_, _, err = choosePython(m, w, detect.Range{})
-	return err
-}
+func (Python) Check(m Machine, spec sunya.BuildSpec) error { return pythons.check(m, spec) }
 
 // venvDir is the virtual environment, at build and at run time.
 const venvDir = LayersDir + "/python"
@@ -37,10 +42,8 @@ const venvDir = LayersDir + "/python"
 // pythonBuild is one build of a Python program.
 type pythonBuild struct {
 	*Job
-	plan    *detect.PythonPlan
-	rt      Runtime
-	sum     string // of the whole source
-	warning []string
+	plan *detect.PythonPlan
+	rt   Runtime
 }
 
 // Build implements Language.
@@ -58,18 +61,14 @@ func (Python) Build(ctx context.Context, j *Job) (*Result, error) {
 		return nil, err
 	}
 	return &Result{
-		Image: sunya.Image{
-			Stack: sunya.HostStack, Layers: []sunya.Layer{deps, app},
-			HostPaths: b.rt.Prefixes, Fingerprint: b.rt.Fingerprint, Runtime: "Python " + b.rt.Version,
-		},
+		Image:   pythons.image(b.rt, deps, app),
 		Command: b.plan.Command, Env: pythonEnv(), Dir: Workspace,
-		Warnings: b.warning,
 	}, nil
 }
 
 // prepare reads the source and chooses the interpreter; it runs nothing.
 func (b *pythonBuild) prepare() error {
-	w, err := parsePython(b.Machine, b.Spec)
+	w, err := pythons.parse(b.Machine, b.Spec)
 	if err != nil {
 		return err
 	}
@@ -81,33 +80,8 @@ func (b *pythonBuild) prepare() error {
 	if b.plan, err = detect.Python(root.FS(), b.Spec, w.version); err != nil {
 		return asFailed(err)
 	}
-	rt, warning, err := choosePython(b.Machine, w, b.plan.Requires)
-	if err != nil {
-		return err
-	}
-	b.rt = rt
-	b.warn(b.plan.Warnings...)
-	if warning != "" {
-		b.warn(warning)
-	}
-	b.Printf("Python %s (%s)", rt.Version, rt.Path)
-	b.sum, err = treeSum(b.Dir)
-	return err
-}
-
-func (b *pythonBuild) warn(lines ...string) {
-	for _, l := range lines {
-		b.warning = append(b.warning, l)
-		b.Printf("Warning: %s", l)
-	}
-}
-
-// asFailed gives an error about the source its build type.
-func asFailed(err error) error {
-	var e *sunya.Error
-	if errors.As(err, &e) && e.Reason == sunya.ReasonBuildFailed {
-		return &Error{Err: e}
-	}
+	b.Warn(b.plan.Warnings...)
+	b.rt, err = b.use(pythons, w, b.plan.Requires)
 	return err
 }
 
@@ -120,30 +94,4 @@ func pythonEnv() []sunya.EnvVar {
 		{Name: "PYTHONDONTWRITEBYTECODE", Value: "1"}, // everything is compiled already, and read-only
 		{Name: "LANG", Value: "C.UTF-8"},
 	}
-}
-
-// cacheEnv is the part of the environment that decides what gets installed.
-// Proxies and certificates only decide how it is fetched.
-func (b *pythonBuild) cacheEnv() map[string]string {
-	env := map[string]string{}
-	for k, v := range b.client {
-		if !transportVariable(k) {
-			env[k] = v
-		}
-	}
-	for k, v := range b.Spec.Env {
-		env[k] = v
-	}
-	delete(env, "GOOGLE_ENTRYPOINT")
-	return env
-}
-
-func transportVariable(name string) bool {
-	name = strings.ToUpper(name)
-	for _, part := range []string{"PROXY", "CERT", "CA_BUNDLE", "SSL", "TIMEOUT", "RETRIES"} {
-		if strings.Contains(name, part) {
-			return true
-		}
-	}
-	return false
 }

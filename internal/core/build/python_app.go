@@ -22,27 +22,11 @@ const badEntry = 65
 // application is the layer of the source with its compiled code. Unchanged
 // source on an unchanged interpreter is the layer of before: nothing runs.
 func (b *pythonBuild) application(ctx context.Context) (sunya.Layer, error) {
-	k, err := key([]any{"python app 1", b.Project, b.sum, b.rt.Fingerprint, b.plan.Entry, b.imports(), compilePy})
-	if err != nil {
-		return sunya.Layer{}, err
-	}
-	start := b.now()
-	l, made, err := b.Layer(ctx, k, Workspace, func(dir string) error { return b.compile(ctx, dir) })
-	switch {
-	case err != nil:
-		return l, err
-	case made:
-		b.Printf("Source compiled and checked (%s)", b.took(start))
-	default:
-		b.Printf("Source unchanged: reused")
-	}
-	return l, nil
+	parts := []any{"python 2", b.rt.Fingerprint, b.plan.Entry, b.imports(), compilePy}
+	return b.Job.application(ctx, parts, "compiled and checked", b.compile)
 }
 
 func (b *pythonBuild) compile(ctx context.Context, dir string) error {
-	if err := copyTree(b.Dir, dir); err != nil {
-		return err
-	}
 	err := b.Run(ctx, Step{
 		Name:   "Checking the source",
 		Args:   append([]string{b.rt.Path, "-I", "-S", "-B", "-c", compilePy, Workspace, b.imports()}, b.plan.Entry...),

@@ -60,7 +60,7 @@ func chooseFor(m Machine, runtime, env, requires string) (Runtime, string, error
 	if name, value, ok := strings.Cut(env, "="); ok {
 		spec.Env[name] = value
 	}
-	w, err := parsePython(m, spec)
+	w, err := pythons.parse(m, spec)
 	if err != nil {
 		return Runtime{}, "", err
 	}
@@ -68,7 +68,7 @@ func chooseFor(m Machine, runtime, env, requires string) (Runtime, string, error
 	if err != nil {
 		return Runtime{}, "", err
 	}
-	return choosePython(m, w, allowed)
+	return pythons.choose(m, w, allowed)
 }
 
 func TestNoPythonFits(t *testing.T) {

@@ -7,7 +7,6 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
-	"time"
 
 	"github.com/sunya-cloud/sunya"
 	"github.com/sunya-cloud/sunya/internal/core/build/detect"
@@ -49,7 +48,10 @@ func (b *pythonBuild) dependencyKey(ins installer) (string, error) {
 	}
 	tree := ""
 	if b.plan.WholeTree {
-		tree = b.sum
+		var err error
+		if tree, err = b.sourceSum(); err != nil {
+			return "", err
+		}
 	}
 	return key([]any{"python deps 1", b.Project, b.plan.Manager, b.plan.Extra, files, tree,
 		b.rt.Fingerprint, ins.class, b.cacheEnv(), venvDir})
@@ -105,8 +107,4 @@ func (b *pythonBuild) installEnv() map[string]string {
 	maps.Copy(env, pipEnv)
 	maps.Copy(env, poetryEnv)
 	return env
-}
-
-func (b *pythonBuild) took(start time.Time) time.Duration {
-	return b.now().Sub(start).Round(time.Millisecond)
 }

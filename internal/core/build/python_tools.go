@@ -3,10 +3,8 @@ package build
 import (
 	"context"
 	"errors"
-	"slices"
 	"strings"
 
-	"github.com/sunya-cloud/sunya"
 	"github.com/sunya-cloud/sunya/internal/core/build/detect"
 	"github.com/sunya-cloud/sunya/internal/core/sandbox"
 )
@@ -101,7 +99,7 @@ test -x /layers/uv/bin/uv`
 /build/venv/bin/python -m pip install --quiet --target /layers/uv uv
 test -x /layers/uv/bin/uv`
 	}
-	return b.toolLayer(ctx, host, "uv", LayersDir+"/uv", script, nil)
+	return b.pythonTool(ctx, host, "uv", LayersDir+"/uv", script, nil)
 }
 
 // tool returns the mount of poetry or pipenv, in a virtual environment of its
@@ -115,44 +113,21 @@ VIRTUAL_ENV=/layers/tool UV_PYTHON=/layers/tool/bin/python uv pip install --quie
 "$SUNYA_PYTHON" -m venv /layers/tool
 /layers/tool/bin/python -m pip install --quiet ` + ins.tool
 	}
-	return b.toolLayer(ctx, b.rt, ins.tool, LayersDir+"/tool", script, with)
+	return b.pythonTool(ctx, b.rt, ins.tool, LayersDir+"/tool", script, with)
 }
 
-// toolLayer installs a tool once for the whole machine. No source and no
-// project's cache is in sight, so that no user's code can reach into it.
-func (b *pythonBuild) toolLayer(ctx context.Context, host Runtime, name, target, script string, with []sandbox.Mount) ([]sandbox.Mount, error) {
-	k, err := key([]any{"python tool 1", name, target, script, host.Fingerprint})
+// pythonTool returns the mount of a tool that Python installs.
+func (b *pythonBuild) pythonTool(ctx context.Context, host Runtime, name, target, script string, with []sandbox.Mount) ([]sandbox.Mount, error) {
+	env := b.installEnv()
+	env["SUNYA_PYTHON"] = host.Path
+	env["PIP_RETRIES"] = "1" // where uv cannot be had, say so soon
+	env["UV_CACHE_DIR"], env["PIP_CACHE_DIR"] = buildMount+"/tmp/uv", buildMount+"/tmp/pip"
+	delete(env, "VIRTUAL_ENV")
+	m, err := b.toolMount(ctx, tool{name: name, target: target, script: script, rt: host, env: env, with: with})
 	if err != nil {
 		return nil, err
 	}
-	start := b.now()
-	l, made, err := b.Layer(ctx, k, target, func(dir string) error {
-		b.Printf("Fetching %s, once for this machine", name)
-		env := b.installEnv()
-		env["SUNYA_PYTHON"] = host.Path
-		env["PIP_RETRIES"] = "1" // where uv cannot be had, say so soon
-		env["UV_CACHE_DIR"], env["PIP_CACHE_DIR"] = buildMount+"/tmp/uv", buildMount+"/tmp/pip"
-		delete(env, "VIRTUAL_ENV")
-		mounts := append(slices.Clone(with), sandbox.Mount{Source: dir, Target: target, Writable: true})
-		return b.Run(ctx, Step{Name: "Fetching " + name, Args: []string{"/bin/sh", "-c", script},
-			Env: b.toolEnv(env), Dir: buildMount, Mounts: b.Mounts(host, mounts...)})
-	})
-	if err != nil {
-		return nil, err
-	}
-	if made {
-		b.Printf("Fetched %s (%s)", name, b.took(start))
-	}
-	m, err := b.LayerMount(l)
-	return []sandbox.Mount{m}, err
-}
-
-// toolEnv is Env without the user's build variables: a tool that every project
-// uses follows the owner's settings only.
-func (b *pythonBuild) toolEnv(own map[string]string) map[string]string {
-	j := *b.Job
-	j.Spec = sunya.BuildSpec{}
-	return j.Env(own)
+	return []sandbox.Mount{m}, nil
 }
 
 // withPip returns an interpreter that can install packages: the build's own,
@@ -162,7 +137,7 @@ func (b *pythonBuild) withPip() (Runtime, error) {
 	if v, err := detect.ParseVersion(b.rt.Version); err == nil && v.Minor >= uvSince && can(b.rt) {
 		return b.rt, nil
 	}
-	cs, err := pythons(b.Machine)
+	cs, err := pythons.candidates(b.Machine)
 	for _, c := range cs {
 		if can(c.rt) {
 			return c.rt, nil

@@ -44,9 +44,17 @@ const (
 type Language interface {
 	// Name is what its runtime ids begin with: "python" of python311.
 	Name() string
+	// Runtimes says for a message which ids there are, and which versions this
+	// machine has.
+	Runtimes(m Machine) string
 	// Check reports whether a runtime id is one that can be built here.
 	Check(m Machine, spec sunya.BuildSpec) error
 	Build(ctx context.Context, j *Job) (*Result, error)
+}
+
+// Languages are those that Sunya builds.
+func Languages() []Language {
+	return []Language{Python{}}
 }
 
 // Runner builds in sandboxes. It is safe for concurrent use.
@@ -61,7 +69,7 @@ func New(o Options) (*Runner, error) {
 	o.MemoryBytes = cmp.Or(o.MemoryBytes, defaultMemory)
 	o.PIDs = cmp.Or(o.PIDs, defaultPIDs)
 	if o.Languages == nil {
-		o.Languages = []Language{Python{}}
+		o.Languages = Languages()
 	}
 	if err := tree.Remove(filepath.Join(o.CacheDir, scratchDir)); err != nil {
 		return nil, fmt.Errorf("sweep builds: %w", err)
@@ -93,11 +101,24 @@ func (r *Runner) language(runtime string) (Language, error) {
 			return l, nil
 		}
 	}
-	families := []string{"nodejs", "go", "java", "php", "ruby", "dotnet"}
-	if slices.ContainsFunc(families, func(f string) bool { return strings.HasPrefix(runtime, f) }) {
-		return nil, &sunya.Error{Code: sunya.Unimplemented, Field: "runtime", Message: fmt.Sprintf("runtime %q is not supported yet: this version builds Python (%s)", runtime, pythonHere(r.o.Machine))}
+	here := strings.Join(r.Runtimes(), ", ")
+	if slices.ContainsFunc(notBuilt, func(f string) bool { return strings.HasPrefix(runtime, f) }) {
+		return nil, &sunya.Error{Code: sunya.Unimplemented, Field: "runtime", Message: fmt.Sprintf("runtime %q is not supported: this version builds %s", runtime, here)}
 	}
-	return nil, sunya.Invalid("runtime", "unknown runtime %q: use python37 to python315 (%s)", runtime, pythonHere(r.o.Machine))
+	return nil, sunya.Invalid("runtime", "unknown runtime %q: use %s", runtime, here)
+}
+
+// notBuilt are the families of runtimes at Google that Sunya does not build.
+var notBuilt = []string{"nodejs", "go", "java", "php", "ruby", "dotnet"}
+
+// Runtimes lists the runtime ids of every language, with what this machine has
+// for them.
+func (r *Runner) Runtimes() []string {
+	var list []string
+	for _, l := range r.o.Languages {
+		list = append(list, l.Runtimes(r.o.Machine))
+	}
+	return list
 }
 
 // Build implements Builder.
@@ -121,6 +142,7 @@ func (r *Runner) Build(ctx context.Context, req Request) (*Result, error) {
 	if err != nil {
 		return nil, r.explain(ctx, j, err, limit)
 	}
+	res.Warnings = append(res.Warnings, j.warnings...)
 	return res, nil
 }
 

@@ -8,42 +8,56 @@ import (
 	"strings"
 )
 
-// Version is major, minor, patch. Patch is -1 where a text leaves it out.
+// Version is major, minor, patch. What a text leaves out is -1.
 type Version struct{ Major, Minor, Patch int }
 
-var versionRE = regexp.MustCompile(`^([0-9]{1,4})\.([0-9]{1,4})(?:\.([0-9]{1,4}|x|\*))?$`)
+var versionRE = regexp.MustCompile(`^v?([0-9]{1,4})(?:\.([0-9]{1,4}|x|\*)(?:\.([0-9]{1,4}|x|\*))?)?$`)
 
-// ParseVersion reads 3.11, 3.11.7 or 3.11.x.
+// ParseVersion reads 3.11.7, 3.11, 3.11.x, 22 or 22.x.x.
 func ParseVersion(s string) (Version, error) {
 	m := versionRE.FindStringSubmatch(strings.TrimSpace(s))
 	if m == nil {
 		return Version{}, fmt.Errorf("%q is not a version: write 3.11 or 3.11.7", s)
 	}
-	v := Version{Patch: -1}
+	v := Version{Minor: -1, Patch: -1}
 	v.Major, _ = strconv.Atoi(m[1])
-	v.Minor, _ = strconv.Atoi(m[2])
-	if p, err := strconv.Atoi(m[3]); err == nil {
-		v.Patch = p
+	if n, err := strconv.Atoi(m[2]); err == nil {
+		v.Minor = n
+	}
+	if n, err := strconv.Atoi(m[3]); err == nil && v.Minor >= 0 {
+		v.Patch = n
 	}
 	return v, nil
 }
 
 // String writes the version as it was given.
 func (v Version) String() string {
-	if v.Patch < 0 {
+	switch {
+	case v.Minor < 0:
+		return strconv.Itoa(v.Major)
+	case v.Patch < 0:
 		return fmt.Sprintf("%d.%d", v.Major, v.Minor)
 	}
 	return fmt.Sprintf("%d.%d.%d", v.Major, v.Minor, v.Patch)
 }
 
-// Compare orders versions; a missing patch counts as 0.
+// Compare orders versions; a missing number counts as 0.
 func (v Version) Compare(w Version) int {
-	return cmp.Or(cmp.Compare(v.Major, w.Major), cmp.Compare(v.Minor, w.Minor), cmp.Compare(max(v.Patch, 0), max(w.Patch, 0)))
+	return cmp.Or(cmp.Compare(v.Major, w.Major), cmp.Compare(max(v.Minor, 0), max(w.Minor, 0)), cmp.Compare(max(v.Patch, 0), max(w.Patch, 0)))
 }
 
-// Holds reports whether w is v, or one of v's patches.
-func (v Version) Holds(w Version) bool {
-	return v.Major == w.Major && v.Minor == w.Minor && (v.Patch < 0 || v.Patch == w.Patch)
+// Holds reports whether w is v, or one of those that v leaves open.
+func (v Version) Holds(w Version) bool { return w.As(v) == v }
+
+// As returns v with no more numbers than w has.
+func (v Version) As(w Version) Version {
+	if w.Minor < 0 {
+		v.Minor = -1
+	}
+	if w.Patch < 0 || v.Minor < 0 {
+		v.Patch = -1
+	}
+	return v
 }
 
 // Range is a set of version specifiers (PEP 440) that must all hold, such as
