@@ -1,6 +1,9 @@
 package sunya
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Service is what gets a name and a URL.
 type Service struct {
@@ -33,6 +36,36 @@ const (
 type Traffic struct {
 	ShardBy ShardBy
 	Targets []Target
+
+	// Order divides the clients among the revisions: the first share has the
+	// first clients. A revision may have several shares in it; together they are
+	// its target. Empty: the order of Targets. It exists so that a client changes
+	// its revision only where the targets demand it.
+	Order []Target `json:",omitempty"`
+	// Goal is the split that a gradual change is on its way to, else empty.
+	Goal []Target `json:",omitempty"`
+	// Stopped names revisions that keep their hosts and shares, and serve nothing.
+	Stopped []string `json:",omitempty"`
+}
+
+// Replace returns the traffic with another revision in the place of one; the
+// new one is not stopped.
+func (t Traffic) Replace(from, to string) Traffic {
+	t.Targets = renamed(t.Targets, from, to)
+	t.Order = renamed(t.Order, from, to)
+	t.Goal = renamed(t.Goal, from, to)
+	t.Stopped = slices.DeleteFunc(slices.Clone(t.Stopped), func(name string) bool { return name == from })
+	return t
+}
+
+func renamed(targets []Target, from, to string) []Target {
+	targets = slices.Clone(targets)
+	for i := range targets {
+		if targets[i].Revision == from {
+			targets[i].Revision = to
+		}
+	}
+	return targets
 }
 
 // ShardBy says what keeps a client on one revision.

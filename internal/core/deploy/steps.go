@@ -187,13 +187,7 @@ func (r *run) traffic(now sunya.Traffic) sunya.Traffic {
 	if r.d.Traffic != nil && len(now.Targets) == 0 {
 		return *r.d.Traffic
 	}
-	now.Targets = slices.Clone(now.Targets)
-	for i := range now.Targets {
-		if now.Targets[i].Revision == r.d.Replaces {
-			now.Targets[i].Revision = r.d.Revision.Name
-		}
-	}
-	return now
+	return now.Replace(r.d.Replaces, r.d.Revision.Name)
 }
 
 // finish tells the product and whoever waits for the operation.

@@ -131,6 +131,9 @@ func (x *exchange) serve() error {
 	if x.rev == nil {
 		return fault(http.StatusNotFound, "%s has no traffic: deploy a version, or move traffic to one", route.Service.Name)
 	}
+	if route.Stopped(x.rev) {
+		return fault(http.StatusServiceUnavailable, "this version is stopped: it serves again once it is started")
+	}
 	ctx, cancel := context.WithTimeoutCause(x.r.Context(), x.timeout(), errTimeout)
 	defer cancel()
 	body, err := readAhead(x.w, x.r, x.begin.Add(min(x.timeout(), smallBodyTime)))

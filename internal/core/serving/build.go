@@ -142,7 +142,7 @@ func (n *next) done() *Table {
 
 func (n *next) shares(tr sunya.Traffic) []Share {
 	var out []Share
-	for _, t := range tr.Targets {
+	for _, t := range order(tr) {
 		if rev, ok := n.revisions.get(t.Revision); ok {
 			out = append(out, Share{Revision: rev, Permille: t.Permille})
 		}

@@ -55,15 +55,24 @@ func Sticky(r Route, c Client) bool {
 func (c Client) bucket(by sunya.ShardBy) int {
 	switch by {
 	case sunya.ShardByIP:
-		h := fnv.New32a()
-		h.Write([]byte(c.IP))
-		return int(h.Sum32() % buckets)
+		return int(spread(c.IP) % buckets)
 	case sunya.ShardByCookie:
 		if n, ok := cookieBucket(c.Cookie); ok {
 			return n
 		}
 	}
 	return int(c.Random % buckets)
+}
+
+// spread hashes an address. FNV alone leaves the addresses of one small network
+// close to each other; MurmurHash3's finalizer (fmix64) scatters them.
+func spread(ip string) uint64 {
+	f := fnv.New64a()
+	f.Write([]byte(ip))
+	h := f.Sum64()
+	h = (h ^ h>>33) * 0xff51afd7ed558ccd
+	h = (h ^ h>>33) * 0xc4ceb9fe1a85ec53
+	return h ^ h>>33
 }
 
 func cookieBucket(value string) (int, bool) {

@@ -55,5 +55,8 @@ func (t *Table) reach(service string) map[string]reached {
 			out[s.Revision.Name] = reached{s.Revision, ByTraffic}
 		}
 	}
+	for _, name := range e.service.Traffic.Stopped {
+		delete(out, name)
+	}
 	return out
 }

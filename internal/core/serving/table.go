@@ -23,7 +23,7 @@ type entry struct {
 	hosts     []string // labels
 }
 
-// Share is one revision's part of a split.
+// Share is a part of a split. A revision may have several of them.
 type Share struct {
 	Revision *sunya.Revision
 	Permille int
@@ -34,6 +34,11 @@ type Route struct {
 	Service *sunya.Service
 	Shares  []Share
 	Fixed   *sunya.Revision // when the host addresses one revision, else nil
+}
+
+// Stopped reports whether a revision of the route serves nothing for now.
+func (r Route) Stopped(rev *sunya.Revision) bool {
+	return slices.Contains(r.Service.Traffic.Stopped, rev.Name)
 }
 
 func emptyTable() *Table {

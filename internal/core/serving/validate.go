@@ -70,12 +70,15 @@ func checkService(after *Table, s *sunya.Service) error {
 	default:
 		return sunya.Invalid("traffic", "%q is not a way to shard: use random, ip or cookie", s.Traffic.ShardBy)
 	}
-	return checkTargets(after, s)
+	if err := checkTargets(after, s, s.Traffic.Targets); err != nil {
+		return err
+	}
+	return checkTargets(after, s, s.Traffic.Goal)
 }
 
-func checkTargets(after *Table, s *sunya.Service) error {
+func checkTargets(after *Table, s *sunya.Service, targets []sunya.Target) error {
 	sum, seen := 0, map[string]bool{}
-	for _, t := range s.Traffic.Targets {
+	for _, t := range targets {
 		rev, ok := after.Revision(t.Revision)
 		switch {
 		case !ok || rev.Service != s.Name:
@@ -88,7 +91,7 @@ func checkTargets(after *Table, s *sunya.Service) error {
 		seen[t.Revision] = true
 		sum += t.Permille
 	}
-	if sum != buckets && len(s.Traffic.Targets) > 0 {
+	if sum != buckets && len(targets) > 0 {
 		return sunya.Invalid("traffic", "the shares sum to %d‰: they must sum to 1000‰", sum)
 	}
 	return nil
@@ -141,6 +144,11 @@ func checkUnused(before, after *Table, revision string) error {
 	for _, t := range svc.Traffic.Targets {
 		if t.Revision == revision {
 			return sunya.Errorf(sunya.FailedPrecondition, revision, "it has %d‰ of the traffic of %s: move the traffic first", t.Permille, rev.Service)
+		}
+	}
+	for _, t := range svc.Traffic.Goal {
+		if t.Revision == revision {
+			return sunya.Errorf(sunya.FailedPrecondition, revision, "the traffic of %s is on its way to it: wait, or move the traffic elsewhere first", rev.Service)
 		}
 	}
 	return nil
