@@ -24,6 +24,7 @@ type Revision struct {
 	CPUMillis   int   // weight; 1000 is one core
 	Concurrency int   // requests that one instance may have in flight; 1 to 1000
 	Scaling     Scaling
+	Lifecycle   Lifecycle
 
 	RequestTimeout time.Duration // from first byte in to last byte out
 	StartTimeout   time.Duration // from process start to listening
@@ -33,11 +34,32 @@ type Revision struct {
 
 // Scaling bounds the number of instances.
 type Scaling struct {
-	Min        int           // kept ready, never stopped for idleness
+	Min        int           // kept ready while it has traffic, never stopped for idleness
 	Max        int           // 0: the platform's default
 	Idle       time.Duration // from the last request to stop; 0: the platform's default
 	TargetUtil float64       // share of Concurrency at which another instance is wanted; 0: 1
 	NoFreeze   bool          // basic and manual scaling, CPU always allocated
+
+	MinIdle    int           // kept ready besides the busy ones
+	MaxIdle    int           // more than these besides the busy ones are stopped soon; 0: no limit
+	MinPending time.Duration // how long a request waits for a slot before another instance is started for it
+	Always     bool          // Min holds for a revision without traffic, too
+}
+
+// Lifecycle is the requests that the platform itself makes to an instance. A
+// request without a path is not made.
+type Lifecycle struct {
+	Start  Call // before any other request; the instance ends when it is not answered well
+	WarmUp Call // before an instance that no request waits for gets its first one; whatever comes of it
+	Stop   Call // before SIGTERM; whatever comes of it
+}
+
+// Call is a GET request. An answer of 2xx is a good one.
+type Call struct {
+	Path   string
+	Host   string
+	Header map[string]string
+	Accept []int // statuses besides 2xx that are good, too
 }
 
 // EnvVar is one environment variable of an instance.

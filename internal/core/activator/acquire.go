@@ -39,7 +39,7 @@ func (l *Lease) Hang() {
 	if !p.remove(l.m) {
 		return
 	}
-	l.m.hung = true
+	l.m.leaving = "it did not answer a request in its time"
 	p.replace()
 	p.a.nudge()
 }

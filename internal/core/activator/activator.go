@@ -92,19 +92,24 @@ func (a *Activator) with(rev *sunya.Revision, f func(p *pool)) {
 
 // Warm keeps the minimum of instances that rev asks for: it has traffic.
 func (a *Activator) Warm(rev *sunya.Revision) {
-	if rev.Scaling.Min <= 0 && !a.has(rev.Name) {
-		return
-	}
-	a.with(rev, func(p *pool) { p.policy.Min, p.draining = rev.Scaling.Min, false })
-	a.nudge()
+	a.keep(rev, rev.Scaling.Min, rev.Scaling.MinIdle)
 }
 
-// Cool keeps no minimum any more: rev is reached only by its own host.
+// Cool keeps no minimum any more, unless rev always has one: rev is reached
+// only by its own host.
 func (a *Activator) Cool(rev *sunya.Revision) {
-	if !a.has(rev.Name) {
+	least := 0
+	if rev.Scaling.Always {
+		least = rev.Scaling.Min
+	}
+	a.keep(rev, least, 0)
+}
+
+func (a *Activator) keep(rev *sunya.Revision, least, idle int) {
+	if least+idle == 0 && !a.has(rev.Name) {
 		return
 	}
-	a.with(rev, func(p *pool) { p.policy.Min, p.draining = 0, false })
+	a.with(rev, func(p *pool) { p.policy.Min, p.policy.MinIdle, p.draining = least, idle, false })
 	a.nudge()
 }
 
@@ -113,7 +118,7 @@ func (a *Activator) Drain(rev *sunya.Revision) {
 	if !a.has(rev.Name) {
 		return
 	}
-	a.with(rev, func(p *pool) { p.policy.Min, p.draining = 0, true })
+	a.with(rev, func(p *pool) { p.policy.Min, p.policy.MinIdle, p.draining = 0, 0, true })
 	a.nudge()
 }
 

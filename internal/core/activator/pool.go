@@ -34,13 +34,14 @@ type member struct {
 	inst     *instance.Instance
 	used     int
 	lastUsed time.Time
-	retired  bool // the pool itself wants its end
-	hung     bool // it did not answer in time
+	retired  bool   // the pool itself wants its end
+	leaving  string // why it ends once its requests are over, else empty
 }
 
 // waiter is a request without a slot.
 type waiter struct {
-	got chan grant // buffered; at most one is sent
+	got   chan grant // buffered; at most one is sent
+	since time.Time
 }
 
 // grant is what a waiter waits for.
@@ -55,6 +56,7 @@ func newPool(a *Activator, rev *sunya.Revision) *pool {
 		Concurrency: max(rev.Concurrency, 1),
 		TargetUtil:  rev.Scaling.TargetUtil,
 		Max:         a.opts.MaxInstances,
+		MaxIdle:     rev.Scaling.MaxIdle,
 		Idle:        a.opts.Idle,
 	}}
 	if rev.Scaling.Max > 0 {
@@ -79,9 +81,12 @@ func (p *pool) take(why instance.Reason) (*member, *waiter, error) {
 	if err := p.refuse(now); err != nil {
 		return nil, nil, err
 	}
-	w := &waiter{got: make(chan grant, 1)}
+	w := &waiter{got: make(chan grant, 1), since: now}
 	p.waiters.PushBack(w)
 	p.scale(why)
+	if p.rev.Scaling.MinPending > 0 {
+		p.a.nudge() // to look again when it has waited long enough
+	}
 	if p.starting == 0 && len(p.members) == 0 {
 		p.failWaiters(errClosed(p.rev)) // only a closed activator starts nothing
 	}
@@ -127,7 +132,7 @@ func (p *pool) release(m *member) {
 	if m.used > 0 {
 		return
 	}
-	if m.hung && !m.retired {
+	if m.leaving != "" && !m.retired {
 		p.retire(m)
 	}
 	if p.draining {
@@ -171,12 +176,47 @@ func (p *pool) abandon(w *waiter) {
 
 // sample is what the autoscaler decides on: requests in instances that have
 // ended need no other. mu is held.
-func (p *pool) sample() autoscale.Sample {
-	s := autoscale.Sample{Queued: p.waiters.Len(), LastSeen: p.lastSeen}
+func (p *pool) sample(now time.Time) autoscale.Sample {
+	s := autoscale.Sample{Queued: p.pressing(now), LastSeen: p.lastSeen}
 	for _, m := range p.members {
 		s.InFlight += m.used
+		if m.used > 0 {
+			s.Busy++
+		}
 	}
 	return s
+}
+
+// pressing is how many waiters are to be given another instance: all of them
+// where there is none, else those that have waited for long enough. mu is held.
+func (p *pool) pressing(now time.Time) int {
+	if p.rev.Scaling.MinPending <= 0 || len(p.members)+p.starting == 0 {
+		return p.waiters.Len()
+	}
+	n := 0
+	for e := p.waiters.Front(); e != nil && !now.Before(p.due(e)); e = e.Next() {
+		n++
+	}
+	return n
+}
+
+// due is when a waiter is to be given another instance.
+func (p *pool) due(e *list.Element) time.Time {
+	return e.Value.(*waiter).since.Add(p.rev.Scaling.MinPending)
+}
+
+// nextPressing is when the next waiter will be pressing; zero for never. mu is
+// held.
+func (p *pool) nextPressing(now time.Time) time.Time {
+	if p.rev.Scaling.MinPending <= 0 {
+		return time.Time{}
+	}
+	for e := p.waiters.Front(); e != nil; e = e.Next() {
+		if due := p.due(e); now.Before(due) {
+			return due
+		}
+	}
+	return time.Time{}
 }
 
 // remove takes a member out of service. mu is held.

@@ -102,7 +102,7 @@ func (p *pool) close() []*member {
 	for _, m := range out {
 		m.retired = true
 	}
-	p.members, p.policy.Min = nil, 0
+	p.members, p.policy.Min, p.policy.MinIdle = nil, 0, 0
 	return out
 }
 

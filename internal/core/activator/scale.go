@@ -15,16 +15,28 @@ func (p *pool) scale(why instance.Reason) {
 	if p.backoff.Wait(now) > 0 {
 		return
 	}
-	s := p.sample()
+	s := p.sample(now)
 	s.LastSeen = time.Time{} // that a request was here is a reason to stay, not to start
 	for autoscale.Desired(p.policy, s, now) > len(p.members)+p.starting {
-		if why == instance.ColdStart && len(p.members)+p.starting > 0 {
-			why = instance.ScaleOut
-		}
-		if !p.launch(p.starter(why)) {
+		if !p.launch(p.starter(p.reason(why))) {
 			return
 		}
 	}
+}
+
+// reason is why the next instance is started: one that nobody will wait for is
+// not what a request found missing. mu is held.
+func (p *pool) reason(why instance.Reason) instance.Reason {
+	waited := p.waiters.Len() > p.starting*p.policy.Concurrency
+	switch {
+	case why != instance.ColdStart:
+		return why
+	case !waited:
+		return instance.Spare
+	case len(p.members)+p.starting > 0:
+		return instance.ScaleOut
+	}
+	return why
 }
 
 // starter begins the life of an instance.
@@ -132,8 +144,11 @@ func (p *pool) tidy(now time.Time) (again time.Time) {
 	if p.dropIfEmpty(now) {
 		return time.Time{}
 	}
-	if wait := p.backoff.Wait(now); wait > 0 && p.policy.Min > 0 {
+	if wait := p.backoff.Wait(now); wait > 0 && p.policy.Min+p.policy.MinIdle > 0 {
 		again = earlier(again, now.Add(wait))
+	}
+	if due := p.nextPressing(now); !due.IsZero() {
+		again = earlier(again, due)
 	}
 	if len(p.members) == 0 {
 		again = earlier(again, now.Add(instance.LongEnough)) // when failures are forgotten
@@ -142,8 +157,12 @@ func (p *pool) tidy(now time.Time) (again time.Time) {
 }
 
 // linger is how long an instance of an unrouted revision stays for requests
-// that were routed just before.
-const linger = time.Second
+// that were routed just before, and surplus how long one stays that the policy
+// calls too many: traffic comes in bursts.
+const (
+	linger  = time.Second
+	surplus = 10 * time.Second
+)
 
 // retireIdle stops the instances that are idle for long enough and not wanted.
 // mu is held.
@@ -153,16 +172,27 @@ func (p *pool) retireIdle(now time.Time) (again time.Time) {
 		idle = min(linger, idle)
 		policy.Idle = idle
 	}
-	spare := len(p.members) - autoscale.Desired(policy, p.sample(), now)
+	sample := p.sample(now)
+	spare := len(p.members) - autoscale.Desired(policy, sample, now)
+	extra := len(p.members) - autoscale.Limit(policy, sample)
+	look := idle // when a busy one may have become idle
+	if policy.MaxIdle > 0 {
+		look = min(idle, surplus)
+	}
 	for _, m := range append([]*member(nil), p.members...) {
-		due := m.lastUsed.Add(idle)
+		stay := idle
+		if extra > 0 {
+			stay = min(idle, surplus)
+		}
+		due := m.lastUsed.Add(stay)
 		switch {
 		case m.used > 0:
-			again = earlier(again, now.Add(idle))
+			again = earlier(again, now.Add(look))
 		case now.Before(due):
 			again = earlier(again, due)
 		case spare > 0:
 			spare--
+			extra--
 			p.retire(m)
 		default:
 			again = earlier(again, now.Add(idle))
@@ -175,10 +205,12 @@ func (p *pool) retireIdle(now time.Time) (again time.Time) {
 func (p *pool) retire(m *member) {
 	why := "idle for " + p.policy.Idle.String()
 	switch {
-	case m.hung:
-		why = "it did not answer a request in its time"
+	case m.leaving != "":
+		why = m.leaving
 	case p.draining:
 		why = "no longer routed"
+	case p.policy.MaxIdle > 0 && p.a.now().Sub(m.lastUsed) < p.policy.Idle:
+		why = "more idle instances than wanted"
 	}
 	if p.a.spawn(func() { p.a.stop(m.inst, why) }) {
 		m.retired = true
@@ -188,7 +220,7 @@ func (p *pool) retire(m *member) {
 
 // dropIfEmpty forgets the pool when there is nothing to remember. mu is held.
 func (p *pool) dropIfEmpty(now time.Time) bool {
-	if len(p.members)+p.starting+p.waiters.Len()+p.policy.Min > 0 || !p.backoff.Clean(now) {
+	if len(p.members)+p.starting+p.waiters.Len()+p.policy.Min+p.policy.MinIdle > 0 || !p.backoff.Clean(now) {
 		return false
 	}
 	p.gone = true

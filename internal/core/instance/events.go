@@ -13,7 +13,7 @@ import (
 // event is the payload of what the platform says about an instance.
 type event struct {
 	Message   string   `json:"message"`
-	Event     string   `json:"event"` // started, stopped, exited, failed
+	Event     string   `json:"event"` // started, called, stopped, exited, failed
 	Revision  string   `json:"revision"`
 	Instance  string   `json:"instance,omitempty"`
 	Reason    string   `json:"reason,omitempty"`
@@ -31,6 +31,16 @@ func (m *Manager) logStart(i *Instance, why Reason, took time.Duration) {
 		Reason:    string(why),
 		ColdStart: why == ColdStart,
 		TookMS:    took.Milliseconds(),
+	})
+}
+
+// logCall logs a request of the platform itself.
+func (m *Manager) logCall(i *Instance, message string, took time.Duration) {
+	m.write(i.rev, logs.Info, event{
+		Message:  message,
+		Event:    "called",
+		Instance: i.ID(),
+		TookMS:   took.Milliseconds(),
 	})
 }
 

@@ -15,14 +15,15 @@ type Reason string
 
 // The reasons.
 const (
-	ColdStart Reason = "cold start"    // a request found no instance
-	ScaleOut  Reason = "scale out"     // requests found the others full
-	Minimum   Reason = "min instances" // kept ready
-	Proof     Reason = "deploy"        // a deployment wants to see it ready
+	ColdStart Reason = "cold start"      // a request found no instance
+	ScaleOut  Reason = "scale out"       // requests found the others full
+	Spare     Reason = "scale out early" // the others are nearly full
+	Minimum   Reason = "min instances"   // kept ready
+	Proof     Reason = "deploy"          // a deployment wants to see it ready
 )
 
-// Start starts an instance of rev and returns once it listens. Its error is a
-// *StartError. The caller owns the instance and must Stop it.
+// Start starts an instance of rev and returns once it listens and has had the
+// requests of its Lifecycle. Its error is a *StartError. The caller owns the instance and must Stop it.
 func (m *Manager) Start(ctx context.Context, rev *sunya.Revision, why Reason) (*Instance, error) {
 	begin := m.now()
 	spec, err := m.spec(rev)
@@ -34,7 +35,11 @@ func (m *Manager) Start(ctx context.Context, rev *sunya.Revision, why Reason) (*
 		return nil, m.failed(rev, spec.ID, err, nil)
 	}
 	i := m.newInstance(rev, box)
-	if err := i.awaitReady(ctx); err != nil {
+	err = i.awaitReady(ctx)
+	if err == nil {
+		err = i.greet(ctx, why)
+	}
+	if err != nil {
 		i.discard(ctx)
 		return nil, m.failed(rev, spec.ID, explain(i, err), i.LogLines())
 	}

@@ -13,18 +13,23 @@ const stopSlack = 10 * time.Second
 
 func (i *Instance) stopTimeout() time.Duration { return grace + stopSlack }
 
-// Stop ends the instance: SIGTERM, the grace period, SIGKILL. It returns when
+// Stop ends the instance: the last request of its Lifecycle, SIGTERM, the grace
+// period, SIGKILL. It returns when
 // nothing is left of it. The caller has made sure that no request is in it,
 // or does not care. Stopping twice is not an error.
 func (i *Instance) Stop(ctx context.Context, why string) error {
 	i.mu.Lock()
 	first := i.state != sunya.InstanceDraining && i.state != sunya.InstanceStopped
+	serves := i.state == sunya.InstanceReady || i.state == sunya.InstanceFrozen
 	if first {
 		i.state = sunya.InstanceDraining
 	}
 	i.mu.Unlock()
 	if first {
 		i.m.logStop(i, why)
+	}
+	if first && serves {
+		i.farewell(ctx)
 	}
 	if err := i.box.Stop(ctx, grace); err != nil {
 		return fmt.Errorf("stop %s: %w", i.ID(), err)
