@@ -94,6 +94,13 @@ func Start(t testing.TB, args ...string) *Server {
 	return s
 }
 
+// For is the same server for a part of a test, which fails by itself.
+func (s *Server) For(t testing.TB) *Server {
+	part := *s
+	part.t = t
+	return &part
+}
+
 // Tail returns the last n bytes of s.
 func Tail(s string, n int) string {
 	if len(s) <= n {
