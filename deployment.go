@@ -17,6 +17,7 @@ type Deployment struct {
 	Operation string // Operation.Name
 	Step      Step
 	Source    Source
+	Static    []StaticSource // which files of Source the gateway serves itself
 	Build     BuildSpec
 	Revision  Revision // without Image and, unless given, without Command until it is built
 

@@ -26,6 +26,12 @@ type Revision struct {
 	Scaling     Scaling
 	Lifecycle   Lifecycle
 
+	// Site is the digest of the layer that holds the revision's static files,
+	// in the form of core/static. Empty: there are none.
+	Site       string
+	Rules      []Rule      // what answers a request; none: the program
+	ErrorPages []ErrorPage // at most one for each kind
+
 	RequestTimeout time.Duration // from first byte in to last byte out
 	StartTimeout   time.Duration // from process start to listening
 
@@ -122,3 +128,14 @@ const (
 	InstanceDraining InstanceState = "draining"
 	InstanceStopped  InstanceState = "stopped"
 )
+
+// HasProgram reports whether any request can get to the revision's program. One
+// that is all static files is neither built nor started.
+func (r *Revision) HasProgram() bool {
+	for _, rule := range r.Rules {
+		if rule.Static == nil {
+			return true
+		}
+	}
+	return len(r.Rules) == 0
+}

@@ -7,10 +7,13 @@ import (
 
 // Service is what gets a name and a URL.
 type Service struct {
-	Name       string // the product's own resource name, such as apps/sunya/services/default
-	Project    string
-	Product    Product
-	Traffic    Traffic
+	Name    string // the product's own resource name, such as apps/sunya/services/default
+	Project string
+	Product Product
+	Traffic Traffic
+	// Dispatch sends requests for the project's own host, whose label is the
+	// project's id, from this service to others of the project.
+	Dispatch   []DispatchRule
 	UIDRange   int   // which range of 65,536 host uids its sandboxes run in; given by the store, never reused for another project
 	Generation int64 // +1 with every change
 	CreateTime time.Time

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 
 	"cloud.google.com/go/appengine/apiv1/appenginepb"
@@ -26,7 +27,7 @@ type deployOptions struct {
 func newAppDeployCommand(env *Env) *cobra.Command {
 	var o deployOptions
 	cmd := &cobra.Command{
-		Use:     "deploy [DIR|app.yaml ...]",
+		Use:     "deploy [DIR|app.yaml|dispatch.yaml ...]",
 		Short:   "Deploy an App Engine app and send its traffic to the new version.",
 		Args:    cobra.ArbitraryArgs,
 		Example: "sunya app deploy\nsunya app deploy hello/app.yaml --version v2 --no-promote",
@@ -39,11 +40,13 @@ func newAppDeployCommand(env *Env) *cobra.Command {
 	return cmd
 }
 
-// target is one app.yaml to deploy.
+// target is one app.yaml or dispatch.yaml to deploy.
 type target struct {
 	yaml string // path
 	dir  string // of the source
 	cfg  *appyaml.Config
+
+	dispatch *[]appyaml.DispatchRule // instead of cfg
 }
 
 // appDeploy deploys the services one after the other.
@@ -72,7 +75,14 @@ func appDeploy(ctx context.Context, env *Env, args []string, o deployOptions) er
 	}
 	return withAdmin(ctx, env, func(c *client, a *admin) error {
 		var results []*appenginepb.Version
-		for _, t := range targets {
+		for _, t := range servicesFirst(targets) {
+			if t.dispatch != nil {
+				if err := p.during(stageRouting, func() error { return a.setDispatch(ctx, *t.dispatch) }); err != nil {
+					return &failure{stage: stageRouting, err: err, anchor: anchorOf(stageRouting)}
+				}
+				fmt.Fprintf(env.Stderr, "Dispatch rules set: %d.\n", len(*t.dispatch))
+				continue
+			}
 			d := &deployment{env: env, client: c, admin: a, opts: o, target: t, progress: p}
 			v, err := d.run(ctx)
 			if err != nil {
@@ -82,6 +92,22 @@ func appDeploy(ctx context.Context, env *Env, args []string, o deployOptions) er
 		}
 		return printDeployed(env, results)
 	})
+}
+
+// servicesFirst puts dispatch rules last: the services that they name must be
+// there.
+func servicesFirst(targets []target) []target {
+	out := slices.Clone(targets)
+	slices.SortStableFunc(out, func(a, b target) int {
+		switch {
+		case a.dispatch == nil && b.dispatch != nil:
+			return -1
+		case a.dispatch != nil && b.dispatch == nil:
+			return 1
+		}
+		return 0
+	})
+	return out
 }
 
 // refused is an app.yaml, or a request made of it, that is to be corrected.
@@ -120,8 +146,16 @@ func versionID(env *Env, given string) (string, error) {
 	return given, nil
 }
 
-// otherFiles are gcloud's deployables that are not services.
-var otherFiles = []string{"cron.yaml", "queue.yaml", "dispatch.yaml", "index.yaml", "dos.yaml"}
+// otherFiles are gcloud's deployables that cannot be deployed, and why.
+var otherFiles = map[string]string{
+	"cron.yaml":  "scheduled requests come with Cloud Scheduler, which Sunya does not have yet",
+	"queue.yaml": "task queues come with Cloud Tasks, which Sunya does not have yet",
+	"index.yaml": "indexes come with Datastore, which Sunya does not have yet",
+	"dos.yaml":   "it has been replaced by firewall rules, which Sunya does not have yet",
+}
+
+// dispatchFile is the name by which gcloud, too, knows dispatch rules.
+const dispatchFile = "dispatch.yaml"
 
 // readTarget finds and reads the app.yaml that an argument means.
 func readTarget(env *Env, arg string) (target, error) {
@@ -139,10 +173,8 @@ func readTarget(env *Env, arg string) (target, error) {
 	if info.IsDir() {
 		path = filepath.Join(path, "app.yaml")
 	}
-	for _, name := range otherFiles {
-		if filepath.Base(path) == name {
-			return target{}, sunya.Errorf(sunya.Unimplemented, arg, "%s is not supported yet; deploy services only", name)
-		}
+	if why, ok := otherFiles[filepath.Base(path)]; ok {
+		return target{}, sunya.Errorf(sunya.Unimplemented, arg, "cannot be deployed: %s", why)
 	}
 	return parseTarget(path)
 }
@@ -160,9 +192,12 @@ func parseTarget(path string) (target, error) {
 	if err != nil {
 		return target{}, fmt.Errorf("read %s: %w", path, err)
 	}
-	cfg, err := appyaml.Parse(filepath.Base(path), data)
-	if err != nil {
-		return target{}, err
+	t := target{yaml: path, dir: filepath.Dir(path)}
+	if filepath.Base(path) == dispatchFile {
+		rules, err := appyaml.ParseDispatch(dispatchFile, data)
+		t.dispatch = &rules
+		return t, err
 	}
-	return target{yaml: path, dir: filepath.Dir(path), cfg: cfg}, nil
+	t.cfg, err = appyaml.Parse(filepath.Base(path), data)
+	return t, err
 }

@@ -203,7 +203,7 @@ func TestDeployBadInput(t *testing.T) {
 		{"unknown key", []string{dir("runtime: python311\ninstance_clas: F1\n")}, `line 2: unknown key "instance_clas"`},
 		{"no app.yaml", []string{t.TempDir()}, "there is no app.yaml in "},
 		{"no such directory", []string{"nowhere"}, "there is no nowhere"},
-		{"cron.yaml", []string{source(t, map[string]string{"cron.yaml": ""}) + "/cron.yaml"}, "cron.yaml is not supported yet"},
+		{"cron.yaml", []string{source(t, map[string]string{"cron.yaml": ""}) + "/cron.yaml"}, "cron.yaml: cannot be deployed: scheduled requests come with Cloud Scheduler"},
 		{"bad version", []string{dir("runtime: python311\n"), "--version", "V 1"}, `--version: "V 1" is not allowed`},
 		{"reserved version", []string{dir("runtime: python311\n"), "--version", "default"}, `--version: "default" is not allowed`},
 	}

@@ -13,6 +13,8 @@ import (
 	"google.golang.org/api/iterator"
 	"google.golang.org/api/option"
 	"google.golang.org/protobuf/types/known/fieldmaskpb"
+
+	"github.com/sunya-cloud/sunya/internal/core/appyaml"
 )
 
 // admin is App Engine's admin API for one project.
@@ -78,6 +80,24 @@ func (a *admin) promote(ctx context.Context, service, version string) error {
 		Name:       a.serviceName(service),
 		Service:    &appenginepb.Service{Split: &appenginepb.TrafficSplit{Allocations: map[string]float64{version: 1}}},
 		UpdateMask: &fieldmaskpb.FieldMask{Paths: []string{"split"}},
+	})
+	if err != nil {
+		return err
+	}
+	_, err = a.wait(ctx, op.Name(), nil)
+	return err
+}
+
+// setDispatch replaces the app's dispatch rules.
+func (a *admin) setDispatch(ctx context.Context, rules []appyaml.DispatchRule) error {
+	app := &appenginepb.Application{}
+	for _, r := range rules {
+		app.DispatchRules = append(app.DispatchRules, &appenginepb.UrlDispatchRule{Domain: r.Domain, Path: r.Path, Service: r.Service})
+	}
+	op, err := a.apps.UpdateApplication(ctx, &appenginepb.UpdateApplicationRequest{
+		Name:        a.appName(),
+		Application: app,
+		UpdateMask:  &fieldmaskpb.FieldMask{Paths: []string{"dispatch_rules"}},
 	})
 	if err != nil {
 		return err

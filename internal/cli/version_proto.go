@@ -28,8 +28,83 @@ func versionOf(cfg *appyaml.Config, id, bucket string, files []ignore.File) *app
 	if cfg.Entrypoint != "" {
 		v.Entrypoint = &appenginepb.Entrypoint{Command: &appenginepb.Entrypoint_Shell{Shell: cfg.Entrypoint}}
 	}
+	front(v, cfg)
 	scale(v, cfg)
 	return v
+}
+
+// front says what the platform answers by itself.
+func front(v *appenginepb.Version, cfg *appyaml.Config) {
+	for _, h := range cfg.Handlers {
+		v.Handlers = append(v.Handlers, urlMap(h))
+	}
+	for _, h := range cfg.ErrorHandlers {
+		v.ErrorHandlers = append(v.ErrorHandlers, &appenginepb.ErrorHandler{
+			ErrorCode:  errorCodes[h.Code],
+			StaticFile: h.File,
+			MimeType:   h.MIMEType,
+		})
+	}
+	if cfg.DefaultExpiration != nil {
+		v.DefaultExpiration = durationpb.New(*cfg.DefaultExpiration)
+	}
+}
+
+// The words of app.yaml in the API's terms.
+var (
+	errorCodes = map[string]appenginepb.ErrorHandler_ErrorCode{
+		"default":        appenginepb.ErrorHandler_ERROR_CODE_DEFAULT,
+		"over_quota":     appenginepb.ErrorHandler_ERROR_CODE_OVER_QUOTA,
+		"dos_api_denial": appenginepb.ErrorHandler_ERROR_CODE_DOS_API_DENIAL,
+		"timeout":        appenginepb.ErrorHandler_ERROR_CODE_TIMEOUT,
+	}
+	securityLevels = map[string]appenginepb.SecurityLevel{
+		"default":  appenginepb.SecurityLevel_SECURE_OPTIONAL, // as gcloud does
+		"optional": appenginepb.SecurityLevel_SECURE_OPTIONAL,
+		"always":   appenginepb.SecurityLevel_SECURE_ALWAYS,
+		"never":    appenginepb.SecurityLevel_SECURE_NEVER,
+	}
+	redirectCodes = map[int]appenginepb.UrlMap_RedirectHttpResponseCode{
+		301: appenginepb.UrlMap_REDIRECT_HTTP_RESPONSE_CODE_301,
+		302: appenginepb.UrlMap_REDIRECT_HTTP_RESPONSE_CODE_302,
+		303: appenginepb.UrlMap_REDIRECT_HTTP_RESPONSE_CODE_303,
+		307: appenginepb.UrlMap_REDIRECT_HTTP_RESPONSE_CODE_307,
+	}
+	authFailActions = map[string]appenginepb.AuthFailAction{
+		"redirect":     appenginepb.AuthFailAction_AUTH_FAIL_ACTION_REDIRECT,
+		"unauthorized": appenginepb.AuthFailAction_AUTH_FAIL_ACTION_UNAUTHORIZED,
+	}
+)
+
+func urlMap(h appyaml.Handler) *appenginepb.UrlMap {
+	m := &appenginepb.UrlMap{
+		UrlRegex:                 h.URL,
+		SecurityLevel:            securityLevels[h.Secure],
+		AuthFailAction:           authFailActions[h.AuthFailAction],
+		RedirectHttpResponseCode: redirectCodes[h.RedirectCode],
+	}
+	if h.StaticFiles == "" {
+		m.HandlerType = &appenginepb.UrlMap_Script{Script: &appenginepb.ScriptHandler{ScriptPath: "auto"}}
+		return m
+	}
+	s := &appenginepb.StaticFilesHandler{
+		Path:                h.StaticFiles,
+		UploadPathRegex:     h.Upload,
+		MimeType:            h.MIMEType,
+		RequireMatchingFile: h.RequireMatchingFile,
+		ApplicationReadable: h.ApplicationReadable,
+	}
+	if h.Expiration != nil {
+		s.Expiration = durationpb.New(*h.Expiration)
+	}
+	for _, v := range h.Headers {
+		if s.HttpHeaders == nil {
+			s.HttpHeaders = map[string]string{}
+		}
+		s.HttpHeaders[v.Name] = v.Value
+	}
+	m.HandlerType = &appenginepb.UrlMap_StaticFiles{StaticFiles: s}
+	return m
 }
 
 func manifest(bucket string, files []ignore.File) map[string]*appenginepb.FileInfo {

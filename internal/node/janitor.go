@@ -59,18 +59,19 @@ func (n *Node) projects() map[string]bool {
 // store's grace.
 func (n *Node) layersInUse(pending []sunya.Deployment) map[string]bool {
 	keep := map[string]bool{}
-	use := func(img sunya.Image) {
-		for _, l := range img.Layers {
+	use := func(rev *sunya.Revision) {
+		keep[rev.Site] = true
+		for _, l := range rev.Image.Layers {
 			keep[l.Digest] = true
 		}
 	}
-	for _, d := range pending {
-		use(d.Revision.Image)
+	for i := range pending {
+		use(&pending[i].Revision)
 	}
 	table := n.serve.catalog.Table()
 	for _, s := range table.Services() {
 		for _, rev := range table.Revisions(s.Name) {
-			use(rev.Image)
+			use(rev)
 		}
 	}
 	return keep

@@ -146,6 +146,17 @@ func listen(ctx context.Context, cfg Config, log *slog.Logger) ([]front.Listener
 	return out, nil
 }
 
+// port returns the port of the first listener that serves apps with TLS, or
+// without; 0 when there is none.
+func (m *machine) port(tls bool) int {
+	for _, l := range m.listeners {
+		if a, ok := l.Addr().(*net.TCPAddr); ok && l.Roles.Has(front.Apps) && (l.TLS != nil) == tls {
+			return a.Port
+		}
+	}
+	return 0
+}
+
 // certificate loads the one that the public listeners use, if there is one.
 func certificate(cfg Config, log *slog.Logger) (*front.Certificate, error) {
 	if cfg.TLSCert == "" {

@@ -75,6 +75,7 @@ func newProducts(cfg Config, url func(label string) string, m *machine, st *stor
 		Builder:    p.builder,
 		Sources:    source.New(sourceObjects{p.objects}, source.Limits{}),
 		Workspace:  m.dir,
+		Layers:     st.layers,
 		Prover:     s.activator,
 		Journal: func(d *sunya.Deployment) deploy.Journal {
 			return logs.NewBuildWriter(s.hub, d.Revision.Project, d.ID, time.Now)

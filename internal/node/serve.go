@@ -13,6 +13,7 @@ import (
 	"github.com/sunya-cloud/sunya/internal/core/instance"
 	"github.com/sunya-cloud/sunya/internal/core/logs"
 	"github.com/sunya-cloud/sunya/internal/core/serving"
+	"github.com/sunya-cloud/sunya/internal/core/static"
 )
 
 // serve is the request path and the life of instances.
@@ -45,12 +46,18 @@ func newServe(cfg Config, m *machine, st *storage, log *slog.Logger) *serve {
 	s.gateway = gateway.New(gateway.Parts{
 		Catalog:    s.catalog,
 		Slots:      s.activator,
+		Sites:      static.NewSites(st.layers.Path),
 		Decorators: map[sunya.Product]gateway.Decorator{sunya.AppEngine: appengine.Headers{}},
 		Sink:       s.hub,
 		LogName:    logNamer(appengine.RequestLog),
 		Now:        time.Now,
 		Log:        log,
-	}, gateway.Options{Domains: []string{cfg.Domain}, TrustedProxies: cfg.TrustedProxies})
+	}, gateway.Options{
+		Domains:        []string{cfg.Domain},
+		TrustedProxies: cfg.TrustedProxies,
+		HTTPSPort:      m.port(true),
+		HTTPPort:       m.port(false),
+	})
 	return s
 }
 

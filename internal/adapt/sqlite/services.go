@@ -16,21 +16,25 @@ import (
 // every file system and tool can hold.
 const maxUIDRange = 32000
 
-const selectServices = `SELECT name, project, product, traffic, uid_range, generation, create_time, update_time FROM services`
+const selectServices = `SELECT name, project, product, traffic, dispatch, uid_range, generation, create_time, update_time FROM services`
 
 func scanService(r row) (*sunya.Service, error) {
 	var (
 		s                sunya.Service
 		traffic          []byte
+		dispatch         []byte
 		created, updated int64
 	)
-	err := r.Scan(&s.Name, &s.Project, &s.Product, &traffic, &s.UIDRange, &s.Generation, &created, &updated)
+	err := r.Scan(&s.Name, &s.Project, &s.Product, &traffic, &dispatch, &s.UIDRange, &s.Generation, &created, &updated)
 	if err != nil {
 		return nil, err
 	}
 	s.CreateTime, s.UpdateTime = moment(created), moment(updated)
 	if err := json.Unmarshal(traffic, &s.Traffic); err != nil {
 		return nil, fmt.Errorf("read stored traffic of %s: %w", s.Name, err)
+	}
+	if err := json.Unmarshal(dispatch, &s.Dispatch); err != nil {
+		return nil, fmt.Errorf("read stored dispatch rules of %s: %w", s.Name, err)
 	}
 	return &s, nil
 }
@@ -41,10 +45,14 @@ func putService(ctx context.Context, tx *sql.Tx, s *sunya.Service) error {
 	if err != nil {
 		return fmt.Errorf("put %s: %w", s.Name, err)
 	}
+	dispatch, err := json.Marshal(s.Dispatch)
+	if err != nil {
+		return fmt.Errorf("put %s: %w", s.Name, err)
+	}
 	var project string
 	err = tx.QueryRowContext(ctx, "SELECT project FROM services WHERE name = ?", s.Name).Scan(&project)
 	if errors.Is(err, sql.ErrNoRows) {
-		return insertService(ctx, tx, s, traffic)
+		return insertService(ctx, tx, s, traffic, dispatch)
 	}
 	if err != nil {
 		return fmt.Errorf("put %s: %w", s.Name, err)
@@ -52,22 +60,22 @@ func putService(ctx context.Context, tx *sql.Tx, s *sunya.Service) error {
 	if project != s.Project {
 		return sunya.Errorf(sunya.AlreadyExists, s.Name, "the service belongs to project %s", project)
 	}
-	_, err = tx.ExecContext(ctx, `UPDATE services SET product = ?, traffic = ?, generation = generation + 1, update_time = ? WHERE name = ?`,
-		s.Product, traffic, nanos(s.UpdateTime), s.Name)
+	_, err = tx.ExecContext(ctx, `UPDATE services SET product = ?, traffic = ?, dispatch = ?, generation = generation + 1, update_time = ? WHERE name = ?`,
+		s.Product, traffic, dispatch, nanos(s.UpdateTime), s.Name)
 	if err != nil {
 		return fmt.Errorf("put %s: %w", s.Name, err)
 	}
 	return nil
 }
 
-func insertService(ctx context.Context, tx *sql.Tx, s *sunya.Service, traffic []byte) error {
+func insertService(ctx context.Context, tx *sql.Tx, s *sunya.Service, traffic, dispatch []byte) error {
 	uids, err := uidRange(ctx, tx, s)
 	if err != nil {
 		return err
 	}
-	_, err = tx.ExecContext(ctx, `INSERT INTO services (name, project, product, traffic, uid_range, generation, create_time, update_time)
-		VALUES (?, ?, ?, ?, ?, 1, ?, ?)`,
-		s.Name, s.Project, s.Product, traffic, uids, nanos(s.CreateTime), nanos(s.UpdateTime))
+	_, err = tx.ExecContext(ctx, `INSERT INTO services (name, project, product, traffic, dispatch, uid_range, generation, create_time, update_time)
+		VALUES (?, ?, ?, ?, ?, ?, 1, ?, ?)`,
+		s.Name, s.Project, s.Product, traffic, dispatch, uids, nanos(s.CreateTime), nanos(s.UpdateTime))
 	if err != nil {
 		return fmt.Errorf("put %s: %w", s.Name, err)
 	}

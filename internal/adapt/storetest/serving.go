@@ -46,6 +46,9 @@ func revision(svc sunya.Service, id string) sunya.Revision {
 			HostPaths: []string{"/opt/python"}, Fingerprint: "f", Runtime: "Python 3.11.7"},
 		Command: []string{"gunicorn", "main:app"}, Env: []sunya.EnvVar{{Name: "A", Value: "ü\n"}, {Name: "B", Field: sunya.FieldInstanceID}},
 		Dir: "/app", Port: 8080, MemoryBytes: 384 << 20, CPUMillis: 600, Concurrency: 10,
+		Site:           "sha256:01",
+		Rules:          []sunya.Rule{{Path: "/s/(.*)", Static: &sunya.StaticRule{File: `s/\1`, MaxAge: time.Hour, Headers: []sunya.Header{{Name: "X", Value: "y"}}}}, {Path: ".*", Secure: sunya.SecureAlways}},
+		ErrorPages:     []sunya.ErrorPage{{On: sunya.ErrorTimeout, File: "late.html"}},
 		Scaling:        sunya.Scaling{Min: 1, Max: 5, Idle: 90 * time.Second, TargetUtil: 0.6, NoFreeze: true},
 		RequestTimeout: 10 * time.Minute, StartTimeout: time.Minute, CreateTime: at(1),
 	}
@@ -75,6 +78,7 @@ func applyThenLoad(t *testing.T, s serving.Store) {
 	a, b := service("a"), service("b")
 	ra, rb := revision(a, "ra"), revision(b, "rb")
 	a.Traffic = split(ra.Name)
+	a.Dispatch = []sunya.DispatchRule{{Domain: "*", Path: "/b/*", Service: b.Name}}
 	hosts := []sunya.Host{{Label: "a", Service: a.Name}, {Label: "v-dot-a", Service: a.Name, Revision: ra.Name}}
 	must(t, s.Apply(t.Context(), serving.Change{
 		PutServices: []sunya.Service{b, a}, PutRevisions: []sunya.Revision{rb, ra}, PutHosts: hosts,
@@ -97,9 +101,10 @@ func replaceKeepsIdentity(t *testing.T, s serving.Store) {
 	next := svc
 	next.CreateTime, next.UpdateTime, next.UIDRange, next.Generation = at(50), at(51), 9999, 77
 	next.Traffic = split("r")
+	next.Dispatch = []sunya.DispatchRule{{Domain: "h", Path: "/", Service: "s"}}
 	must(t, s.Apply(t.Context(), serving.Change{PutServices: []sunya.Service{next}}))
 	want := before
-	want.Generation, want.UpdateTime, want.Traffic = 2, at(51), next.Traffic
+	want.Generation, want.UpdateTime, want.Traffic, want.Dispatch = 2, at(51), next.Traffic, next.Dispatch
 	wantSame(t, load(t, s).Services, []sunya.Service{want})
 	other := svc
 	other.Project = "q"

@@ -15,6 +15,8 @@ type Application struct {
 	Location   string // locationId: local
 	CreateTime time.Time
 	Document   []byte // the API's own JSON of what was sent, stored and returned
+
+	DispatchRules []DispatchRule // in order, the first that matches wins
 }
 
 // CodeBucket is where clients upload the files of a deployment.

@@ -24,8 +24,13 @@ type NewVersion struct {
 	Main         string          // app.yaml's main: the program's package or file
 	AppYAML      string          // where app.yaml is in the source
 	BuildTimeout time.Duration   // 0: DefaultBuildTimeout
-	Features     []Feature       // set, but not in a field of Version
-	Warnings     []string        // what the wire has to say already
+
+	Handlers          []Handler // none: everything goes to the program
+	ErrorHandlers     []ErrorHandler
+	DefaultExpiration *time.Duration // of static files; nil: 10 minutes
+
+	Features []Feature // set, but not in a field of Version
+	Warnings []string  // what the wire has to say already
 }
 
 // Bounds of cloudBuildOptions.cloudBuildTimeout; the default is Cloud Build's.
@@ -89,6 +94,14 @@ func (a *Admin) draft(ctx context.Context, n *NewVersion) (*sunya.Deployment, []
 	if err != nil {
 		return nil, nil, err
 	}
+	front, err := n.front()
+	if err != nil {
+		return nil, nil, err
+	}
+	rev.Rules, rev.ErrorPages = front.rules, front.pages
+	if !rev.HasProgram() {
+		rev.Scaling.Min = 0 // there is nothing to start
+	}
 	src, size, err := a.source(ctx, n.Files, n.Zip)
 	if err != nil {
 		return nil, nil, err
@@ -97,6 +110,7 @@ func (a *Admin) draft(ctx context.Context, n *NewVersion) (*sunya.Deployment, []
 	return &sunya.Deployment{
 		Step:     sunya.StepBuilding,
 		Source:   src,
+		Static:   front.static,
 		Build:    n.build(),
 		Revision: rev,
 	}, warnings, nil

@@ -160,7 +160,7 @@ func TestCreateVersionRefuses(t *testing.T) {
 			n.Files["main.py"] = appengine.File{SourceURL: "https://example.com/a/b", SHA1: sha}
 		}, sunya.InvalidArgument, "not in this server's storage"},
 		{"object is missing", func(n *appengine.NewVersion) { n.Files["main.py"] = appengine.File{SourceURL: "gs://a/b", SHA1: sha} }, sunya.InvalidArgument, "does not exist"},
-		{"login", func(n *appengine.NewVersion) { n.Features = []appengine.Feature{"handlers", "handlers.login"} }, sunya.Unimplemented, "user accounts"},
+		{"login", func(n *appengine.NewVersion) { n.Features = []appengine.Feature{"betaSettings", "handlers.login"} }, sunya.Unimplemented, "user accounts"},
 		{"bundled services", func(n *appengine.NewVersion) { n.Features = []appengine.Feature{"appEngineApis"} }, sunya.Unimplemented, "client libraries"},
 		{"flexible", func(n *appengine.NewVersion) { n.Features = []appengine.Feature{"flexible"} }, sunya.Unimplemented, "env: flex"},
 		{"all traffic through VPC", func(n *appengine.NewVersion) { n.Features = []appengine.Feature{"vpcAccessConnector.egress"} }, sunya.Unimplemented, "private-ranges-only"},

@@ -22,10 +22,6 @@ type Feature string
 func rules() map[Feature]rule {
 	const ignored = "not supported yet; it is stored and has no effect"
 	return map[Feature]rule{
-		"handlers":                  {warn: "not supported yet (static files and URL rules come later); every request goes to the program"},
-		"handlers.securityLevel":    {warn: "not supported yet; both http and https are served"},
-		"errorHandlers":             {warn: ignored},
-		"defaultExpiration":         {warn: ignored},
 		"inboundServices":           {warn: ignored},
 		"betaSettings":              {warn: ignored},
 		"serviceAccount":            {warn: "not supported yet; the program gets no identity"},
@@ -49,6 +45,7 @@ func rules() map[Feature]rule {
 		"automaticScaling.latency":  {warn: "minPendingLatency and maxPendingLatency are not supported yet; they have no effect"},
 		"automaticScaling.cpu":      {warn: "targetCpuUtilization is not supported yet; it has no effect"},
 		"automaticScaling.flexible": {warn: "holds settings of the flexible environment; they have no effect"},
+		"handlers.apiEndpoint":      {warn: "belongs to Cloud Endpoints; the requests go to the program"},
 		"handlers.login":            {refuse: "login: required and admin need user accounts, which are not supported yet: leave login away only if everybody may see the page"},
 		"vpcAccessConnector.egress": {refuse: "egress_setting: all-traffic is not supported yet: use private-ranges-only"},
 		"appEngineApis":             {refuse: "the bundled services (app_engine_apis) do not exist here: remove the key and use client libraries"},

@@ -28,6 +28,10 @@ type Config struct {
 	Basic     *Basic
 	Manual    *Manual
 
+	Handlers          []Handler // in order, the first that matches wins; none: all to the program
+	ErrorHandlers     []ErrorHandler
+	DefaultExpiration *time.Duration // of static files; nil: the platform's
+
 	// Warnings name each key that was accepted and changes nothing, with its
 	// line: "handlers (line 7): not supported yet; ...".
 	Warnings []string

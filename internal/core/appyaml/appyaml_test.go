@@ -76,9 +76,8 @@ func TestOtherScaling(t *testing.T) {
 
 func TestWarnings(t *testing.T) {
 	tests := []struct{ name, line, want string }{
-		{"static files", "handlers: [{url: /static, static_dir: static}]", "handlers (line 2): not supported yet; requests for static files go to the app"},
-		{"everything to the app", "handlers: [{url: /.*, script: auto}]", ""},
-		{"redirect to https", "handlers: [{url: /.*, script: auto, secure: always}]", "handlers (line 2)"},
+		{"static files", "handlers: [{url: /static, static_dir: static}]", ""},
+		{"Cloud Endpoints", "handlers: [{url: /api, api_endpoint: yes, script: auto}]", "api_endpoint (line 2)"},
 		{"version", "version: v1", "version (line 2): ignored, as gcloud does; use --version"},
 		{"flexible only", "liveness_check: {path: /}", "liveness_check (line 2): belongs to the flexible environment"},
 		{"legacy", "threadsafe: true", "threadsafe (line 2): belongs to first-generation runtimes"},

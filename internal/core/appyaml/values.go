@@ -2,6 +2,7 @@ package appyaml
 
 import (
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -86,6 +87,56 @@ func (p *parser) duration(dst *time.Duration, units, allowed string) func(string
 			return p.errorf(line, "%s: %q is not allowed: use a time such as %s", key, s, allowed)
 		}
 		*dst = d
+		return nil
+	}
+}
+
+// expiration stores how long a file may be kept by caches.
+func (p *parser) expiration(dst **time.Duration) func(string, int, *yaml.Node) error {
+	return func(key string, line int, v *yaml.Node) error {
+		s, err := p.text(key, line, v)
+		if err != nil {
+			return err
+		}
+		d, err := ParseExpiration(s)
+		if err != nil {
+			return p.errorf(line, "%s: %s", key, problem(err))
+		}
+		*dst = &d
+		return nil
+	}
+}
+
+// boolean stores one of the words that YAML 1.1 has for it.
+func (p *parser) boolean(dst *bool) func(string, int, *yaml.Node) error {
+	return func(key string, line int, v *yaml.Node) error {
+		s, err := p.text(key, line, v)
+		if err != nil {
+			return err
+		}
+		switch strings.ToLower(s) {
+		case "true", "yes", "on", "y":
+			*dst = true
+		case "false", "no", "off", "n":
+			*dst = false
+		default:
+			return p.errorf(line, "%s: %q is not allowed: use true or false", key, s)
+		}
+		return nil
+	}
+}
+
+// oneOf stores one of a few words.
+func (p *parser) oneOf(dst *string, words ...string) func(string, int, *yaml.Node) error {
+	return func(key string, line int, v *yaml.Node) error {
+		s, err := p.text(key, line, v)
+		if err != nil {
+			return err
+		}
+		if !slices.Contains(words, s) {
+			return p.errorf(line, "%s: %q is not allowed: use %s", key, s, strings.Join(words, ", "))
+		}
+		*dst = s
 		return nil
 	}
 }

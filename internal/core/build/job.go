@@ -131,35 +131,17 @@ func (j *Job) Cache() sandbox.Mount {
 // Layer returns the layer that key stands for: the one built before, or what
 // make leaves in an empty directory. made says which.
 func (j *Job) Layer(ctx context.Context, key, target string, make func(dir string) error) (l sunya.Layer, made bool, err error) {
-	l, ok, err := j.layers.Lookup(ctx, key)
-	if err != nil {
-		return l, false, err
-	}
-	if ok {
-		l.Target = target
-		return l, false, nil
-	}
-	l, err = j.makeLayer(ctx, target, make)
-	if err != nil {
-		return l, false, err
-	}
-	return l, true, j.layers.Remember(ctx, key, l)
-}
-
-func (j *Job) makeLayer(ctx context.Context, target string, make func(dir string) error) (sunya.Layer, error) {
-	dir, err := j.layers.Stage(ctx)
-	if err != nil {
-		return sunya.Layer{}, err
-	}
-	if err := make(dir); err != nil {
-		return sunya.Layer{}, errors.Join(err, j.layers.Discard(dir))
-	}
-	if err := tidy(ctx, dir); err != nil {
-		return sunya.Layer{}, errors.Join(fmt.Errorf("tidy layer: %w", err), j.layers.Discard(dir))
-	}
-	l, err := j.layers.Commit(ctx, dir)
+	l, made, err = layers.Make(ctx, j.layers, key, func(dir string) error {
+		if err := make(dir); err != nil {
+			return err
+		}
+		if err := tidy(ctx, dir); err != nil {
+			return fmt.Errorf("tidy layer: %w", err)
+		}
+		return nil
+	})
 	l.Target = target
-	return l, err
+	return l, made, err
 }
 
 // LayerMount shows a layer read-only.

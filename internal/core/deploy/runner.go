@@ -12,6 +12,7 @@ import (
 
 	"github.com/sunya-cloud/sunya"
 	"github.com/sunya-cloud/sunya/internal/core/build"
+	"github.com/sunya-cloud/sunya/internal/core/layers"
 	"github.com/sunya-cloud/sunya/internal/core/serving"
 )
 
@@ -67,6 +68,7 @@ type Parts struct {
 	Builder    build.Builder
 	Sources    Sources
 	Workspace  Workspace
+	Layers     layers.Store // where static files are kept
 	Prover     Prover
 	Journal    func(d *sunya.Deployment) Journal
 	Products   map[sunya.Product]Hooks

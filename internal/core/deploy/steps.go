@@ -98,6 +98,13 @@ func (r *run) build(ctx context.Context) error {
 	if err := r.Sources.Materialise(ctx, r.d.Source, dir); err != nil {
 		return fmt.Errorf("write out source: %w", err)
 	}
+	if err := r.site(ctx, dir); err != nil {
+		return err
+	}
+	if !r.d.Revision.HasProgram() {
+		r.say("Every URL is a static file: there is nothing to build and nothing to start")
+		return nil
+	}
 	res, err := r.Builder.Build(ctx, build.Request{
 		ID:       r.d.ID,
 		Project:  r.d.Revision.Project,
@@ -156,6 +163,9 @@ func (r *run) start(ctx context.Context) error {
 	})
 	if err != nil {
 		return fmt.Errorf("store revision: %w", err)
+	}
+	if !rev.HasProgram() {
+		return nil
 	}
 	if err := r.Prover.Prove(ctx, &rev); err != nil {
 		return fmt.Errorf("start %s: %w", rev.Name, err)

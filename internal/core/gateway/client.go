@@ -8,9 +8,10 @@ import (
 
 // client is who asks, and how.
 type client struct {
-	ip     string
-	scheme string
-	via    string // value of X-Forwarded-For for the instance
+	ip      string
+	scheme  string
+	via     string // value of X-Forwarded-For for the instance
+	proxied bool   // a trusted proxy said what the scheme is
 }
 
 // clientOf believes X-Forwarded-For and X-Forwarded-Proto only from trusted
@@ -47,7 +48,7 @@ func (g *Gateway) trusts(a netip.Addr) bool {
 // the chain that is not a trusted proxy itself.
 func (c *client) believe(h http.Header, trusted func(netip.Addr) bool) {
 	if p := strings.ToLower(h.Get("X-Forwarded-Proto")); p == "http" || p == "https" {
-		c.scheme = p
+		c.scheme, c.proxied = p, true
 	}
 	chain := strings.Split(strings.Join(h.Values("X-Forwarded-For"), ","), ",")
 	var known []string

@@ -30,7 +30,7 @@ func TestClientOf(t *testing.T) {
 			if tt.proto != "" {
 				r.Header.Set("X-Forwarded-Proto", tt.proto)
 			}
-			if got, want := g.clientOf(r), (client{tt.ip, tt.scheme, tt.via}); got != want {
+			if got, want := g.clientOf(r), (client{tt.ip, tt.scheme, tt.via, tt.scheme == tt.proto && tt.proto != ""}); got != want {
 				t.Errorf("client = %+v, want %+v", got, want)
 			}
 		})

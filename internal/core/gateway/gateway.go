@@ -21,6 +21,7 @@ import (
 	"github.com/sunya-cloud/sunya/internal/core/front"
 	"github.com/sunya-cloud/sunya/internal/core/logs"
 	"github.com/sunya-cloud/sunya/internal/core/serving"
+	"github.com/sunya-cloud/sunya/internal/core/static"
 )
 
 // Catalog shows the serving state.
@@ -31,6 +32,11 @@ type Catalog interface {
 // Slots gives requests their slot in an instance.
 type Slots interface {
 	Acquire(ctx context.Context, rev *sunya.Revision) (*activator.Lease, error)
+}
+
+// Sites opens the static files of revisions.
+type Sites interface {
+	Open(digest string) (*static.Site, error)
 }
 
 // Decorator adds a product's own request headers.
@@ -52,6 +58,7 @@ type RequestInfo struct {
 type Parts struct {
 	Catalog    Catalog
 	Slots      Slots
+	Sites      Sites // static files; may be nil where no revision has any
 	Decorators map[sunya.Product]Decorator
 	// Sink takes one entry a request, under the name and resource that LogName
 	// gives; nil: no request log.
@@ -70,14 +77,18 @@ type Options struct {
 	TrustedProxies []netip.Prefix
 	RequestTimeout time.Duration // for revisions that do not say; 10 min
 	ClientStall    time.Duration // in which a client takes the next 32 KiB at least; 30 s
+	// HTTPSPort and HTTPPort are where the other scheme is served, for rules
+	// that ask for it; 0: nowhere.
+	HTTPSPort, HTTPPort int
 }
 
 // Gateway serves the hosts of user code.
 type Gateway struct {
 	Parts
-	opts Options
-	log  *slog.Logger
-	bufs sync.Pool // of *[]byte
+	opts  Options
+	log   *slog.Logger
+	bufs  sync.Pool // of *[]byte
+	rules rules
 }
 
 // copyBuffer is how much is copied at once.
@@ -134,6 +145,10 @@ func (x *exchange) serve() error {
 	if route.Stopped(x.rev) {
 		return fault(http.StatusServiceUnavailable, "this version is stopped: it serves again once it is started")
 	}
+	program, err := x.byRule()
+	if err != nil || !program {
+		return err
+	}
 	ctx, cancel := context.WithTimeoutCause(x.r.Context(), x.timeout(), errTimeout)
 	defer cancel()
 	body, err := readAhead(x.w, x.r, x.begin.Add(min(x.timeout(), smallBodyTime)))
@@ -150,8 +165,9 @@ func (x *exchange) route() (serving.Route, error) {
 		return serving.Route{}, &unknownHost{host: x.r.Host}
 	}
 	if label, ok := x.g.label(host); ok {
-		if route, ok := x.g.Catalog.Table().Lookup(label); ok {
-			return route, nil
+		table := x.g.Catalog.Table()
+		if route, ok := table.Lookup(label); ok {
+			return table.Dispatch(route, label, host, x.path()), nil
 		}
 	}
 	return serving.Route{}, &unknownHost{host: host}

@@ -62,6 +62,15 @@ func (c *guarded) readPoison(p []byte) (int, error) {
 	return n, nil
 }
 
+// ReadFrom lets a file go from the disk to the socket without passing through
+// memory; only what is read is followed.
+func (c *guarded) ReadFrom(r io.Reader) (int64, error) {
+	if rf, ok := c.Conn.(io.ReaderFrom); ok {
+		return rf.ReadFrom(r)
+	}
+	return io.Copy(struct{ io.Writer }{c.Conn}, r)
+}
+
 // CloseWrite closes the sending half, for net/http.
 func (c *guarded) CloseWrite() error {
 	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"fmt"
 	"html"
 	"net/http"
@@ -8,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sunya-cloud/sunya"
 	"github.com/sunya-cloud/sunya/internal/core/activator"
 )
 
@@ -33,7 +35,56 @@ func (x *exchange) fail(err error) {
 	case http.StatusBadRequest, http.StatusRequestTimeout, http.StatusRequestEntityTooLarge:
 		x.w.Header().Set("Connection", "close") // where the next request begins is unknown
 	}
-	x.page(a)
+	if !x.ownPage(a.status) {
+		x.page(a)
+	}
+}
+
+// ownPage answers with the page that the revision has for such an error.
+func (x *exchange) ownPage(status int) bool {
+	if x.rev == nil || len(x.rev.ErrorPages) == 0 || x.rev.Site == "" {
+		return false
+	}
+	p, ok := pageFor(x.rev.ErrorPages, status)
+	if !ok {
+		return false
+	}
+	site, err := x.site()
+	if err != nil {
+		x.g.log.Error("open error page", "revision", x.rev.Name, "err", err)
+		return false
+	}
+	body, ok := site.ReadAll(p.File)
+	if !ok {
+		return false
+	}
+	h := x.w.Header()
+	h.Set("Content-Type", cmp.Or(p.MIMEType, "text/html"))
+	h.Set("Cache-Control", "no-store")
+	x.answerWith(status, body)
+	return true
+}
+
+// pageFor returns the page for a status that the platform answers with.
+func pageFor(pages []sunya.ErrorPage, status int) (page sunya.ErrorPage, ok bool) {
+	kind := sunya.ErrorDefault
+	switch {
+	case status == http.StatusGatewayTimeout:
+		kind = sunya.ErrorTimeout
+	case status == http.StatusTooManyRequests:
+		kind = sunya.ErrorOverQuota
+	case status < http.StatusInternalServerError:
+		return page, false // the client's own mistake
+	}
+	for _, p := range pages {
+		if p.On == kind {
+			return p, true
+		}
+		if p.On == sunya.ErrorDefault {
+			page, ok = p, true
+		}
+	}
+	return page, ok
 }
 
 // page writes a small page in the form that the client asks for.
@@ -54,12 +105,17 @@ func (x *exchange) page(a answer) {
 	} else {
 		h.Set("Content-Type", "text/plain; charset=utf-8")
 	}
-	h.Set("Content-Length", strconv.Itoa(len(text)))
-	x.w.WriteHeader(a.status)
+	x.answerWith(a.status, []byte(text))
+}
+
+// answerWith sends a whole small response.
+func (x *exchange) answerWith(status int, body []byte) {
+	x.w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	x.w.WriteHeader(status)
 	if x.r.Method == http.MethodHead {
 		return
 	}
-	n, _ := x.w.Write([]byte(text)) // nobody is left to tell
+	n, _ := x.w.Write(body) // nobody is left to tell
 	x.sent = int64(n)
 }
 

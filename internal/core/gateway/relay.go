@@ -16,8 +16,8 @@ import (
 func (x *exchange) relay(ctx context.Context, resp *http.Response) error {
 	h := x.w.Header()
 	copyResponseHeader(h, resp.Header)
-	if x.sticky && !setsCookie(resp.Header, serving.Cookie) {
-		h.Add("Set-Cookie", serving.Cookie+"="+strconv.Itoa(x.bucket)+"; Path=/")
+	if !setsCookie(resp.Header, serving.Cookie) {
+		x.keepOnRevision(h)
 	}
 	for name := range resp.Trailer {
 		h.Add("Trailer", name)
@@ -36,6 +36,13 @@ func (x *exchange) relay(ctx context.Context, resp *http.Response) error {
 	}
 	x.copyTrailer(resp.Trailer, announced)
 	return nil
+}
+
+// keepOnRevision gives the client its bucket where a split goes by cookie.
+func (x *exchange) keepOnRevision(h http.Header) {
+	if x.sticky {
+		h.Add("Set-Cookie", serving.Cookie+"="+strconv.Itoa(x.bucket)+"; Path=/")
+	}
 }
 
 // copyBody copies the body. What has come is not held back for what follows:

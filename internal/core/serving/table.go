@@ -66,6 +66,23 @@ func (t *Table) Lookup(label string) (Route, bool) {
 	return r, ok
 }
 
+// Dispatch returns where the dispatch rules of a route's service send a request
+// for a label: the route itself unless one names another service that exists.
+func (t *Table) Dispatch(r Route, label, host, path string) Route {
+	if len(r.Service.Dispatch) == 0 || label != r.Service.Project {
+		return r
+	}
+	name, ok := MatchDispatch(r.Service.Dispatch, host, path)
+	if !ok {
+		return r
+	}
+	e, ok := t.services.get(name)
+	if !ok {
+		return r
+	}
+	return Route{Service: &e.service, Shares: e.shares}
+}
+
 // Service returns a service by name. Its Traffic must not be changed in place.
 func (t *Table) Service(name string) (sunya.Service, bool) {
 	e, ok := t.services.get(name)

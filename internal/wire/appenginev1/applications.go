@@ -47,7 +47,28 @@ func (s applications) UpdateApplication(ctx context.Context, req *appenginepb.Up
 	if len(paths) == 0 {
 		return nil, sunya.Invalid("updateMask", "is empty: name the fields to change")
 	}
-	return nil, &sunya.Error{Code: sunya.Unimplemented, Resource: req.GetName(), Field: paths[0], Message: "applications cannot be changed yet"}
+	for _, p := range paths {
+		if p != "dispatch_rules" {
+			return nil, &sunya.Error{Code: sunya.Unimplemented, Resource: req.GetName(), Field: p, Message: "cannot be changed yet: only dispatchRules can"}
+		}
+	}
+	return s.encode(ctx)(s.Admin.SetDispatch(ctx, project, decodeDispatch(req.GetApplication().GetDispatchRules()), s.User(ctx)))
+}
+
+func decodeDispatch(rules []*appenginepb.UrlDispatchRule) []appengine.DispatchRule {
+	var out []appengine.DispatchRule
+	for _, r := range rules {
+		out = append(out, appengine.DispatchRule{Domain: r.GetDomain(), Path: r.GetPath(), Service: r.GetService()})
+	}
+	return out
+}
+
+func encodeDispatch(rules []appengine.DispatchRule) []*appenginepb.UrlDispatchRule {
+	var out []*appenginepb.UrlDispatchRule
+	for _, r := range rules {
+		out = append(out, &appenginepb.UrlDispatchRule{Domain: r.Domain, Path: r.Path, Service: r.Service})
+	}
+	return out
 }
 
 func (s applications) RepairApplication(ctx context.Context, req *appenginepb.RepairApplicationRequest) (*longrunningpb.Operation, error) {
@@ -73,6 +94,7 @@ func (a *API) application(ctx context.Context, project string) (*appenginepb.App
 	}
 	out.Name, out.Id = appengine.AppName(project), project
 	out.LocationId = app.Location
+	out.DispatchRules = encodeDispatch(app.DispatchRules)
 	out.CodeBucket = appengine.CodeBucket(project)
 	out.DefaultBucket = appengine.DefaultBucket(project)
 	out.DefaultHostname = a.Admin.Hostname(project)

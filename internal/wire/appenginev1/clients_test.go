@@ -168,8 +168,12 @@ func version(id string) *appenginepb.Version {
 		EnvVariables: map[string]string{"COLOUR": "blue"},
 		Handlers: []*appenginepb.UrlMap{{
 			UrlRegex:    "/static",
-			HandlerType: &appenginepb.UrlMap_StaticFiles{StaticFiles: &appenginepb.StaticFilesHandler{Path: "static"}},
+			HandlerType: &appenginepb.UrlMap_StaticFiles{StaticFiles: &appenginepb.StaticFilesHandler{Path: "static", UploadPathRegex: "static"}},
+		}, {
+			UrlRegex:    ".*",
+			HandlerType: &appenginepb.UrlMap_Script{Script: &appenginepb.ScriptHandler{ScriptPath: "auto"}},
 		}},
+		BetaSettings: map[string]string{"cloud_sql_instances": "p:r:i"},
 		Scaling: &appenginepb.Version_AutomaticScaling{AutomaticScaling: &appenginepb.AutomaticScaling{
 			MaxConcurrentRequests: 40,
 			StandardSchedulerSettings: &appenginepb.StandardSchedulerSettings{
@@ -226,7 +230,7 @@ func TestClientsDeployVersion(t *testing.T) {
 		if err := raw.GetMetadata().UnmarshalTo(meta); err != nil {
 			t.Fatal(err)
 		}
-		want := []string{"handlers: not supported yet (static files and URL rules come later); every request goes to the program"}
+		want := []string{"betaSettings: not supported yet; it is stored and has no effect"}
 		if diff := cmp.Diff(want, meta.GetWarning()); diff != "" {
 			t.Errorf("warnings (-want +got):\n%s", diff)
 		}
@@ -266,7 +270,7 @@ func TestClientsReadVersion(t *testing.T) {
 		sent := version("v1")
 		got := &appenginepb.Version{
 			Id: full.Id, Runtime: full.Runtime, EnvVariables: full.EnvVariables, Handlers: full.Handlers,
-			Scaling: full.Scaling, Entrypoint: full.Entrypoint, Deployment: full.Deployment,
+			Scaling: full.Scaling, Entrypoint: full.Entrypoint, Deployment: full.Deployment, BetaSettings: full.BetaSettings,
 		}
 		if diff := cmp.Diff(sent, got, protocmp.Transform()); diff != "" {
 			t.Errorf("what was sent is not what came back (-sent +got):\n%s", diff)

@@ -35,6 +35,10 @@ func newVersion(project, service string, v *appenginepb.Version) (appengine.NewV
 		AppYAML:      d.GetCloudBuildOptions().GetAppYamlPath(),
 		BuildTimeout: d.GetCloudBuildOptions().GetCloudBuildTimeout().AsDuration(),
 		Features:     features(v),
+
+		Handlers:          handlers(v.GetHandlers()),
+		ErrorHandlers:     errorHandlers(v.GetErrorHandlers()),
+		DefaultExpiration: optional(v.GetDefaultExpiration()),
 	}
 	for _, name := range transcode.Ignored(v) {
 		n.Warnings = append(n.Warnings, name+": not a field of this API; it has no effect")

@@ -15,7 +15,8 @@ func understood() []protoreflect.Name {
 	return []protoreflect.Name{
 		"name", "id", "runtime", "entrypoint", "env_variables", "build_env_variables", "instance_class",
 		"deployment", "runtime_main_executable_path", "created_by", "create_time", "disk_usage_bytes",
-		"version_url", "automatic_scaling", "basic_scaling", "manual_scaling", "handlers", "env", "vm",
+		"version_url", "automatic_scaling", "basic_scaling", "manual_scaling", "handlers", "error_handlers",
+		"default_expiration", "env", "vm",
 		"vpc_access_connector", "serving_status", "runtime_channel", "threadsafe",
 	}
 }
@@ -51,8 +52,7 @@ func features(v *appenginepb.Version) []appengine.Feature {
 	return append(out, automaticFeatures(v.GetAutomaticScaling())...)
 }
 
-// handlerFeatures looks for handlers that do something else than sending every
-// request to the program.
+// handlerFeatures looks for what handlers of current runtimes do not have.
 func handlerFeatures(handlers []*appenginepb.UrlMap) []appengine.Feature {
 	var out []appengine.Feature
 	add := func(set bool, name appengine.Feature) {
@@ -61,11 +61,9 @@ func handlerFeatures(handlers []*appenginepb.UrlMap) []appengine.Feature {
 		}
 	}
 	for _, h := range handlers {
-		catchAll := slices.Contains([]string{".*", "/.*", "/(.*)", "(.*)"}, h.GetUrlRegex())
 		login := h.GetLogin()
-		add(h.GetScript().GetScriptPath() != "auto" || !catchAll, "handlers")
 		add(login == appenginepb.LoginRequirement_LOGIN_REQUIRED || login == appenginepb.LoginRequirement_LOGIN_ADMIN, "handlers.login")
-		add(h.GetSecurityLevel() == appenginepb.SecurityLevel_SECURE_ALWAYS || h.GetSecurityLevel() == appenginepb.SecurityLevel_SECURE_NEVER, "handlers.securityLevel")
+		add(h.GetApiEndpoint() != nil, "handlers.apiEndpoint")
 	}
 	return out
 }

@@ -81,7 +81,8 @@ func TestRESTRefusals(t *testing.T) {
 		{"another API's operation", "GET", "/v1/operations/nope", "", 400, "INVALID_ARGUMENT", "apps/*/operations/*"},
 		{"unknown mask", "PATCH", "/v1/" + parent + "?updateMask=colour", `{}`, 400, "INVALID_ARGUMENT", "colour"},
 		{"missing part", "GET", "/v1/apps/sunya/domainMappings", "", 501, "UNIMPLEMENTED", "domain mappings"},
-		{"dispatch rules", "PATCH", "/v1/apps/sunya?updateMask=dispatchRules,", `{"dispatchRules":[]}`, 501, "UNIMPLEMENTED", "dispatch_rules"},
+		{"dispatch rules too early", "PATCH", "/v1/apps/sunya?updateMask=dispatchRules,", `{"dispatchRules":[]}`, 400, "FAILED_PRECONDITION", "no default service"},
+		{"other fields of an application", "PATCH", "/v1/apps/sunya?updateMask=authDomain", `{"authDomain":"x"}`, 501, "UNIMPLEMENTED", "auth_domain"},
 		{"deep JSON", "POST", "/v1/apps", strings.Repeat("[", 20000), 400, "INVALID_ARGUMENT", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
