@@ -42,7 +42,7 @@ type languageApp struct {
 // of its own.
 func languageApps() []languageApp {
 	return slices.Concat(
-		pythonApps,
+		pythonApps, goApps,
 	)
 }
 

@@ -22,7 +22,6 @@ type deployment struct {
 	opts     deployOptions
 	target   target
 	progress *progress
-	rules    func(dir, runtime string) (*ignore.Rules, error) // nil: ignore.Load
 
 	app       *appenginepb.Application
 	files     []ignore.File
@@ -71,11 +70,7 @@ func (d *deployment) service() string { return d.target.cfg.Service }
 
 // upload brings the files that the server does not have yet.
 func (d *deployment) upload(ctx context.Context) error {
-	load := d.rules
-	if load == nil {
-		load = ignore.Load
-	}
-	rules, err := load(d.target.dir, d.target.cfg.Runtime)
+	rules, err := ignore.Load(d.target.dir, d.target.cfg.Runtime)
 	if err != nil {
 		return err
 	}

@@ -16,7 +16,6 @@ func verbs(env *Env) []*cobra.Command {
 		newUpCommand(env),
 		newInitCommand(env),
 		newDeployCommand(env),
-		newDevCommand(env),
 		newOpenCommand(env),
 		newLogsCommand(env),
 		newStatusCommand(env),

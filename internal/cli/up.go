@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"log/slog"
 	"net/netip"
@@ -25,7 +24,6 @@ type upFlags struct {
 	cfg       node.Config
 	isolation string
 	proxies   []string
-	whileIn   bool
 }
 
 func newUpCommand(env *Env) *cobra.Command {
@@ -55,7 +53,6 @@ func (f *upFlags) register(fs *pflag.FlagSet, env *Env) {
 	fs.StringVar(&f.cfg.TLSKey, "tls-key", "", "its private key (PEM)")
 	fs.StringSliceVar(&f.proxies, "trusted-proxy", nil, "peers whose X-Forwarded headers are believed, as CIDR; may be repeated")
 	fs.BoolVar(&f.cfg.Ephemeral, "ephemeral", false, "keep data in a directory that is removed at the end")
-	fs.BoolVar(&f.whileIn, "while-stdin", false, "end when standard input does, for programs that start a server")
 }
 
 // config turns what was written into what the node takes.
@@ -98,15 +95,6 @@ func runUp(ctx context.Context, env *Env, f *upFlags) error {
 	cfg, err := f.config(env)
 	if err != nil {
 		return err
-	}
-	if f.whileIn {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithCancel(ctx)
-		defer cancel()
-		go func() {
-			defer cancel()
-			_, _ = io.Copy(io.Discard, env.Stdin) // however it ends, it has ended
-		}()
 	}
 	n, err := node.Open(ctx, cfg, env.logger())
 	if err != nil {

@@ -32,9 +32,11 @@ var (
 const maxClientFile = 4 << 20 // bytes; a bundle of every CA there is has 0.25 MB
 
 // client collects the settings and the addresses on this machine that they
-// name. pip's own files come first, because the environment overrides them.
+// name. The files of pip and of the go command come first, because the
+// environment overrides them.
 func (p places) client(environ []string) (build.Client, []string) {
 	env := p.pipConfig()
+	maps.Copy(env, p.goConfig())
 	for _, kv := range environ {
 		name, value, _ := strings.Cut(kv, "=")
 		if value != "" && inherited(name) {

@@ -54,7 +54,7 @@ type Language interface {
 
 // Languages are those that Sunya builds.
 func Languages() []Language {
-	return []Language{Python{}}
+	return []Language{Python{}, Go{}}
 }
 
 // Runner builds in sandboxes. It is safe for concurrent use.
@@ -109,7 +109,7 @@ func (r *Runner) language(runtime string) (Language, error) {
 }
 
 // notBuilt are the families of runtimes at Google that Sunya does not build.
-var notBuilt = []string{"nodejs", "go", "java", "php", "ruby", "dotnet"}
+var notBuilt = []string{"nodejs", "java", "php", "ruby", "dotnet"}
 
 // Runtimes lists the runtime ids of every language, with what this machine has
 // for them.
