@@ -12,6 +12,9 @@ import (
 //	building -> starting -> routing -> done
 //	    |           |          |
 //	    +-----------+----------+----> failed
+//
+// A revision whose image exists already begins at starting. A gradual change of
+// traffic is a deployment without a revision: migrating -> done or failed.
 type Deployment struct {
 	ID        string // also the id of its build log
 	Operation string // Operation.Name
@@ -22,8 +25,9 @@ type Deployment struct {
 	Revision  Revision // without Image and, unless given, without Command until it is built
 
 	// Traffic, when not nil, becomes the service's split once the revision is
-	// ready. Replaces, when set, names a revision whose place the new one takes
-	// in the existing split and hosts.
+	// ready; when migrating, its Goal is where the split goes. Replaces, when
+	// set, names a revision whose place the new one takes in the existing split
+	// and hosts.
 	Traffic  *Traffic
 	Replaces string
 	Hosts    []Host
@@ -40,11 +44,12 @@ type Step string
 
 // The steps of a deployment.
 const (
-	StepBuilding Step = "building"
-	StepStarting Step = "starting"
-	StepRouting  Step = "routing"
-	StepDone     Step = "done"
-	StepFailed   Step = "failed"
+	StepBuilding  Step = "building"
+	StepStarting  Step = "starting"
+	StepRouting   Step = "routing"
+	StepMigrating Step = "migrating"
+	StepDone      Step = "done"
+	StepFailed    Step = "failed"
 )
 
 // Source is a tree of files, each an object in a bucket.

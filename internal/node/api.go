@@ -29,8 +29,9 @@ type api struct {
 func newAPI(n *Node, log *slog.Logger) (*api, error) {
 	a := &api{grpc: grpc.NewServer(transcode.ServerOptions(log)...)}
 	gae := appenginev1.New(appenginev1.Deps{
-		Admin:     n.products.appengine,
-		Instances: n.instancesOf,
+		Admin:       n.products.appengine,
+		Instances:   n.instancesOf,
+		MemoryBytes: n.serve.instances.MemoryBytes,
 	})
 	gae.Register(a.grpc)
 	logging := loggingv2.New(n.storage.logs, n.serve.hub, time.Now)

@@ -60,13 +60,16 @@ func newProducts(cfg Config, url func(label string) string, m *machine, st *stor
 		Runtimes:     runtimes{p.builder},
 		CheckPath:    source.CheckPath,
 		EnsureBucket: p.ensureBucket,
-		Kick:         func() { p.runner.Kick() },
-		Domain:       cfg.Domain,
-		URL:          url,
-		SourceHosts:  []string{"localhost", "127.0.0.1", "api." + cfg.Domain},
-		Location:     "local",
-		Now:          time.Now,
-		NewID:        uuid.NewString,
+		EndInstance: func(ctx context.Context, revision, id string) error {
+			return s.activator.End(ctx, revision, id, "deleted by hand")
+		},
+		Kick:        func() { p.runner.Kick() },
+		Domain:      cfg.Domain,
+		URL:         url,
+		SourceHosts: []string{"localhost", "127.0.0.1", "api." + cfg.Domain},
+		Location:    "local",
+		Now:         time.Now,
+		NewID:       uuid.NewString,
 	})
 	p.runner = deploy.New(deploy.Parts{
 		Store:      st.state,

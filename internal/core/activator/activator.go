@@ -106,7 +106,7 @@ func (a *Activator) Cool(rev *sunya.Revision) {
 }
 
 func (a *Activator) keep(rev *sunya.Revision, least, idle int) {
-	if least+idle == 0 && !a.has(rev.Name) {
+	if !rev.HasProgram() || least+idle == 0 && !a.has(rev.Name) {
 		return
 	}
 	a.with(rev, func(p *pool) { p.policy.Min, p.policy.MinIdle, p.draining = least, idle, false })

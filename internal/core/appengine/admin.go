@@ -15,7 +15,9 @@ import (
 // Catalog is what this package needs of the serving core.
 type Catalog interface {
 	Service(name string) (sunya.Service, bool)
+	Revision(name string) (*sunya.Revision, bool)
 	Apply(ctx context.Context, c serving.Change) error
+	Update(ctx context.Context, service string, f func(now sunya.Service) (serving.Change, error)) error
 }
 
 // Operations keeps the operations that are done at once; those of a deploy are
@@ -52,6 +54,9 @@ type Parts struct {
 	CheckPath func(path string) error
 	// EnsureBucket makes an application's bucket exist.
 	EnsureBucket func(ctx context.Context, project, bucket string) error
+	// EndInstance ends one instance of a core revision and returns when nothing
+	// is left of it. NotFound.
+	EndInstance func(ctx context.Context, revision, id string) error
 	// Kick tells the deploy runner that a deployment was stored.
 	Kick func()
 

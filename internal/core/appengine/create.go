@@ -90,7 +90,7 @@ func (a *Admin) draft(ctx context.Context, n *NewVersion) (*sunya.Deployment, []
 	if err := n.checkSettings(); err != nil {
 		return nil, nil, err
 	}
-	rev, err := a.revision(n)
+	rev, err := a.revision(&n.Version)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -161,35 +161,43 @@ func (n *NewVersion) build() sunya.BuildSpec {
 }
 
 // revision describes what will run, but for its names and environment.
-func (a *Admin) revision(n *NewVersion) (sunya.Revision, error) {
-	if n.InstanceClass == "" {
-		n.InstanceClass = DefaultClass(n.Scaling)
-	}
-	c, err := classOf(n.InstanceClass, n.Scaling)
-	if err != nil {
-		return sunya.Revision{}, err
-	}
-	p, err := n.Scaling.plan()
-	if err != nil {
-		return sunya.Revision{}, err
-	}
-	return sunya.Revision{
-		Service: ServiceName(n.Project, n.Service),
-		Project: n.Project,
+func (a *Admin) revision(v *Version) (sunya.Revision, error) {
+	rev := sunya.Revision{
+		Service: ServiceName(v.Project, v.Service),
+		Project: v.Project,
 		Product: sunya.AppEngine,
 		Labels: map[string]string{
-			"project_id": n.Project,
-			"module_id":  n.Service,
-			"version_id": n.ID,
+			"project_id": v.Project,
+			"module_id":  v.Service,
+			"version_id": v.ID,
 		},
-		Port:           port,
-		MemoryBytes:    int64(c.memoryMB) << 20,
-		CPUMillis:      c.cpuMillis,
-		Concurrency:    p.concurrency,
-		Scaling:        p.scaling,
-		RequestTimeout: p.timeout,
-		StartTimeout:   a.StartTimeout,
-	}, nil
+		Port:         port,
+		StartTimeout: a.StartTimeout,
+	}
+	return rev, a.size(v, &rev)
+}
+
+// size sets what follows from instance class and scaling, the settings that can
+// be changed in a version that exists.
+func (a *Admin) size(v *Version, rev *sunya.Revision) error {
+	if v.InstanceClass == "" {
+		v.InstanceClass = DefaultClass(v.Scaling)
+	}
+	c, err := classOf(v.InstanceClass, v.Scaling)
+	if err != nil {
+		return err
+	}
+	p, err := v.Scaling.plan()
+	if err != nil {
+		return err
+	}
+	rev.MemoryBytes = int64(c.memoryMB) << 20
+	rev.CPUMillis = c.cpuMillis
+	rev.Concurrency = p.concurrency
+	rev.Scaling = p.scaling
+	rev.RequestTimeout = p.timeout
+	rev.Lifecycle = a.lifecycle(v)
+	return nil
 }
 
 // place fits a draft into what there is: names, hosts, traffic and the

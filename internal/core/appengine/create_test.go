@@ -150,6 +150,21 @@ func TestCreateVersionRefuses(t *testing.T) {
 		{"utilisation NaN", func(n *appengine.NewVersion) {
 			n.Scaling.Automatic = &appengine.AutomaticScaling{TargetThroughputUtilization: math.NaN()}
 		}, sunya.InvalidArgument, "NaN"},
+		{"idle instances out of order", func(n *appengine.NewVersion) {
+			n.Scaling.Automatic = &appengine.AutomaticScaling{MinIdleInstances: 3, MaxIdleInstances: 2}
+		}, sunya.InvalidArgument, "minIdleInstances 3 is more than maxIdleInstances 2"},
+		{"latencies out of order", func(n *appengine.NewVersion) {
+			n.Scaling.Automatic = &appengine.AutomaticScaling{MinPendingLatency: 2 * time.Second, MaxPendingLatency: time.Second}
+		}, sunya.InvalidArgument, "minPendingLatency 2s is more than maxPendingLatency 1s"},
+		{"latency too long", func(n *appengine.NewVersion) {
+			n.Scaling.Automatic = &appengine.AutomaticScaling{MaxPendingLatency: 16 * time.Second}
+		}, sunya.InvalidArgument, "maxPendingLatency must be 10ms to 15s, not 16s"},
+		{"latency below zero", func(n *appengine.NewVersion) {
+			n.Scaling.Automatic = &appengine.AutomaticScaling{MinPendingLatency: -1}
+		}, sunya.InvalidArgument, "minPendingLatency must be 10ms to 15s"},
+		{"CPU target", func(n *appengine.NewVersion) {
+			n.Scaling.Automatic = &appengine.AutomaticScaling{TargetCPUUtilization: 1}
+		}, sunya.InvalidArgument, "targetCpuUtilization must be 0.5 to 0.95, not 1"},
 		{"no basic maximum", func(n *appengine.NewVersion) { n.Scaling.Basic = &appengine.BasicScaling{} }, sunya.InvalidArgument, "maxInstances"},
 		{"no manual instances", func(n *appengine.NewVersion) { n.Scaling.Manual = &appengine.ManualScaling{} }, sunya.InvalidArgument, "instances"},
 		{"no source", func(n *appengine.NewVersion) { n.Files = nil }, sunya.InvalidArgument, "names no source"},
@@ -202,9 +217,10 @@ func TestScalingBecomesRevision(t *testing.T) {
 		timeout     time.Duration
 	}{
 		{"automatic", "F4", appengine.Scaling{Automatic: &appengine.AutomaticScaling{MinInstances: 1, MaxInstances: 5, MaxConcurrentRequests: 80, TargetThroughputUtilization: 0.9}}, sunya.Scaling{Min: 1, Max: 5, TargetUtil: 0.9}, 80, 1536, 10 * time.Minute},
+		{"idle instances and latencies", "", appengine.Scaling{Automatic: &appengine.AutomaticScaling{MinIdleInstances: 2, MaxIdleInstances: 4, MinPendingLatency: 500 * time.Millisecond, MaxPendingLatency: time.Second, TargetCPUUtilization: 0.7}}, sunya.Scaling{MinIdle: 2, MaxIdle: 4, MinPending: 500 * time.Millisecond, TargetUtil: 0.6}, 10, 384, 10 * time.Minute},
 		{"API's way to say no maximum", "", appengine.Scaling{Automatic: &appengine.AutomaticScaling{MaxInstances: 2147483647}}, sunya.Scaling{TargetUtil: 0.6}, 10, 384, 10 * time.Minute},
 		{"basic", "", appengine.Scaling{Basic: &appengine.BasicScaling{MaxInstances: 2}}, sunya.Scaling{Max: 2, Idle: 5 * time.Minute, NoFreeze: true}, 10, 384, 24 * time.Hour},
-		{"manual", "B8", appengine.Scaling{Manual: &appengine.ManualScaling{Instances: 3}}, sunya.Scaling{Min: 3, Max: 3, NoFreeze: true}, 10, 3072, 24 * time.Hour},
+		{"manual", "B8", appengine.Scaling{Manual: &appengine.ManualScaling{Instances: 3}}, sunya.Scaling{Min: 3, Max: 3, Always: true, NoFreeze: true}, 10, 3072, 24 * time.Hour},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w, a := world()

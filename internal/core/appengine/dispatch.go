@@ -28,12 +28,14 @@ func (a *Admin) SetDispatch(ctx context.Context, project string, rules []Dispatc
 		return nil, err
 	}
 	name := ServiceName(project, DefaultService)
-	svc, ok := a.Catalog.Service(name)
-	if !ok {
+	err = a.Catalog.Update(ctx, name, func(svc sunya.Service) (serving.Change, error) {
+		svc.Dispatch = core
+		return serving.Change{PutServices: []sunya.Service{svc}}, nil
+	})
+	if sunya.CodeOf(err) == sunya.NotFound {
 		return nil, sunya.Errorf(sunya.FailedPrecondition, AppName(project), "the application has no default service yet: deploy it, then its dispatch rules")
 	}
-	svc.Dispatch = core
-	if err := a.Catalog.Apply(ctx, serving.Change{PutServices: []sunya.Service{svc}}); err != nil {
+	if err != nil {
 		return nil, err
 	}
 	app.DispatchRules = rules

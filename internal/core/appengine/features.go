@@ -22,7 +22,7 @@ type Feature string
 func rules() map[Feature]rule {
 	const ignored = "not supported yet; it is stored and has no effect"
 	return map[Feature]rule{
-		"inboundServices":           {warn: ignored},
+		"inboundServices":           {warn: "only warmup is supported; mail and the like are stored and have no effect"},
 		"betaSettings":              {warn: ignored},
 		"serviceAccount":            {warn: "not supported yet; the program gets no identity"},
 		"vpcAccessConnector":        {warn: "not needed here; the program reaches private addresses without it"},
@@ -39,11 +39,7 @@ func rules() map[Feature]rule {
 		"readinessCheck":            {warn: "only for the flexible environment; it has no effect"},
 		"livenessCheck":             {warn: "only for the flexible environment; it has no effect"},
 		"endpointsApiService":       {warn: ignored},
-		"basicScaling":              {warn: "instances get no /_ah/start request yet"},
-		"manualScaling":             {warn: "instances get no /_ah/start request yet"},
-		"automaticScaling.idle":     {warn: "minIdleInstances and maxIdleInstances are not supported yet; use minInstances and maxInstances"},
-		"automaticScaling.latency":  {warn: "minPendingLatency and maxPendingLatency are not supported yet; they have no effect"},
-		"automaticScaling.cpu":      {warn: "targetCpuUtilization is not supported yet; it has no effect"},
+		"automaticScaling.cpu":      {warn: "targetCpuUtilization is stored and has no effect: instances are started by requests, not by their CPU time"},
 		"automaticScaling.flexible": {warn: "holds settings of the flexible environment; they have no effect"},
 		"handlers.apiEndpoint":      {warn: "belongs to Cloud Endpoints; the requests go to the program"},
 		"handlers.login":            {refuse: "login: required and admin need user accounts, which are not supported yet: leave login away only if everybody may see the page"},

@@ -1,6 +1,7 @@
 package appengine
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -17,7 +18,7 @@ func (a *Admin) Finish(ctx context.Context, d *sunya.Deployment) error {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	v.Revision, v.Deployment = d.Revision.Name, ""
+	v.Revision, v.Deployment = cmp.Or(d.Revision.Name, v.Revision), ""
 	return a.Store.PutVersion(ctx, v)
 }
 

@@ -64,6 +64,8 @@ const (
 	requestTimeout      = 10 * time.Minute // automatic scaling
 	longRequestTimeout  = 24 * time.Hour   // basic and manual scaling
 	minUtil, maxUtil    = 0.5, 0.95
+	minPending          = 10 * time.Millisecond // min_pending_latency, max_pending_latency
+	maxPending          = 15 * time.Second
 	maxBasicIdleTimeout = 24 * time.Hour
 )
 
@@ -96,23 +98,26 @@ func (s *AutomaticScaling) plan() (plan, error) {
 		within("minIdleInstances", s.MinIdleInstances, 0, maxInstances),
 		within("maxIdleInstances", s.MaxIdleInstances, 0, maxInstances),
 		within("maxConcurrentRequests", s.MaxConcurrentRequests, 0, maxConcurrency),
+		inOrder("minInstances", s.MinInstances, "maxInstances", s.MaxInstances),
+		inOrder("minIdleInstances", s.MinIdleInstances, "maxIdleInstances", s.MaxIdleInstances),
+		latency("minPendingLatency", s.MinPendingLatency),
+		latency("maxPendingLatency", s.MaxPendingLatency),
+		inOrder("minPendingLatency", s.MinPendingLatency, "maxPendingLatency", s.MaxPendingLatency),
+		utilization("targetThroughputUtilization", s.TargetThroughputUtilization),
+		utilization("targetCpuUtilization", s.TargetCPUUtilization),
 	)
 	if err != nil {
 		return plan{}, err
 	}
-	if s.MaxInstances > 0 && s.MinInstances > s.MaxInstances {
-		return plan{}, sunya.Invalid("version.automaticScaling", "minInstances %d is more than maxInstances %d", s.MinInstances, s.MaxInstances)
-	}
-	util := s.TargetThroughputUtilization
-	if util == 0 {
-		util = defaultUtilization
-	}
-	// Written so that NaN is refused too.
-	if !(util >= minUtil && util <= maxUtil) {
-		return plan{}, sunya.Invalid("version.automaticScaling", "targetThroughputUtilization must be %v to %v, not %v", minUtil, maxUtil, util)
-	}
 	return plan{
-		scaling:     sunya.Scaling{Min: s.MinInstances, Max: s.MaxInstances, TargetUtil: util},
+		scaling: sunya.Scaling{
+			Min:        s.MinInstances,
+			Max:        s.MaxInstances,
+			MinIdle:    s.MinIdleInstances,
+			MaxIdle:    s.MaxIdleInstances,
+			MinPending: s.MinPendingLatency,
+			TargetUtil: cmp.Or(s.TargetThroughputUtilization, defaultUtilization),
+		},
 		concurrency: cmp.Or(s.MaxConcurrentRequests, defaultConcurrency),
 		timeout:     requestTimeout,
 	}, nil
@@ -138,7 +143,7 @@ func (s *ManualScaling) plan() (plan, error) {
 		return plan{}, sunya.Invalid("version.manualScaling", "instances must be 1 to %d, not %d", maxInstances, s.Instances)
 	}
 	return plan{
-		scaling:     sunya.Scaling{Min: s.Instances, Max: s.Instances, NoFreeze: true},
+		scaling:     sunya.Scaling{Min: s.Instances, Max: s.Instances, Always: true, NoFreeze: true},
 		concurrency: defaultConcurrency,
 		timeout:     longRequestTimeout,
 	}, nil
@@ -147,6 +152,30 @@ func (s *ManualScaling) plan() (plan, error) {
 func within(key string, n, low, high int) error {
 	if n < low || n > high {
 		return sunya.Invalid("version.automaticScaling", "%s must be %d to %d, not %d", key, low, high, n)
+	}
+	return nil
+}
+
+// inOrder demands that the upper of two bounds, where there is one, is not below
+// the lower.
+func inOrder[T int | time.Duration](lowKey string, low T, highKey string, high T) error {
+	if high > 0 && low > high {
+		return sunya.Invalid("version.automaticScaling", "%s %v is more than %s %v", lowKey, low, highKey, high)
+	}
+	return nil
+}
+
+func latency(key string, d time.Duration) error {
+	if d != 0 && (d < minPending || d > maxPending) {
+		return sunya.Invalid("version.automaticScaling", "%s must be %v to %v, not %v", key, minPending, maxPending, d)
+	}
+	return nil
+}
+
+// utilization is written so that NaN is refused too.
+func utilization(key string, util float64) error {
+	if util != 0 && !(util >= minUtil && util <= maxUtil) {
+		return sunya.Invalid("version.automaticScaling", "%s must be %v to %v, not %v", key, minUtil, maxUtil, util)
 	}
 	return nil
 }

@@ -24,36 +24,76 @@ func splitOf(t sunya.Traffic) Split {
 	return s
 }
 
-// SetSplit replaces a service's split. The operation is done when it returns.
-func (a *Admin) SetSplit(ctx context.Context, project, id string, s Split, warnings []string, user string) (*sunya.Operation, error) {
-	shares, err := s.permille()
+// SplitChange makes the split that a client wants of the present one.
+type SplitChange func(now Split) (Split, error)
+
+// SetSplit replaces a service's split at once. The operation is done when it
+// returns. A gradual change that is under way ends where it is.
+func (a *Admin) SetSplit(ctx context.Context, project, id string, change SplitChange, user string) (*sunya.Operation, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	next, err := a.planSplit(ctx, project, id, change)
 	if err != nil {
 		return nil, err
 	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if err := a.checkService(ctx, project, id); err != nil {
+	name := ServiceName(project, id)
+	err = a.Catalog.Update(ctx, name, func(svc sunya.Service) (serving.Change, error) {
+		svc.Traffic = serving.Divide(svc.Traffic, next.shares())
+		svc.Traffic.Goal, svc.Traffic.ShardBy = nil, next.shardBy
+		return serving.Change{PutServices: []sunya.Service{svc}}, nil
+	})
+	if err != nil {
 		return nil, err
 	}
-	name := ServiceName(project, id)
-	svc, ok := a.Catalog.Service(name)
-	if !ok {
-		return nil, sunya.Errorf(sunya.FailedPrecondition, name, "no version of the service is ready yet: wait for its deployment")
+	return a.finished(ctx, a.operation(project, "Services.UpdateService", name, user))
+}
+
+// newSplit is a split that was found to be possible.
+type newSplit struct {
+	now      sunya.Traffic
+	shardBy  sunya.ShardBy
+	versions []target
+}
+
+type target struct {
+	*Version
+	permille int
+}
+
+func (s newSplit) shares() []sunya.Target {
+	var out []sunya.Target
+	for _, t := range s.versions {
+		out = append(out, sunya.Target{Revision: t.Revision, Permille: t.permille})
 	}
-	svc.Traffic = sunya.Traffic{ShardBy: s.ShardBy}
+	return out
+}
+
+// planSplit checks the split that a client wants. The caller holds mu.
+func (a *Admin) planSplit(ctx context.Context, project, id string, change SplitChange) (next newSplit, err error) {
+	if err := a.checkService(ctx, project, id); err != nil {
+		return next, err
+	}
+	svc, ok := a.Catalog.Service(ServiceName(project, id))
+	if !ok {
+		return next, sunya.Errorf(sunya.FailedPrecondition, ServiceName(project, id), "no version of the service is ready yet: wait for its deployment")
+	}
+	split, err := change(splitOf(svc.Traffic))
+	if err != nil {
+		return next, err
+	}
+	shares, err := split.permille()
+	if err != nil {
+		return next, err
+	}
+	next.now, next.shardBy = svc.Traffic, split.ShardBy
 	for _, share := range shares {
 		v, err := a.target(ctx, Key{Project: project, Service: id, ID: share.version})
 		if err != nil {
-			return nil, err
+			return next, err
 		}
-		svc.Traffic.Targets = append(svc.Traffic.Targets, sunya.Target{Revision: v.Revision, Permille: share.permille})
+		next.versions = append(next.versions, target{v, share.permille})
 	}
-	if err := a.Catalog.Apply(ctx, serving.Change{PutServices: []sunya.Service{svc}}); err != nil {
-		return nil, err
-	}
-	op := a.operation(project, "Services.UpdateService", name, user)
-	op.Warnings = warnings
-	return a.finished(ctx, op)
+	return next, nil
 }
 
 // target returns a version that can get traffic.
@@ -70,6 +110,8 @@ func (a *Admin) target(ctx context.Context, k Key) (*Version, error) {
 		return nil, sunya.Invalid(field, "version %q of service %q does not exist", k.ID, k.Service)
 	case v.Revision == "":
 		return nil, &sunya.Error{Code: sunya.FailedPrecondition, Resource: k.Name(), Field: field, Message: "the version is not ready yet: wait for its deployment"}
+	case v.ServingStatus == StatusStopped:
+		return nil, &sunya.Error{Code: sunya.FailedPrecondition, Resource: k.Name(), Field: field, Message: "the version is stopped: start it first"}
 	}
 	return v, nil
 }

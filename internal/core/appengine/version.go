@@ -13,6 +13,7 @@ type Version struct {
 	BuildEnv      map[string]string // build_env_variables
 	InstanceClass string            // F1
 	Scaling       Scaling
+	WarmUp        bool  // inbound_services: warmup
 	DiskBytes     int64 // size of the deployed files
 
 	ServingStatus ServingStatus
@@ -55,7 +56,10 @@ type AutomaticScaling struct {
 	MinIdleInstances            int
 	MaxIdleInstances            int
 	MaxConcurrentRequests       int
+	MinPendingLatency           time.Duration
+	MaxPendingLatency           time.Duration
 	TargetThroughputUtilization float64
+	TargetCPUUtilization        float64 // kept, without effect
 }
 
 // BasicScaling starts instances for requests and stops them when idle.

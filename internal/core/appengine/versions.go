@@ -63,6 +63,11 @@ func (a *Admin) checkUnused(ctx context.Context, v *Version) error {
 			return sunya.Errorf(sunya.FailedPrecondition, v.Name(), "cannot delete a version that serves traffic: give its traffic to another version first")
 		}
 	}
+	for _, t := range svc.Traffic.Goal {
+		if t.Revision == v.Revision {
+			return sunya.Errorf(sunya.FailedPrecondition, v.Name(), "cannot delete a version that traffic is on its way to: wait, or give the traffic to another version first")
+		}
+	}
 	vs, err := a.Store.ListVersions(ctx, v.Project, v.Service, "", 2)
 	if err == nil && len(vs) == 1 {
 		err = sunya.Errorf(sunya.FailedPrecondition, v.Name(), "cannot delete the last version of a service: delete the service instead")
@@ -90,25 +95,4 @@ func (a *Admin) remove(ctx context.Context, v *Version) error {
 		return err
 	}
 	return a.Store.DeleteVersion(ctx, v.Key)
-}
-
-// UpdateVersion changes the fields that paths names. Only a serving status that
-// a version has already can be set so far.
-func (a *Admin) UpdateVersion(ctx context.Context, k Key, paths []string, want ServingStatus, user string) (*sunya.Operation, error) {
-	v, err := a.Version(ctx, k)
-	if err != nil {
-		return nil, err
-	}
-	if len(paths) == 0 {
-		return nil, sunya.Invalid("updateMask", "is empty: name the fields to change")
-	}
-	for _, p := range paths {
-		if p != "serving_status" {
-			return nil, &sunya.Error{Code: sunya.Unimplemented, Resource: k.Name(), Field: p, Message: "cannot be changed in place yet: deploy the version again with the new setting"}
-		}
-	}
-	if want != v.ServingStatus {
-		return nil, &sunya.Error{Code: sunya.Unimplemented, Resource: k.Name(), Field: "servingStatus", Message: "versions cannot be stopped and started by hand yet: one that gets no requests costs nothing, and deleting it ends it"}
-	}
-	return a.finished(ctx, a.operation(k.Project, "Versions.UpdateVersion", k.Name(), user))
 }

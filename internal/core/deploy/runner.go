@@ -25,6 +25,7 @@ type Operations interface {
 // Catalog is the serving state.
 type Catalog interface {
 	Apply(ctx context.Context, c serving.Change) error
+	Update(ctx context.Context, service string, f func(now sunya.Service) (serving.Change, error)) error
 	Service(name string) (sunya.Service, bool)
 	Revision(name string) (*sunya.Revision, bool)
 }

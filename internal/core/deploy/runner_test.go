@@ -103,6 +103,21 @@ func (w *world) Apply(_ context.Context, c serving.Change) error {
 	return nil
 }
 
+// catalog is the world as a Catalog.
+type catalog struct{ *world }
+
+func (w catalog) Update(ctx context.Context, service string, f func(sunya.Service) (serving.Change, error)) error {
+	svc, ok := w.Service(service)
+	if !ok {
+		return sunya.Errorf(sunya.NotFound, service, "no service")
+	}
+	ch, err := f(svc)
+	if err != nil {
+		return err
+	}
+	return w.Apply(ctx, ch)
+}
+
 func (w *world) Service(name string) (sunya.Service, bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -150,7 +165,7 @@ func (journal) Stage(string, string, time.Duration) {}
 
 func (w *world) runner() *Runner {
 	return New(Parts{
-		Store: w, Operations: w, Catalog: w, Builder: w, Sources: w, Workspace: w, Prover: w,
+		Store: w, Operations: w, Catalog: catalog{w}, Builder: w, Sources: w, Workspace: w, Prover: w,
 		Journal:  func(*sunya.Deployment) Journal { return journal{} },
 		Products: map[sunya.Product]Hooks{sunya.AppEngine: w},
 		Now:      time.Now,

@@ -41,6 +41,7 @@ func (r *run) steps(ctx context.Context) error {
 		{sunya.StepBuilding, stageBuilding, r.build, sunya.StepStarting},
 		{sunya.StepStarting, stageStarting, r.start, sunya.StepRouting},
 		{sunya.StepRouting, stageRouting, r.route, sunya.StepDone},
+		{sunya.StepMigrating, stageRouting, r.migrate, sunya.StepDone},
 	}
 	for _, s := range table {
 		if r.d.Step != s.at {
@@ -153,15 +154,11 @@ func (r *run) warn(ctx context.Context, warnings []string) error {
 // start stores the revision and proves that an instance of it becomes ready.
 func (r *run) start(ctx context.Context) error {
 	rev := r.d.Revision
-	svc := sunya.Service{Name: rev.Service, Project: rev.Project, Product: rev.Product}
-	if old, ok := r.Catalog.Service(rev.Service); ok {
-		svc = old
+	change := serving.Change{PutRevisions: []sunya.Revision{rev}}
+	if _, ok := r.Catalog.Service(rev.Service); !ok {
+		change.PutServices = []sunya.Service{{Name: rev.Service, Project: rev.Project, Product: rev.Product}}
 	}
-	err := r.Catalog.Apply(ctx, serving.Change{
-		PutServices:  []sunya.Service{svc},
-		PutRevisions: []sunya.Revision{rev},
-	})
-	if err != nil {
+	if err := r.Catalog.Apply(ctx, change); err != nil {
 		return fmt.Errorf("store revision: %w", err)
 	}
 	if !rev.HasProgram() {
@@ -175,17 +172,19 @@ func (r *run) start(ctx context.Context) error {
 
 // route gives the revision its hosts and its share of the traffic.
 func (r *run) route(ctx context.Context) error {
-	svc, ok := r.Catalog.Service(r.d.Revision.Service)
-	if !ok {
+	err := r.Catalog.Update(ctx, r.d.Revision.Service, func(svc sunya.Service) (serving.Change, error) {
+		change := serving.Change{PutHosts: r.d.Hosts}
+		svc.Traffic = r.traffic(svc.Traffic)
+		change.PutServices = []sunya.Service{svc}
+		if _, ok := r.Catalog.Revision(r.d.Replaces); ok && r.d.Replaces != r.d.Revision.Name {
+			change.DeleteRevisions = []string{r.d.Replaces}
+		}
+		return change, nil
+	})
+	if sunya.CodeOf(err) == sunya.NotFound {
 		return sunya.Errorf(sunya.Aborted, r.d.Revision.Service, "the service was deleted while it was being deployed")
 	}
-	change := serving.Change{PutHosts: r.d.Hosts}
-	svc.Traffic = r.traffic(svc.Traffic)
-	change.PutServices = []sunya.Service{svc}
-	if _, ok := r.Catalog.Revision(r.d.Replaces); ok && r.d.Replaces != r.d.Revision.Name {
-		change.DeleteRevisions = []string{r.d.Replaces}
-	}
-	if err := r.Catalog.Apply(ctx, change); err != nil {
+	if err != nil {
 		return fmt.Errorf("route traffic: %w", err)
 	}
 	return nil

@@ -65,6 +65,27 @@ func (c *Catalog) Load(ctx context.Context) error {
 func (c *Catalog) Apply(ctx context.Context, ch Change) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	return c.apply(ctx, ch)
+}
+
+// Update applies the change that f makes of a service as it is: nothing else
+// changes in between. NotFound when there is no such service; an error of f is
+// returned and nothing is changed. f must not call the catalog's Apply.
+func (c *Catalog) Update(ctx context.Context, service string, f func(now sunya.Service) (Change, error)) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now, ok := c.Service(service)
+	if !ok {
+		return sunya.Errorf(sunya.NotFound, service, "the service serves nothing")
+	}
+	ch, err := f(now)
+	if err != nil {
+		return err
+	}
+	return c.apply(ctx, ch)
+}
+
+func (c *Catalog) apply(ctx context.Context, ch Change) error {
 	before := c.Table()
 	ch = withOrphanedHosts(before, ch)
 	trial := before.next()

@@ -15,11 +15,13 @@ import (
 	"github.com/sunya-cloud/sunya/internal/wire/transcode"
 )
 
-// Deps is what the API works with. Instances and User may be nil.
+// Deps is what the API works with. All but Admin may be nil.
 type Deps struct {
 	Admin *appengine.Admin
 	// Instances returns what runs of one core revision.
 	Instances func(ctx context.Context, revision string) ([]sunya.Instance, error)
+	// MemoryBytes returns how much memory an instance uses.
+	MemoryBytes func(ctx context.Context, instance string) int64
 	// User returns who calls: an e-mail address, or empty.
 	User func(ctx context.Context) string
 }

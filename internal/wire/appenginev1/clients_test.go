@@ -40,7 +40,7 @@ type server struct {
 	admin *appengine.Admin
 }
 
-func newServer(t *testing.T) *server {
+func newServer(t testing.TB) *server {
 	t.Helper()
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
 	w := appenginetest.New()
@@ -75,7 +75,16 @@ func (s *server) get(t *testing.T, path string, want int) string {
 	return s.do(t, http.MethodGet, path, "", nil, want)
 }
 
-func (s *server) do(t *testing.T, method, path, body string, header http.Header, want int) string {
+func (s *server) do(t testing.TB, method, path, body string, header http.Header, want int) string {
+	t.Helper()
+	status, doc := s.send(t, method, path, body, header)
+	if status != want {
+		t.Fatalf("%s %s = %d, want %d: %s", method, path, status, want, doc)
+	}
+	return doc
+}
+
+func (s *server) send(t testing.TB, method, path, body string, header http.Header) (status int, answer string) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, s.URL+path, strings.NewReader(body))
 	if err != nil {
@@ -96,10 +105,7 @@ func (s *server) do(t *testing.T, method, path, body string, header http.Header,
 	if err != nil {
 		t.Fatal(err)
 	}
-	if resp.StatusCode != want {
-		t.Fatalf("%s %s = %d, want %d: %s", method, path, resp.StatusCode, want, doc)
-	}
-	return string(doc)
+	return resp.StatusCode, string(doc)
 }
 
 // clients are the official ones.

@@ -2,6 +2,7 @@ package appenginev1
 
 import (
 	"fmt"
+	"slices"
 
 	"cloud.google.com/go/appengine/apiv1/appenginepb"
 	"google.golang.org/protobuf/encoding/protojson"
@@ -27,6 +28,7 @@ func newVersion(project, service string, v *appenginepb.Version) (appengine.NewV
 			BuildEnv:      v.GetBuildEnvVariables(),
 			InstanceClass: v.GetInstanceClass(),
 			Scaling:       scaling(v),
+			WarmUp:        slices.Contains(v.GetInboundServices(), appenginepb.InboundServiceType_INBOUND_SERVICE_WARMUP),
 			Document:      doc,
 		},
 		Files:        files(d),
@@ -92,6 +94,9 @@ func automatic(s *appenginepb.AutomaticScaling) *appengine.AutomaticScaling {
 		MinIdleInstances:            int(s.GetMinIdleInstances()),
 		MaxIdleInstances:            int(s.GetMaxIdleInstances()),
 		MaxConcurrentRequests:       int(s.GetMaxConcurrentRequests()),
+		MinPendingLatency:           s.GetMinPendingLatency().AsDuration(),
+		MaxPendingLatency:           s.GetMaxPendingLatency().AsDuration(),
+		TargetCPUUtilization:        std.GetTargetCpuUtilization(),
 		TargetThroughputUtilization: std.GetTargetThroughputUtilization(),
 	}
 }

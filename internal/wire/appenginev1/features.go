@@ -17,7 +17,7 @@ func understood() []protoreflect.Name {
 		"deployment", "runtime_main_executable_path", "created_by", "create_time", "disk_usage_bytes",
 		"version_url", "automatic_scaling", "basic_scaling", "manual_scaling", "handlers", "error_handlers",
 		"default_expiration", "env", "vm",
-		"vpc_access_connector", "serving_status", "runtime_channel", "threadsafe",
+		"vpc_access_connector", "serving_status", "runtime_channel", "threadsafe", "inbound_services",
 	}
 }
 
@@ -40,8 +40,7 @@ func features(v *appenginepb.Version) []appengine.Feature {
 		{v.GetServingStatus() == appenginepb.ServingStatus_STOPPED, "servingStatus.STOPPED"},
 		{v.GetVpcAccessConnector() != nil, "vpcAccessConnector"},
 		{v.GetVpcAccessConnector().GetEgressSetting() == appenginepb.VpcAccessConnector_ALL_TRAFFIC, "vpcAccessConnector.egress"},
-		{v.GetBasicScaling() != nil, "basicScaling"},
-		{v.GetManualScaling() != nil, "manualScaling"},
+		{otherInbound(v.GetInboundServices()), "inboundServices"},
 		{v.GetRuntimeChannel() != "" && v.GetRuntimeChannel() != "default", "runtimeChannel"},
 	} {
 		if f.set {
@@ -68,14 +67,15 @@ func handlerFeatures(handlers []*appenginepb.UrlMap) []appengine.Feature {
 	return out
 }
 
+// otherInbound reports whether more is asked for than warm-up requests.
+func otherInbound(services []appenginepb.InboundServiceType) bool {
+	return slices.ContainsFunc(services, func(s appenginepb.InboundServiceType) bool {
+		return s != appenginepb.InboundServiceType_INBOUND_SERVICE_WARMUP
+	})
+}
+
 func automaticFeatures(s *appenginepb.AutomaticScaling) []appengine.Feature {
 	var out []appengine.Feature
-	if s.GetMinIdleInstances() != 0 || s.GetMaxIdleInstances() != 0 {
-		out = append(out, "automaticScaling.idle")
-	}
-	if s.GetMinPendingLatency() != nil || s.GetMaxPendingLatency() != nil {
-		out = append(out, "automaticScaling.latency")
-	}
 	if s.GetStandardSchedulerSettings().GetTargetCpuUtilization() != 0 {
 		out = append(out, "automaticScaling.cpu")
 	}

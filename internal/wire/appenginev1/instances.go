@@ -11,6 +11,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/sunya-cloud/sunya"
+	"github.com/sunya-cloud/sunya/internal/core/appengine"
 	"github.com/sunya-cloud/sunya/internal/wire/page"
 )
 
@@ -21,7 +22,7 @@ func (s instances) ListInstances(ctx context.Context, req *appenginepb.ListInsta
 	if err != nil {
 		return nil, err
 	}
-	all, err := s.running(ctx, "parent", req.GetParent())
+	v, all, err := s.running(ctx, "parent", req.GetParent())
 	if err != nil {
 		return nil, err
 	}
@@ -35,7 +36,7 @@ func (s instances) ListInstances(ctx context.Context, req *appenginepb.ListInsta
 			out.NextPageToken = page.Token(out.Instances[size-1].Id, req.GetParent())
 			break
 		}
-		out.Instances = append(out.Instances, encodeInstance(req.GetParent(), &all[i]))
+		out.Instances = append(out.Instances, s.encodeInstance(ctx, v, &all[i]))
 	}
 	return out, nil
 }
@@ -45,51 +46,66 @@ func (s instances) GetInstance(ctx context.Context, req *appenginepb.GetInstance
 	if !ok {
 		return nil, sunya.Invalid("name", "%q is not a name of the form apps/*/services/*/versions/*/instances/*", req.GetName())
 	}
-	all, err := s.running(ctx, "name", parent)
+	v, all, err := s.running(ctx, "name", parent)
 	if err != nil {
 		return nil, err
 	}
 	for i := range all {
 		if all[i].ID == id {
-			return encodeInstance(parent, &all[i]), nil
+			return s.encodeInstance(ctx, v, &all[i]), nil
 		}
 	}
 	return nil, sunya.Errorf(sunya.NotFound, req.GetName(), "instance not found")
 }
 
-func (s instances) DeleteInstance(_ context.Context, req *appenginepb.DeleteInstanceRequest) (*longrunningpb.Operation, error) {
-	return nil, sunya.Errorf(sunya.Unimplemented, req.GetName(), "instances cannot be deleted by hand yet: an idle one ends by itself")
+func (s instances) DeleteInstance(ctx context.Context, req *appenginepb.DeleteInstanceRequest) (*longrunningpb.Operation, error) {
+	ids, err := split("name", req.GetName(), "apps", "services", "versions", "instances")
+	if err != nil {
+		return nil, err
+	}
+	k := appengine.Key{Project: ids[0], Service: ids[1], ID: ids[2]}
+	return s.encode(ctx)(s.Admin.DeleteInstance(ctx, k, ids[3], s.User(ctx)))
 }
 
 func (s instances) DebugInstance(_ context.Context, req *appenginepb.DebugInstanceRequest) (*longrunningpb.Operation, error) {
 	return nil, sunya.Errorf(sunya.Unimplemented, req.GetName(), "debugging belongs to the flexible environment, which does not exist here")
 }
 
-// running returns the instances of a version.
-func (s instances) running(ctx context.Context, field, version string) ([]sunya.Instance, error) {
+// running returns a version and its instances.
+func (s instances) running(ctx context.Context, field, version string) (*appengine.Version, []sunya.Instance, error) {
 	k, err := parseVersion(field, version)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	v, err := s.Admin.Version(ctx, k)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if s.Instances == nil {
-		return nil, sunya.Errorf(sunya.Unimplemented, version, "this server does not list instances")
+		return nil, nil, sunya.Errorf(sunya.Unimplemented, version, "this server does not list instances")
 	}
 	if v.Revision == "" {
-		return nil, nil
+		return v, nil, nil
 	}
-	return s.Instances(ctx, v.Revision)
+	all, err := s.Instances(ctx, v.Revision)
+	return v, all, err
 }
 
-func encodeInstance(version string, i *sunya.Instance) *appenginepb.Instance {
-	return &appenginepb.Instance{
-		Name:             version + "/instances/" + i.ID,
+// encodeInstance shows an instance. Those of manual scaling are resident: they
+// do not come and go with the requests.
+func (s instances) encodeInstance(ctx context.Context, v *appengine.Version, i *sunya.Instance) *appenginepb.Instance {
+	out := &appenginepb.Instance{
+		Name:             v.Name() + "/instances/" + i.ID,
 		Id:               i.ID,
 		AppEngineRelease: "sunya",
 		Availability:     appenginepb.Instance_DYNAMIC,
 		StartTime:        timestamppb.New(i.StartTime),
 	}
+	if v.Scaling.Manual != nil {
+		out.Availability = appenginepb.Instance_RESIDENT
+	}
+	if s.MemoryBytes != nil {
+		out.MemoryUsage = s.MemoryBytes(ctx, i.ID)
+	}
+	return out
 }

@@ -67,37 +67,47 @@ func (s services) UpdateService(ctx context.Context, req *appenginepb.UpdateServ
 		return nil, sunya.Invalid("updateMask", "is empty: name the fields to change, such as split")
 	}
 	for _, p := range paths {
-		switch p {
-		case "split", "split.allocations", "split.shard_by":
-		default:
-			return nil, &sunya.Error{Code: sunya.Unimplemented, Resource: req.GetName(), Field: p, Message: "cannot be changed yet: only split can"}
+		if err := checkServicePath(req.GetName(), p, want); err != nil {
+			return nil, err
 		}
 	}
-	split, err := s.newSplit(ctx, project, id, want, paths)
-	if err != nil {
-		return nil, err
-	}
-	var warnings []string
+	change := splitChange(want, paths)
 	if req.GetMigrateTraffic() {
-		warnings = append(warnings, "migrateTraffic: not supported yet; the traffic moves at once")
+		return s.encode(ctx)(s.Admin.MigrateSplit(ctx, project, id, change, s.User(ctx)))
 	}
-	return s.encode(ctx)(s.Admin.SetSplit(ctx, project, id, split, warnings, s.User(ctx)))
+	return s.encode(ctx)(s.Admin.SetSplit(ctx, project, id, change, s.User(ctx)))
 }
 
-// newSplit is the present split with the fields of the mask replaced.
-func (s services) newSplit(ctx context.Context, project, id string, want *appenginepb.Service, paths []string) (appengine.Split, error) {
-	svc, err := s.Admin.Service(ctx, project, id)
-	if err != nil {
-		return appengine.Split{}, err
+// checkServicePath refuses what of a service cannot be changed here. Everybody
+// who reaches the listener may call an app, which is what ingress "all" means.
+func checkServicePath(name, path string, want *appenginepb.Service) error {
+	switch path {
+	case "split", "split.allocations", "split.shard_by":
+		return nil
+	case "network_settings", "network_settings.ingress_traffic_allowed":
+		switch want.GetNetworkSettings().GetIngressTrafficAllowed() {
+		case appenginepb.NetworkSettings_INGRESS_TRAFFIC_ALLOWED_ALL, appenginepb.NetworkSettings_INGRESS_TRAFFIC_ALLOWED_UNSPECIFIED:
+			return nil
+		}
+		return &sunya.Error{Code: sunya.Unimplemented, Resource: name, Field: "networkSettings.ingressTrafficAllowed", Message: "only all traffic can be allowed: let the server listen on an address that outsiders do not reach (sunya up --listen)"}
+	case "id", "name":
+		return &sunya.Error{Code: sunya.InvalidArgument, Resource: name, Field: path, Message: "cannot be changed"}
 	}
-	now := encodeService(svc)
-	if err := fieldmask.Apply(now, want, paths); err != nil {
-		return appengine.Split{}, err
+	return &sunya.Error{Code: sunya.Unimplemented, Resource: name, Field: path, Message: "cannot be changed yet: split can"}
+}
+
+// splitChange is the present split with the fields of the mask replaced.
+func splitChange(want *appenginepb.Service, paths []string) appengine.SplitChange {
+	return func(split appengine.Split) (appengine.Split, error) {
+		now := encodeService(&appengine.Service{Split: split})
+		if err := fieldmask.Apply(now, want, paths); err != nil {
+			return appengine.Split{}, err
+		}
+		return appengine.Split{
+			ShardBy:     decodeShardBy(now.GetSplit().GetShardBy()),
+			Allocations: now.GetSplit().GetAllocations(),
+		}, nil
 	}
-	return appengine.Split{
-		ShardBy:     decodeShardBy(now.GetSplit().GetShardBy()),
-		Allocations: now.GetSplit().GetAllocations(),
-	}, nil
 }
 
 func (s services) DeleteService(ctx context.Context, req *appenginepb.DeleteServiceRequest) (*longrunningpb.Operation, error) {
@@ -115,6 +125,9 @@ func encodeService(svc *appengine.Service) *appenginepb.Service {
 		Split: &appenginepb.TrafficSplit{
 			ShardBy:     encodeShardBy(svc.Split.ShardBy),
 			Allocations: svc.Split.Allocations,
+		},
+		NetworkSettings: &appenginepb.NetworkSettings{
+			IngressTrafficAllowed: appenginepb.NetworkSettings_INGRESS_TRAFFIC_ALLOWED_ALL,
 		},
 	}
 }

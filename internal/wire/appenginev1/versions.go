@@ -89,7 +89,25 @@ func (s versions) UpdateVersion(ctx context.Context, req *appenginepb.UpdateVers
 	if err != nil {
 		return nil, err
 	}
-	return s.encode(ctx)(s.Admin.UpdateVersion(ctx, k, paths, appengine.ServingStatus(v.GetServingStatus().String()), s.User(ctx)))
+	return s.encode(ctx)(s.Admin.UpdateVersion(ctx, k, paths, s.versionChange(v, paths), s.User(ctx)))
+}
+
+// versionChange is the stored version with the fields of the mask replaced.
+func (s versions) versionChange(want *appenginepb.Version, paths []string) appengine.VersionChange {
+	return func(v *appengine.Version) error {
+		now, err := s.version(v, appenginepb.VersionView_FULL)
+		if err != nil {
+			return err
+		}
+		if err := fieldmask.Apply(now, want, paths); err != nil {
+			return err
+		}
+		v.InstanceClass = now.GetInstanceClass()
+		v.ServingStatus = appengine.ServingStatus(now.GetServingStatus().String())
+		v.Scaling = scaling(now)
+		v.Document, err = document(now)
+		return err
+	}
 }
 
 func (s versions) DeleteVersion(ctx context.Context, req *appenginepb.DeleteVersionRequest) (*longrunningpb.Operation, error) {

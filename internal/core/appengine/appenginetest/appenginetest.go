@@ -24,6 +24,7 @@ type World struct {
 	versions map[appengine.Key]appengine.Version
 	services map[string]sunya.Service
 	hosts    map[string]sunya.Host
+	revs     map[string]sunya.Revision
 	ops      map[string]sunya.Operation
 	order    []string // names of operations, oldest first
 	pending  []sunya.Deployment
@@ -33,6 +34,7 @@ type World struct {
 
 	Buckets []string // made by EnsureBucket
 	Kicks   int
+	Ended   []string // instances, by EndInstance
 }
 
 // New returns an empty World.
@@ -42,6 +44,7 @@ func New() *World {
 		versions: map[appengine.Key]appengine.Version{},
 		services: map[string]sunya.Service{},
 		hosts:    map[string]sunya.Host{},
+		revs:     map[string]sunya.Revision{},
 		ops:      map[string]sunya.Operation{},
 		objects:  map[string]int64{},
 		now:      time.Date(2026, 11, 23, 18, 15, 0, 0, time.UTC),
@@ -71,6 +74,7 @@ func (w *World) Admin() *appengine.Admin {
 			}
 			return nil
 		},
+		EndInstance: w.endInstance,
 		Kick:        func() { w.mu.Lock(); defer w.mu.Unlock(); w.Kicks++ },
 		Domain:      "localhost",
 		URL:         func(label string) string { return "http://" + label + ".localhost:8080" },
@@ -136,6 +140,38 @@ func (w *World) Service(name string) (sunya.Service, bool) {
 	return s, ok
 }
 
+// Revision implements appengine.Catalog.
+func (w *World) Revision(name string) (*sunya.Revision, bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	rev, ok := w.revs[name]
+	return &rev, ok
+}
+
+// endInstance knows the instances whose names begin with "i".
+func (w *World) endInstance(_ context.Context, revision, id string) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if _, ok := w.revs[revision]; !ok || !strings.HasPrefix(id, "i") {
+		return sunya.Errorf(sunya.NotFound, id, "no such instance")
+	}
+	w.Ended = append(w.Ended, id)
+	return nil
+}
+
+// Update implements appengine.Catalog.
+func (w *World) Update(ctx context.Context, service string, f func(sunya.Service) (serving.Change, error)) error {
+	svc, ok := w.Service(service)
+	if !ok {
+		return sunya.Errorf(sunya.NotFound, service, "no service")
+	}
+	ch, err := f(svc)
+	if err != nil {
+		return err
+	}
+	return w.Apply(ctx, ch)
+}
+
 // Apply implements appengine.Catalog.
 func (w *World) Apply(_ context.Context, c serving.Change) error {
 	w.mu.Lock()
@@ -148,8 +184,14 @@ func (w *World) Apply(_ context.Context, c serving.Change) error {
 	for _, s := range c.PutServices {
 		w.services[s.Name] = s
 	}
+	for _, rev := range c.PutRevisions {
+		w.revs[rev.Name] = rev
+	}
 	for _, h := range c.PutHosts {
 		w.hosts[h.Label] = h
+	}
+	for _, name := range c.DeleteRevisions {
+		delete(w.revs, name)
 	}
 	for _, name := range c.DeleteServices {
 		delete(w.services, name)

@@ -45,15 +45,21 @@ func (w *World) deploy(ctx context.Context, a *appengine.Admin, d *sunya.Deploym
 	if !ok {
 		svc = sunya.Service{Name: d.Revision.Service, Project: d.Revision.Project, Product: d.Revision.Product}
 	}
-	if d.Traffic != nil {
+	change := serving.Change{PutHosts: d.Hosts}
+	switch {
+	case d.Step == sunya.StepMigrating:
+		svc.Traffic = serving.Toward(svc.Traffic, 1000)
+	case d.Traffic != nil:
 		svc.Traffic = *d.Traffic
+	default:
+		svc.Traffic = svc.Traffic.Replace(d.Replaces, d.Revision.Name)
 	}
-	for i := range svc.Traffic.Targets {
-		if svc.Traffic.Targets[i].Revision == d.Replaces {
-			svc.Traffic.Targets[i].Revision = d.Revision.Name
-		}
+	if d.Revision.Name != "" {
+		change.PutRevisions = []sunya.Revision{d.Revision}
+		change.DeleteRevisions = []string{d.Replaces}
 	}
-	if err := w.Apply(ctx, serving.Change{PutServices: []sunya.Service{svc}, PutHosts: d.Hosts}); err != nil {
+	change.PutServices = []sunya.Service{svc}
+	if err := w.Apply(ctx, change); err != nil {
 		return err
 	}
 	if err := a.Finish(ctx, d); err != nil {
