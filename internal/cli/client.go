@@ -169,6 +169,25 @@ func transport() *http.Transport {
 	}
 }
 
+// appsTransport reaches apps by the names that appsURL gives them, whether this
+// machine can resolve those or not: they are all where the server is.
+func (c *client) appsTransport() *http.Transport {
+	dialer := net.Dialer{Timeout: dialTimeout}
+	return &http.Transport{
+		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+			_, port, err := net.SplitHostPort(address)
+			if err != nil {
+				return nil, err
+			}
+			return dialer.DialContext(ctx, network, net.JoinHostPort(c.base.Hostname(), port))
+		},
+		MaxIdleConnsPerHost: 64,
+		IdleConnTimeout:     time.Minute,
+		TLSHandshakeTimeout: dialTimeout,
+		DisableCompression:  true, // answers pass as they are
+	}
+}
+
 // bearer adds the token to every request.
 type bearer struct {
 	token string

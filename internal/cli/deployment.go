@@ -22,6 +22,7 @@ type deployment struct {
 	opts     deployOptions
 	target   target
 	progress *progress
+	rules    func(dir, runtime string) (*ignore.Rules, error) // nil: ignore.Load
 
 	app       *appenginepb.Application
 	files     []ignore.File
@@ -70,7 +71,11 @@ func (d *deployment) service() string { return d.target.cfg.Service }
 
 // upload brings the files that the server does not have yet.
 func (d *deployment) upload(ctx context.Context) error {
-	rules, err := ignore.Load(d.target.dir, d.target.cfg.Runtime)
+	load := d.rules
+	if load == nil {
+		load = ignore.Load
+	}
+	rules, err := load(d.target.dir, d.target.cfg.Runtime)
 	if err != nil {
 		return err
 	}

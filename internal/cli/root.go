@@ -16,6 +16,7 @@ func verbs(env *Env) []*cobra.Command {
 		newUpCommand(env),
 		newInitCommand(env),
 		newDeployCommand(env),
+		newDevCommand(env),
 		newOpenCommand(env),
 		newLogsCommand(env),
 		newStatusCommand(env),

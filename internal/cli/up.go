@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
 	"net/netip"
@@ -24,6 +25,7 @@ type upFlags struct {
 	cfg       node.Config
 	isolation string
 	proxies   []string
+	whileIn   bool
 }
 
 func newUpCommand(env *Env) *cobra.Command {
@@ -53,6 +55,7 @@ func (f *upFlags) register(fs *pflag.FlagSet, env *Env) {
 	fs.StringVar(&f.cfg.TLSKey, "tls-key", "", "its private key (PEM)")
 	fs.StringSliceVar(&f.proxies, "trusted-proxy", nil, "peers whose X-Forwarded headers are believed, as CIDR; may be repeated")
 	fs.BoolVar(&f.cfg.Ephemeral, "ephemeral", false, "keep data in a directory that is removed at the end")
+	fs.BoolVar(&f.whileIn, "while-stdin", false, "end when standard input does, for programs that start a server")
 }
 
 // config turns what was written into what the node takes.
@@ -95,6 +98,15 @@ func runUp(ctx context.Context, env *Env, f *upFlags) error {
 	cfg, err := f.config(env)
 	if err != nil {
 		return err
+	}
+	if f.whileIn {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithCancel(ctx)
+		defer cancel()
+		go func() {
+			defer cancel()
+			_, _ = io.Copy(io.Discard, env.Stdin) // however it ends, it has ended
+		}()
 	}
 	n, err := node.Open(ctx, cfg, env.logger())
 	if err != nil {

@@ -34,6 +34,7 @@ type Rules struct {
 	// "gcloud's defaults for python311 and .gitignore".
 	Origin  string
 	matcher gitignore.Matcher
+	also    func(path string) bool // nil, or what is ignored too
 }
 
 // Load reads the rules for the source directory dir, deployed with a runtime
@@ -63,7 +64,12 @@ func Load(dir, runtime string) (*Rules, error) {
 // directory is left out. Whoever walks a tree does not enter ignored
 // directories, so nothing inside one is ever asked about.
 func (r *Rules) Ignored(path string, isDir bool) bool {
-	return r.matcher.Match(strings.Split(path, "/"), isDir)
+	return r.also != nil && r.also(path) || r.matcher.Match(strings.Split(path, "/"), isDir)
+}
+
+// Without returns the rules that ignore paths for which also is true, too.
+func (r *Rules) Without(also func(path string) bool) *Rules {
+	return &Rules{Origin: r.Origin, matcher: r.matcher, also: also}
 }
 
 func parse(dir, origin, text string) (*Rules, error) {
