@@ -17,6 +17,7 @@ want python3 python3
 /usr/bin/python3 -m pip --version >/dev/null 2>&1 || packages+=(python3-pip)
 if [ "${SUNYA_DEPS:-}" = tests ]; then
 	want node nodejs
+	want npm npm
 	want gcc gcc # the race detector
 fi
 

@@ -35,7 +35,11 @@ type asking struct {
 // the owner's preference puts them. One that does not answer is not listed.
 func (p places) runtimes(ctx context.Context) ([]build.Runtime, error) {
 	var asked []asking
-	for _, look := range []func() []asking{p.pythons, p.golangs} {
+	for _, look := range []func() []asking{
+		p.pythons,
+		p.nodes,
+		p.golangs,
+	} {
 		asked = append(asked, look()...)
 	}
 	answers := make([]*build.Runtime, len(asked))

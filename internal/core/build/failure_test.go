@@ -128,7 +128,7 @@ func TestOutputIsBounded(t *testing.T) {
 
 func TestUnknownRuntimes(t *testing.T) {
 	b := newBench(t, works)
-	for runtime, code := range map[string]sunya.Code{"nodejs20": sunya.Unimplemented, "pyhton311": sunya.InvalidArgument, "python": sunya.InvalidArgument, "": sunya.InvalidArgument} {
+	for runtime, code := range map[string]sunya.Code{"dotnet8": sunya.Unimplemented, "pyhton311": sunya.InvalidArgument, "python": sunya.InvalidArgument, "": sunya.InvalidArgument} {
 		err := b.Check(sunya.BuildSpec{Runtime: runtime})
 		if sunya.CodeOf(err) != code || !strings.Contains(err.Error(), "this machine has Python 3.11.7") {
 			t.Errorf("%q: %v", runtime, err)

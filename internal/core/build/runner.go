@@ -54,7 +54,11 @@ type Language interface {
 
 // Languages are those that Sunya builds.
 func Languages() []Language {
-	return []Language{Python{}, Go{}}
+	return []Language{
+		Python{},
+		Node{},
+		Go{},
+	}
 }
 
 // Runner builds in sandboxes. It is safe for concurrent use.
@@ -109,7 +113,7 @@ func (r *Runner) language(runtime string) (Language, error) {
 }
 
 // notBuilt are the families of runtimes at Google that Sunya does not build.
-var notBuilt = []string{"nodejs", "java", "php", "ruby", "dotnet"}
+var notBuilt = []string{"java", "php", "ruby", "dotnet"}
 
 // Runtimes lists the runtime ids of every language, with what this machine has
 // for them.

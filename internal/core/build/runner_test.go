@@ -42,8 +42,10 @@ func newBench(t *testing.T, play func(ctx context.Context, s sandbox.Spec, out i
 	b.Runner, err = build.New(build.Options{
 		Engine: b.engine, Layers: store, CacheDir: filepath.Join(b.data, "cache"), Now: time.Now, Log: slog.New(slog.DiscardHandler),
 		Machine: build.Machine{
-			Runtimes: []build.Runtime{{Language: "python", Version: "3.11.7", Path: "/opt/py/bin/python3.11", Prefixes: []string{"/opt/py"}, Fingerprint: "f1", Modules: []string{"venv", "pip"}}},
-			Client:   build.Client{Env: map[string]string{"PIP_INDEX_URL": "https://i", "PIP_CERT": "/secret/ca.pem"}, Files: []build.ClientFile{{Name: "ca.pem", Vars: []string{"PIP_CERT"}, Content: []byte("CA")}}, Paths: []string{"/opt/wheels"}},
+			Runtimes: []build.Runtime{{Language: "python", Version: "3.11.7", Path: "/opt/py/bin/python3.11", Prefixes: []string{"/opt/py"}, Fingerprint: "f1", Modules: []string{"venv", "pip"}},
+				{Language: "nodejs", Version: "20.11.1", Path: "/usr/bin/node", Fingerprint: "n20", Modules: []string{"npm"}},
+				{Language: "nodejs", Version: "18.19.0", Path: "/opt/n18/bin/node", Prefixes: []string{"/opt/n18"}, Fingerprint: "n18"}},
+			Client: build.Client{Env: map[string]string{"PIP_INDEX_URL": "https://i", "PIP_CERT": "/secret/ca.pem"}, Files: []build.ClientFile{{Name: "ca.pem", Vars: []string{"PIP_CERT"}, Content: []byte("CA")}}, Paths: []string{"/opt/wheels"}},
 		},
 	})
 	if err != nil {

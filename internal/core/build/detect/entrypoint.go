@@ -85,13 +85,19 @@ func userLine(fsys fs.FS, spec sunya.BuildSpec) (string, error) {
 var (
 	shellRE   = regexp.MustCompile("[;&|<>(){}`\n]")
 	assignRE  = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*\+?=`)
+	simpleRE  = regexp.MustCompile(`^(?:[A-Za-z_][A-Za-z0-9_]*=[^\s'"]*\s+)+([^\s=]+.*)$`)
 	builtinRE = regexp.MustCompile(`^(?:exec|cd|export|source|\.|set|unset|ulimit|umask|eval|if|for|while|until|case|!|time|\[\[?|:|trap|readonly|declare|local|test)(?:\s|$)`)
 )
 
 // execLine puts exec before a simple command, so that the shell makes room for
 // the program and signals reach it. Any other line stays as it is.
 func execLine(line string) string {
-	if shellRE.MatchString(line) || assignRE.MatchString(line) || builtinRE.MatchString(line) {
+	switch m := simpleRE.FindStringSubmatch(line); {
+	case shellRE.MatchString(line), builtinRE.MatchString(line):
+		return line
+	case m != nil && !builtinRE.MatchString(m[1]): // variables for this program alone
+		return "exec env " + line
+	case assignRE.MatchString(line):
 		return line
 	}
 	return "exec " + line

@@ -70,7 +70,7 @@ func TestEntrypoint(t *testing.T) {
 		{"build variable", files("Procfile", "web: x"), sunya.BuildSpec{Env: map[string]string{"GOOGLE_ENTRYPOINT": "y"}}, 11, "exec y", "", ""},
 		{"Procfile", files("Procfile", "release: z\nweb:  python app.py\n", "app.py", ""), sunya.BuildSpec{}, 11, "exec python app.py", "", "app.py"},
 		{"a list of commands stays", files(), sunya.BuildSpec{Entrypoint: "cd x && y"}, 11, "cd x && y", "", ""},
-		{"an assignment stays", files(), sunya.BuildSpec{Entrypoint: "A=1 y"}, 11, "A=1 y", "", ""},
+		{"an assignment goes before", files(), sunya.BuildSpec{Entrypoint: "A=1 y"}, 11, "exec env A=1 y", "", ""},
 		{"an exec stays", files(), sunya.BuildSpec{Entrypoint: "exec y"}, 11, "exec y", "", ""},
 		{"uvicorn since 3.13", files("main.py", "", "requirements.txt", "uvicorn\n"), sunya.BuildSpec{}, 13, "exec uvicorn main:app --port $PORT --host 0.0.0.0", "", "main.py"},
 		{"fastapi[standard] since 3.13", files("main.py", "", "pyproject.toml", "[project]\ndependencies=['FastAPI[all,standard]>=0.1']"), sunya.BuildSpec{}, 13, "exec uvicorn main:app --port $PORT --host 0.0.0.0", "", "main.py"},
