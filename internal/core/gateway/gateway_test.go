@@ -59,7 +59,19 @@ func newWorld(t testing.TB, app http.HandlerFunc, change ...func(*sunya.Revision
 	return newWorldOn(t, engine, change...)
 }
 
+// newWorldWith is newWorld with a gateway of other parts and options.
+func newWorldWith(t testing.TB, app http.HandlerFunc, parts func(*gateway.Parts, *gateway.Options), change ...func(*sunya.Revision)) *world {
+	t.Helper()
+	engine := &instancetest.Engine{Handler: func(*instancetest.Box) http.Handler { return app }}
+	return buildWorld(t, engine, parts, change...)
+}
+
 func newWorldOn(t testing.TB, engine *instancetest.Engine, change ...func(*sunya.Revision)) *world {
+	t.Helper()
+	return buildWorld(t, engine, func(*gateway.Parts, *gateway.Options) {}, change...)
+}
+
+func buildWorld(t testing.TB, engine *instancetest.Engine, adjust func(*gateway.Parts, *gateway.Options), change ...func(*sunya.Revision)) *world {
 	t.Helper()
 	w := &world{t: t, engine: engine, sink: &instancetest.Sink{}}
 	w.catalog = serving.NewCatalog(&instancetest.Store{})
@@ -82,7 +94,7 @@ func newWorldOn(t testing.TB, engine *instancetest.Engine, change ...func(*sunya
 	if err := instancetest.Deploy(t.Context(), w.catalog, rev); err != nil {
 		t.Fatal(err)
 	}
-	g := gateway.New(gateway.Parts{
+	parts := gateway.Parts{
 		Catalog:    w.catalog,
 		Slots:      w.slots,
 		Decorators: map[sunya.Product]gateway.Decorator{sunya.AppEngine: decorator{}},
@@ -90,8 +102,10 @@ func newWorldOn(t testing.TB, engine *instancetest.Engine, change ...func(*sunya
 		LogName:    instancetest.LogName,
 		Now:        time.Now,
 		Log:        instancetest.Quiet(),
-	}, gateway.Options{Domains: []string{"localhost"}, ClientStall: time.Second})
-	w.serve(g)
+	}
+	opts := gateway.Options{Domains: []string{"localhost"}, ClientStall: time.Second}
+	adjust(&parts, &opts)
+	w.serve(gateway.New(parts, opts))
 	ctx, cancel := context.WithCancel(context.Background())
 	var runs sync.WaitGroup
 	runs.Go(func() { w.slots.Run(ctx) })
