@@ -70,7 +70,8 @@ fuzz:
 
 ## bench: cold start, thaw and warm requests beside bare gunicorn, as ratios
 .PHONY: bench
-bench: deps $(BIN)
+bench: $(BIN)
+	@SUNYA_DEPS=bench scripts/deps.sh
 	SUNYA_BIN=$(CURDIR)/$(BIN) go test -tags e2e -count=1 -timeout 20m -run '^$$' -bench . -benchtime 1x ./e2e/bench/
 
 ## lint: formatting, vet, staticcheck

@@ -89,7 +89,9 @@ func TestHandlerRefusals(t *testing.T) {
 		{"bad header", func(n *appengine.NewVersion) {
 			n.Handlers = static(func(s *appengine.StaticFiles) { s.Headers = []sunya.Header{{Name: "Host", Value: "x"}} })
 		}, "httpHeaders: Host"},
-		{"negative expiration", func(n *appengine.NewVersion) { n.Handlers = static(func(s *appengine.StaticFiles) { s.Expiration = &ago }) }, "expiration: must not be negative"},
+		{"negative expiration", func(n *appengine.NewVersion) {
+			n.Handlers = static(func(s *appengine.StaticFiles) { s.Expiration = &ago })
+		}, "expiration: must not be negative"},
 		{"negative default", func(n *appengine.NewVersion) { n.DefaultExpiration = &ago }, "defaultExpiration"},
 		{"unknown error", func(n *appengine.NewVersion) { n.ErrorHandlers = []appengine.ErrorHandler{{Code: "x", File: "f"}} }, "errorHandlers[0].errorCode"},
 		{"two pages", func(n *appengine.NewVersion) {

@@ -40,6 +40,10 @@ func (w *fileWriter) Write(p []byte) (int, error) {
 func (w *fileWriter) ReadFrom(r io.Reader) (total int64, err error) {
 	left := int64(-1) // no limit
 	if l, ok := r.(*io.LimitedReader); ok {
+		if l.N <= smallBody { // fits into the socket
+			n, err := io.Copy(struct{ io.Writer }{w.x.w}, r)
+			return n, w.wrote(n, err)
+		}
 		r, left = l.R, l.N
 	}
 	for left != 0 {

@@ -20,6 +20,7 @@ import (
 	"github.com/sunya-cloud/sunya/internal/core/activator"
 	"github.com/sunya-cloud/sunya/internal/core/front"
 	"github.com/sunya-cloud/sunya/internal/core/logs"
+	"github.com/sunya-cloud/sunya/internal/core/memo"
 	"github.com/sunya-cloud/sunya/internal/core/serving"
 	"github.com/sunya-cloud/sunya/internal/core/static"
 )
@@ -85,10 +86,10 @@ type Options struct {
 // Gateway serves the hosts of user code.
 type Gateway struct {
 	Parts
-	opts  Options
-	log   *slog.Logger
-	bufs  sync.Pool // of *[]byte
-	rules rules
+	opts     Options
+	log      *slog.Logger
+	bufs     sync.Pool                        // of *[]byte
+	compiled *memo.Map[string, serving.Rules] // by Revision.Name
 }
 
 // copyBuffer is how much is copied at once.
@@ -106,6 +107,8 @@ func New(p Parts, o Options) *Gateway {
 		Parts: p,
 		opts:  o,
 		log:   p.Log.With("component", "gateway"),
+
+		compiled: memo.New[string, serving.Rules](maxRules),
 		bufs: sync.Pool{New: func() any {
 			b := make([]byte, copyBuffer)
 			return &b

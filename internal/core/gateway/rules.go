@@ -5,39 +5,21 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
-	"sync"
-	"sync/atomic"
 
 	"github.com/sunya-cloud/sunya"
 	"github.com/sunya-cloud/sunya/internal/core/serving"
 	"github.com/sunya-cloud/sunya/internal/core/static"
 )
 
-// maxRules is how many compiled tables are held; beyond that they are compiled
-// again when they are asked for.
+// maxRules is how many compiled tables are held.
 const maxRules = 4096
 
-// rules remembers the compiled rules of revisions, which never change. What is
-// there costs no lock.
-type rules struct {
-	byRevision sync.Map // name to serving.Rules
-	size       atomic.Int64
-}
-
-func (c *rules) of(rev *sunya.Revision) (serving.Rules, error) {
-	if rs, ok := c.byRevision.Load(rev.Name); ok {
-		return rs.(serving.Rules), nil
-	}
-	rs, err := serving.CompileRules(rev.Rules)
-	if err != nil {
-		return nil, err
-	}
-	if c.size.Add(1) > maxRules {
-		c.byRevision.Clear()
-		c.size.Store(1)
-	}
-	c.byRevision.Store(rev.Name, rs)
-	return rs, nil
+// rules returns the compiled rules of a revision, which never change.
+func (g *Gateway) rules(rev *sunya.Revision) (serving.Rules, error) {
+	return g.compiled.Get(rev.Name, func() (serving.Rules, int64, error) {
+		rs, err := serving.CompileRules(rev.Rules)
+		return rs, 1, err
+	})
 }
 
 // byRule does what the revision's rules say, unless that is to ask the program,
@@ -46,7 +28,7 @@ func (x *exchange) byRule() (program bool, err error) {
 	if len(x.rev.Rules) == 0 {
 		return true, nil
 	}
-	rs, err := x.g.rules.of(x.rev)
+	rs, err := x.g.rules(x.rev)
 	if err != nil {
 		return false, err
 	}

@@ -23,11 +23,11 @@ func (s *Site) Serve(w http.ResponseWriter, r *http.Request, path string, rule *
 	if r.Header.Get("Range") == "" {
 		enc = f.choose(r.Header.Values("Accept-Encoding"))
 	}
-	content, err := s.open(f, enc)
+	content, done, err := s.open(f, enc)
 	if err != nil {
 		return fmt.Errorf("open static file: %w", err)
 	}
-	defer content.Close()
+	defer done()
 	setHeader(w.Header(), f, enc, rule, now)
 	http.ServeContent(w, r, "", time.Time{}, content)
 	return nil

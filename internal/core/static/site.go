@@ -1,12 +1,14 @@
 package static
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
-	"sync"
-	"sync/atomic"
+
+	"github.com/sunya-cloud/sunya/internal/core/memo"
 )
 
 const (
@@ -46,8 +48,9 @@ type File struct {
 
 // Site is the static files of a revision. It is immutable.
 type Site struct {
-	dir   string
-	files map[string]File
+	dir      string
+	files    map[string]File
+	contents *memo.Map[string, []byte]
 }
 
 // index is the form of index.json.
@@ -73,9 +76,26 @@ func (s *Site) Has(path string) bool {
 	return ok
 }
 
-// open returns the content of a file in one of its forms.
-func (s *Site) open(f File, e Encoding) (*os.File, error) {
-	return os.Open(filepath.Join(s.dir, contentDir, f.Sum+e.suffix()))
+// open returns the content of a file in one of its forms, and what closes it.
+func (s *Site) open(f File, e Encoding) (content io.ReadSeeker, done func(), err error) {
+	if f.size(e) <= smallFile {
+		data, err := s.read(f, e)
+		return bytes.NewReader(data), func() {}, err
+	}
+	file, err := os.Open(s.name(f, e))
+	return file, func() { file.Close() }, err
+}
+
+// read returns the content of a small file, from memory if it is there.
+func (s *Site) read(f File, e Encoding) ([]byte, error) {
+	return s.contents.Get(f.Sum+e.suffix(), func() ([]byte, int64, error) {
+		data, err := os.ReadFile(s.name(f, e))
+		return data, int64(len(data)), err
+	})
+}
+
+func (s *Site) name(f File, e Encoding) string {
+	return filepath.Join(s.dir, contentDir, f.Sum+e.suffix())
 }
 
 // ReadAll returns the content of a small file, such as an error page.
@@ -84,44 +104,42 @@ func (s *Site) ReadAll(path string) ([]byte, bool) {
 	if !ok {
 		return nil, false
 	}
-	data, err := os.ReadFile(filepath.Join(s.dir, contentDir, f.Sum))
+	data, err := s.read(f, Identity)
 	return data, err == nil
 }
 
-// maxOpen is how many sites are held in memory; beyond that all are read again
-// when they are asked for.
-const maxOpen = 256
+// What is held in memory; beyond that it is read again when it is asked for.
+const (
+	maxOpen     = 256      // sites
+	maxContents = 32 << 20 // bytes of small files
+	smallFile   = 64 << 10 // bytes of one that is held
+)
 
-// Sites opens sites by the digest of their layer and remembers them. It is safe
-// for concurrent use; a site that is open costs no lock.
+// Sites opens sites by the digest of their layer and remembers them, and the
+// files that are asked for often. It is safe for concurrent use.
 type Sites struct {
-	path func(digest string) (dir string, err error)
-	open sync.Map // digest to *Site
-	size atomic.Int64
+	path     func(digest string) (dir string, err error)
+	open     *memo.Map[string, *Site]
+	contents *memo.Map[string, []byte] // by file name in contentDir
 }
 
 // NewSites returns the sites of a layer store; path says where it has a layer.
 func NewSites(path func(digest string) (string, error)) *Sites {
-	return &Sites{path: path}
+	return &Sites{path: path, open: memo.New[string, *Site](maxOpen), contents: memo.New[string, []byte](maxContents)}
 }
 
 // Open returns the site that a layer holds.
 func (s *Sites) Open(digest string) (*Site, error) {
-	if site, ok := s.open.Load(digest); ok {
-		return site.(*Site), nil
-	}
-	dir, err := s.path(digest)
-	if err != nil {
-		return nil, err
-	}
-	site, err := openSite(dir)
-	if err != nil {
-		return nil, err
-	}
-	if s.size.Add(1) > maxOpen {
-		s.open.Clear()
-		s.size.Store(1)
-	}
-	s.open.Store(digest, site)
-	return site, nil
+	return s.open.Get(digest, func() (*Site, int64, error) {
+		dir, err := s.path(digest)
+		if err != nil {
+			return nil, 0, err
+		}
+		site, err := openSite(dir)
+		if err != nil {
+			return nil, 0, err
+		}
+		site.contents = s.contents
+		return site, 1, nil
+	})
 }
