@@ -28,6 +28,9 @@ func newEnvCommand(env *Env) *cobra.Command {
 	return cmd
 }
 
+// gcloudAPIs are the APIs that this server has, by gcloud's names.
+var gcloudAPIs = []string{"appengine", "logging", "storage"}
+
 // variable is one of them.
 type variable struct{ name, value string }
 
@@ -39,18 +42,18 @@ func clientVariables(env *Env) ([]variable, error) {
 		return nil, err
 	}
 	project := cmp.Or(env.flags.Project, defaultProject)
-	root := base.String() + "/"
-	return []variable{
+	vars := []variable{
 		{"SUNYA_SERVER", base.String()},
 		{"GOOGLE_CLOUD_PROJECT", project},
 		{"STORAGE_EMULATOR_HOST", base.String()},
 		{"CLOUDSDK_CORE_PROJECT", project},
 		{"CLOUDSDK_AUTH_DISABLE_CREDENTIALS", "true"},
+	}
+	for _, api := range gcloudAPIs {
 		// gcloud wants these to end in a slash.
-		{"CLOUDSDK_API_ENDPOINT_OVERRIDES_APPENGINE", root},
-		{"CLOUDSDK_API_ENDPOINT_OVERRIDES_LOGGING", root},
-		{"CLOUDSDK_API_ENDPOINT_OVERRIDES_STORAGE", root},
-	}, nil
+		vars = append(vars, variable{"CLOUDSDK_API_ENDPOINT_OVERRIDES_" + strings.ToUpper(api), base.String() + "/"})
+	}
+	return vars, nil
 }
 
 func printVariables(env *Env, shell string, vars []variable) error {

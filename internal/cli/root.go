@@ -23,6 +23,7 @@ func verbs(env *Env) []*cobra.Command {
 		newAppCommand(env),
 		newDoctorCommand(env),
 		newEnvCommand(env),
+		newGcloudConfigCommand(env),
 		newCompletionCommand(env),
 		newVersionCommand(env),
 	}

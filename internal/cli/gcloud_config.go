@@ -1,0 +1,193 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sunya-cloud/sunya"
+)
+
+// gcloudName is the configuration that is written unless told otherwise.
+const gcloudName = "sunya"
+
+// gcloudNameRE is gcloud's own rule.
+var gcloudNameRE = regexp.MustCompile(`^[a-z][-a-z0-9]*$`)
+
+func newGcloudConfigCommand(env *Env) *cobra.Command {
+	var name string
+	var remove bool
+	cmd := &cobra.Command{
+		Use:   "gcloud-config",
+		Short: "Write a gcloud configuration that leads here.",
+		Long: "Writes a named gcloud configuration: this server's address for each API that it\n" +
+			"has, the project, and no Google account. Your other configurations stay as they\n" +
+			"are, and so does what you have added to this one. See docs/gcloud.md.",
+		Args:    args(0, 0, ""),
+		Example: "sunya gcloud-config && gcloud config configurations activate sunya\nsunya gcloud-config --delete",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if !gcloudNameRE.MatchString(name) || remove && name == "default" {
+				return usagef("--name: %q is not allowed: use lower-case letters, digits and dashes, beginning with a letter; \"default\" cannot be deleted", name)
+			}
+			c := gcloudConfig{dir: gcloudDir(env), name: name}
+			if remove {
+				return c.remove(env)
+			}
+			return c.write(cmd.Context(), env)
+		},
+	}
+	cmd.Flags().StringVar(&name, "name", gcloudName, "name of the configuration")
+	boolFlag(cmd.Flags(), &remove, "delete", false, "remove the configuration again")
+	return cmd
+}
+
+// gcloudDir is where gcloud keeps its settings.
+func gcloudDir(env *Env) string {
+	return cmp.Or(env.Getenv("CLOUDSDK_CONFIG"), filepath.Join(env.Getenv("HOME"), ".config", "gcloud"))
+}
+
+// gcloudConfig is one named configuration of gcloud.
+type gcloudConfig struct {
+	dir  string
+	name string
+}
+
+func (c gcloudConfig) file() string {
+	return filepath.Join(c.dir, "configurations", "config_"+c.name)
+}
+
+// tokenFile is where gcloud reads the token of a server on another machine.
+func (c gcloudConfig) tokenFile() string { return filepath.Join(c.dir, c.name+".token") }
+
+// write makes the configuration, or brings it up to date.
+func (c gcloudConfig) write(ctx context.Context, env *Env) error {
+	want, err := c.properties(ctx, env)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(c.file()), 0o700); err != nil {
+		return fmt.Errorf("write gcloud configuration: %w", err)
+	}
+	before, err := os.ReadFile(c.file())
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("read gcloud configuration: %w", err)
+	}
+	if err := c.writeToken(env); err != nil {
+		return err
+	}
+	if err := replaceFile(c.file(), setProperties(string(before), want)); err != nil {
+		return fmt.Errorf("write gcloud configuration: %w", err)
+	}
+	fmt.Fprintf(env.Stderr, "Use it:      gcloud config configurations activate %s\n", c.name)
+	fmt.Fprintf(env.Stderr, "Once only:   gcloud --configuration %s app deploy\n", c.name)
+	fmt.Fprintf(env.Stderr, "Go back:     gcloud config configurations activate default\n")
+	return write(env.Stdout, []byte(c.file()+"\n"))
+}
+
+// property is one of gcloud's; an empty value takes it out.
+type property struct{ section, key, value string }
+
+// properties are those that lead to the server. Its project is asked for where
+// it answers; a configuration may be written before the server runs.
+func (c gcloudConfig) properties(ctx context.Context, env *Env) ([]property, error) {
+	base, err := env.flags.serverURL()
+	if err != nil {
+		return nil, err
+	}
+	project := env.flags.Project
+	if project == "" {
+		server, err := connect(ctx, env)
+		var gone *unreachable
+		switch {
+		case err == nil:
+			project = server.project
+			server.close()
+		case errors.As(err, &gone):
+			env.warnf("no server answers at %s yet; the project is %s unless you name another with --project", base, defaultProject)
+			project = defaultProject
+		default:
+			return nil, err
+		}
+	}
+	out := []property{{"core", "project", project}}
+	if env.Getenv("SUNYA_TOKEN") != "" {
+		out = append(out, property{"auth", "disable_credentials", ""}, property{"auth", "access_token_file", c.tokenFile()})
+	} else {
+		out = append(out, property{"auth", "disable_credentials", "true"}, property{"auth", "access_token_file", ""})
+	}
+	for _, api := range gcloudAPIs {
+		// gcloud wants these to end in a slash.
+		out = append(out, property{"api_endpoint_overrides", api, base.String() + "/"})
+	}
+	return out, nil
+}
+
+// writeToken stores SUNYA_TOKEN for gcloud, readable by this user alone, and
+// removes what an earlier run stored when there is none.
+func (c gcloudConfig) writeToken(env *Env) error {
+	token := env.Getenv("SUNYA_TOKEN")
+	var err error
+	if token != "" {
+		err = replaceFile(c.tokenFile(), token)
+	} else {
+		err = removeFile(c.tokenFile())
+	}
+	if err != nil {
+		return fmt.Errorf("store the token: %w", err)
+	}
+	return nil
+}
+
+// remove deletes the configuration. Where it is the active one, gcloud goes back
+// to its default first.
+func (c gcloudConfig) remove(env *Env) error {
+	if _, err := os.Stat(c.file()); errors.Is(err, fs.ErrNotExist) {
+		return sunya.Errorf(sunya.NotFound, c.file(), "there is no gcloud configuration %q", c.name)
+	}
+	active := filepath.Join(c.dir, "active_config")
+	now, err := os.ReadFile(active)
+	if err == nil && strings.TrimSpace(string(now)) == c.name {
+		if err := replaceFile(active, "default"); err != nil {
+			return fmt.Errorf("go back to gcloud's default configuration: %w", err)
+		}
+		fmt.Fprintln(env.Stderr, "gcloud uses its default configuration again.")
+	}
+	if err := errors.Join(removeFile(c.tokenFile()), os.Remove(c.file())); err != nil {
+		return fmt.Errorf("delete gcloud configuration: %w", err)
+	}
+	fmt.Fprintf(env.Stderr, "Deleted gcloud configuration %s.\n", c.name)
+	return nil
+}
+
+func removeFile(path string) error {
+	err := os.Remove(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+// replaceFile puts text in the place of a file, whole or not at all.
+func replaceFile(path, text string) error {
+	f, err := os.CreateTemp(filepath.Dir(path), ".sunya-*") // mode 0600
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(text)
+	err = errors.Join(err, f.Close())
+	if err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		err = errors.Join(err, os.Remove(f.Name()))
+	}
+	return err
+}
