@@ -30,7 +30,32 @@ func versionOf(cfg *appyaml.Config, id, bucket string, files []ignore.File) *app
 	}
 	front(v, cfg)
 	scale(v, cfg)
+	cloud(v, cfg)
 	return v
+}
+
+// inboundServices are the values of app.yaml's key in the API.
+var inboundServices = map[string]appenginepb.InboundServiceType{
+	"mail":        appenginepb.InboundServiceType_INBOUND_SERVICE_MAIL,
+	"mail_bounce": appenginepb.InboundServiceType_INBOUND_SERVICE_MAIL_BOUNCE,
+	"warmup":      appenginepb.InboundServiceType_INBOUND_SERVICE_WARMUP,
+}
+
+// cloud says how the version stands to the world around it. The API has no
+// value for rest.
+func cloud(v *appenginepb.Version, cfg *appyaml.Config) {
+	for _, s := range cfg.InboundServices {
+		if kind, ok := inboundServices[s]; ok {
+			v.InboundServices = append(v.InboundServices, kind)
+		}
+	}
+	v.ServiceAccount = cfg.ServiceAccount
+	if c := cfg.Connector; c != nil {
+		v.VpcAccessConnector = &appenginepb.VpcAccessConnector{Name: c.Name}
+		if c.Egress != "" {
+			v.VpcAccessConnector.EgressSetting = appenginepb.VpcAccessConnector_PRIVATE_IP_RANGES
+		}
+	}
 }
 
 // front says what the platform answers by itself.

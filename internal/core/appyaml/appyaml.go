@@ -23,6 +23,10 @@ type Config struct {
 	Env           map[string]string
 	BuildEnv      map[string]string
 
+	InboundServices []string   // warmup, mail, mail_bounce, rest
+	ServiceAccount  string     // e-mail address
+	Connector       *Connector // vpc_access_connector
+
 	// At most one of these is set; none stands for automatic scaling.
 	Automatic *Automatic
 	Basic     *Basic
@@ -49,6 +53,12 @@ type Automatic struct {
 	MaxPendingLatency     time.Duration
 	TargetCPU             float64 // 0.5 to 0.95
 	TargetThroughput      float64 // 0.5 to 0.95
+}
+
+// Connector is the block vpc_access_connector.
+type Connector struct {
+	Name   string
+	Egress string // private-ranges-only, or empty for the default
 }
 
 // Basic is the block basic_scaling.

@@ -40,7 +40,6 @@ automatic_scaling:
 		Env:        map[string]string{"DEBUG": "true", "PORTS": "8080", "EMPTY": "", "QUOTED": "007"},
 		BuildEnv:   map[string]string{"GOOGLE_RUNTIME_VERSION": "3.11"},
 		Automatic:  &Automatic{MinInstances: 1, MaxInstances: 5, MaxConcurrentRequests: 80, TargetThroughput: 0.9},
-		Warnings:   []string{"min_idle_instances (line 17): not supported yet"},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
@@ -81,7 +80,13 @@ func TestWarnings(t *testing.T) {
 		{"version", "version: v1", "version (line 2): ignored, as gcloud does; use --version"},
 		{"flexible only", "liveness_check: {path: /}", "liveness_check (line 2): belongs to the flexible environment"},
 		{"legacy", "threadsafe: true", "threadsafe (line 2): belongs to first-generation runtimes"},
-		{"warm-up", "inbound_services: [warmup]", "inbound_services (line 2): not supported yet"},
+		{"warm-up", "inbound_services: [warmup]", ""},
+		{"mail", "inbound_services:\n- mail\n- warmup", "inbound_services (line 3): mail is not supported yet"},
+		{"warm-up without automatic scaling", "inbound_services: [warmup]\nmanual_scaling: {instances: 1}", "inbound_services (line 2): warmup is for automatic scaling"},
+		{"scaling", "automatic_scaling: {min_idle_instances: 1, max_idle_instances: automatic, min_pending_latency: 30ms, max_pending_latency: 1s, max_instances: 2147483647}", ""},
+		{"CPU target", "automatic_scaling: {target_cpu_utilization: 0.7}", "target_cpu_utilization (line 2): stored and returned"},
+		{"service account", "service_account: me@sunya.iam.gserviceaccount.com", "service_account (line 2): not supported yet"},
+		{"connector", "vpc_access_connector:\n  name: projects/p/locations/europe-west1/connectors/c\n  egress_setting: private-ranges-only", "vpc_access_connector (line 2): stored and returned"},
 		{"bundled services off", "app_engine_apis: false", ""},
 		{"the standard environment", "env: standard", ""},
 	}
@@ -131,6 +136,23 @@ func TestErrors(t *testing.T) {
 		{"too many instances", rt + "automatic_scaling: {max_instances: 1001}\n", `max_instances: "1001" is not allowed: use a whole number from 0 to 1000`},
 		{"concurrency 0", rt + "automatic_scaling: {max_concurrent_requests: 0}\n", "from 1 to 1000"},
 		{"not a number", rt + "automatic_scaling: {target_throughput_utilization: .nan}\n", "from 0.5 to 0.95"},
+		{"latency too short", rt + "automatic_scaling:\n  min_pending_latency: 5ms\n", `line 3: min_pending_latency: "5ms" is not allowed: use a time from 0.01s to 15s`},
+		{"latency too long", rt + "automatic_scaling: {max_pending_latency: 16s}\n", "from 0.01s to 15s"},
+		{"latencies out of order", rt + "automatic_scaling: {min_pending_latency: 2s, max_pending_latency: 1500ms}\n", "line 2: min_pending_latency (2s) is more than max_pending_latency (1.5s)"},
+		{"idle out of order", rt + "automatic_scaling: {min_idle_instances: 3, max_idle_instances: 2}\n", "min_idle_instances (3) is more than max_idle_instances (2)"},
+		{"inbound services as a word", rt + "inbound_services: warmup\n", `line 2: inbound_services must be a list, such as [warmup], not "warmup"`},
+		{"unknown inbound service", rt + "inbound_services:\n- warm\n", `line 3: inbound_services: "warm" is not allowed: use mail, mail_bounce, rest, warmup`},
+		{"inbound service twice", rt + "inbound_services: [warmup, warmup]\n", `"warmup" is named twice`},
+		{"inbound service of nothing", rt + "inbound_services: [~]\n", "needs a text"},
+		{"service account", rt + "service_account: me\n", "use the e-mail address of a service account"},
+		{"connector as a word", rt + "vpc_access_connector: c\n", "must hold \"key: value\" lines"},
+		{"connector without a name", rt + "vpc_access_connector: {}\n", "vpc_access_connector needs a name"},
+		{"connector's name", rt + "vpc_access_connector: {name: c}\n", "projects/PROJECT/locations/REGION/connectors/NAME"},
+		{"connector for everything", rt + "vpc_access_connector: {name: projects/p/locations/l/connectors/c, egress_setting: all-traffic}\n", "use private-ranges-only"},
+		{"connector's egress", rt + "vpc_access_connector: {name: projects/p/locations/l/connectors/c, egress_setting: most}\n", `egress_setting: "most" is not allowed`},
+		{"connector's unknown key", rt + "vpc_access_connector: {egress_settings: x}\n", `did you mean "egress_setting"?`},
+		{"idle timeout in hours", rt + "basic_scaling: {max_instances: 1, idle_timeout: 1h}\n", "use a time such as 10m or 90s"},
+		{"manual instances 0", rt + "manual_scaling: {instances: 0}\n", "from 1 to 1000"},
 		{"bad latency", rt + "automatic_scaling: {min_pending_latency: 3h}\n", "use a time such as 0.5s"},
 		{"basic without maximum", rt + "basic_scaling: {idle_timeout: 5m}\n", "basic_scaling needs max_instances"},
 		{"manual without number", rt + "manual_scaling: {}\n", "manual_scaling needs instances"},
@@ -199,6 +221,7 @@ func TestAliasesAreFollowed(t *testing.T) {
 func FuzzParse(f *testing.F) {
 	f.Add([]byte("runtime: python311\nhandlers: [{url: /.*, script: auto}]\n"))
 	f.Add([]byte("runtime: &a python311\nenv_variables: {A: *a}\n"))
+	f.Add([]byte("runtime: python311\ninbound_services: [warmup, mail]\nvpc_access_connector: {name: projects/p/locations/l/connectors/c}\nservice_account: a@b.c\n"))
 	f.Add([]byte("automatic_scaling: {min_pending_latency: 30ms}\n"))
 	f.Add([]byte("a: &a [*a]\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {

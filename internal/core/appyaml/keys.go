@@ -48,9 +48,9 @@ func (p *parser) topLevel() []field {
 		{"project", p.ignored("ignored, as gcloud does; use --project")},
 		{"default_expiration", p.defaultExpiration},
 		{"error_handlers", p.errorHandlers},
-		{"inbound_services", p.ignored(notYet + "; no warm-up requests or mail are sent")},
-		{"vpc_access_connector", p.ignored(notYet + "; outbound connections leave directly")},
-		{"service_account", p.ignored(notYet + "; the app gets no Google identity")},
+		{"inbound_services", p.inboundServices},
+		{"vpc_access_connector", p.connector},
+		{"service_account", p.noted(notYet+"; the app gets no Google identity", p.pattern(&c.ServiceAccount, accountRE, "the e-mail address of a service account"))},
 	}
 	for i := range fields {
 		fields[i].apply = p.seen(fields[i].apply)
@@ -151,5 +151,6 @@ func (p *parser) finish() error {
 	if p.lines["service"] > 0 && p.lines["module"] > 0 {
 		return p.errorf(p.lines["module"], "module is the old name of service (line %d): keep only service", p.lines["service"])
 	}
+	p.finishInbound()
 	return p.finishScaling()
 }

@@ -143,8 +143,13 @@ func (p *parser) oneOf(dst *string, words ...string) func(string, int, *yaml.Nod
 
 // orAutomatic lets the word automatic stand for the default.
 func orAutomatic(next func(string, int, *yaml.Node) error) func(string, int, *yaml.Node) error {
+	return orWord("automatic", next)
+}
+
+// orWord lets a word stand for the default.
+func orWord(word string, next func(string, int, *yaml.Node) error) func(string, int, *yaml.Node) error {
 	return func(key string, line int, v *yaml.Node) error {
-		if v.Kind == yaml.ScalarNode && v.Value == "automatic" {
+		if v.Kind == yaml.ScalarNode && v.Value == word {
 			return nil
 		}
 		return next(key, line, v)
