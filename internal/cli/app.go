@@ -10,8 +10,12 @@ func newAppCommand(env *Env) *cobra.Command {
 	app := group("app", "Deploy and look after App Engine apps.",
 		newAppDeployCommand(env),
 		newAppBrowseCommand(env),
+		newAppCreateCommand(env),
+		newAppDescribeCommand(env),
 		newAppServicesCommand(env),
 		newAppVersionsCommand(env),
+		newAppInstancesCommand(env),
+		newAppOperationsCommand(env),
 		newAppLogsCommand(env),
 	)
 	app.Example = "sunya app deploy\nsunya app versions list"

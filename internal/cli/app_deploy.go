@@ -22,6 +22,7 @@ import (
 type deployOptions struct {
 	version string
 	promote bool
+	stop    bool // the version that had all traffic before
 }
 
 func newAppDeployCommand(env *Env) *cobra.Command {
@@ -37,6 +38,7 @@ func newAppDeployCommand(env *Env) *cobra.Command {
 	}
 	cmd.Flags().StringVarP(&o.version, "version", "v", "", "id of the new version (default: local time, YYYYMMDDthhmmss)")
 	boolFlag(cmd.Flags(), &o.promote, "promote", true, "send all traffic to the new version")
+	boolFlag(cmd.Flags(), &o.stop, "stop-previous-version", true, "stop the version that served before, if its scaling is basic or manual")
 	return cmd
 }
 

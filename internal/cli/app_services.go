@@ -31,7 +31,8 @@ func newAppServicesCommand(env *Env) *cobra.Command {
 			})
 		},
 	}
-	services := group("services", "List and describe the services of an app.", list, describe)
+	services := group("services", "Look after the services of an app.", list, describe,
+		newServicesBrowseCommand(env), newServicesDeleteCommand(env), newSetTrafficCommand(env), newServicesUpdateCommand(env))
 	services.Example = list.Example
 	return services
 }

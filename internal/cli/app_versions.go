@@ -13,22 +13,25 @@ import (
 )
 
 func newAppVersionsCommand(env *Env) *cobra.Command {
-	versions := group("versions", "List, describe and delete the versions of a service.",
-		newVersionsListCommand(env), newVersionsDescribeCommand(env), newVersionsDeleteCommand(env))
+	versions := group("versions", "Look after the versions of an app.",
+		newVersionsListCommand(env), newVersionsDescribeCommand(env), newVersionsBrowseCommand(env), newVersionsDeleteCommand(env),
+		newVersionsStartCommand(env), newVersionsStopCommand(env), newVersionsMigrateCommand(env))
 	versions.Example = "sunya app versions list\nsunya app versions delete v1 --service default"
 	return versions
 }
 
 func newVersionsListCommand(env *Env) *cobra.Command {
 	var service string
+	var hide bool
 	cmd := &cobra.Command{
 		Use:     "list",
 		Short:   "List versions, with their share of the traffic.",
 		Args:    args(0, 0, ""),
 		Example: "sunya app versions list\nsunya app versions list --service default --format 'value(id)'",
-		RunE:    func(cmd *cobra.Command, _ []string) error { return listVersions(cmd.Context(), env, service) },
+		RunE:    func(cmd *cobra.Command, _ []string) error { return listVersions(cmd.Context(), env, service, hide) },
 	}
 	cmd.Flags().StringVarP(&service, "service", "s", "", "only this service")
+	boolFlag(cmd.Flags(), &hide, "hide-no-traffic", false, "only versions that get traffic")
 	return cmd
 }
 
@@ -39,7 +42,7 @@ type versionRow struct {
 	share   float64
 }
 
-func listVersions(ctx context.Context, env *Env, only string) error {
+func listVersions(ctx context.Context, env *Env, only string, hideIdle bool) error {
 	return withAdmin(ctx, env, func(_ *client, a *admin) error {
 		services, err := a.selectServices(ctx, only)
 		if err != nil {
@@ -52,7 +55,9 @@ func listVersions(ctx context.Context, env *Env, only string) error {
 				return err
 			}
 			for _, v := range versions {
-				rows = append(rows, versionRow{v, s.GetId(), share(s, v.GetId())})
+				if part := share(s, v.GetId()); part > 0 || !hideIdle {
+					rows = append(rows, versionRow{v, s.GetId(), part})
+				}
 			}
 		}
 		return printList(env, rows, versionTable(env))
@@ -112,32 +117,31 @@ func newVersionsDeleteCommand(env *Env) *cobra.Command {
 		Args:    args(1, 1000, "the id of a version"),
 		Example: "sunya app versions delete v1\nsunya app versions delete v1 v2 --service api --yes",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			lost := fmt.Sprintf("Versions to be deleted from service %s: %s. They cannot be brought back.", service, strings.Join(args, ", "))
-			if err := confirm(env, yes, lost); err != nil {
-				return err
-			}
-			return deleteVersions(cmd.Context(), env, service, args)
+			return withVersions(cmd.Context(), env, service, args, func(a *admin, found []versionRef) error {
+				if err := confirm(env, yes, fmt.Sprintf("Versions to be deleted: %s. They cannot be brought back.", listed(found))); err != nil {
+					return err
+				}
+				return deleteVersions(cmd.Context(), env, a, found)
+			})
 		},
 	}
-	cmd.Flags().StringVarP(&service, "service", "s", "default", "service of the versions")
+	cmd.Flags().StringVarP(&service, "service", "s", "", "only versions of this service (default: of all services)")
 	boolFlag(cmd.Flags(), &yes, "yes", false, "do not ask")
 	return cmd
 }
 
-func deleteVersions(ctx context.Context, env *Env, service string, ids []string) error {
-	return withAdmin(ctx, env, func(_ *client, a *admin) error {
-		for _, id := range ids {
-			op, err := a.versions.DeleteVersion(ctx, &appenginepb.DeleteVersionRequest{Name: a.versionName(service, id)})
-			if err != nil {
-				return err
-			}
-			if _, err := a.wait(ctx, op.Name(), nil); err != nil {
-				return err
-			}
-			fmt.Fprintf(env.Stderr, "Deleted version %s of service %s.\n", printable(id), printable(service))
+func deleteVersions(ctx context.Context, env *Env, a *admin, found []versionRef) error {
+	for _, v := range found {
+		op, err := a.versions.DeleteVersion(ctx, &appenginepb.DeleteVersionRequest{Name: a.versionName(v.service, v.id)})
+		if err != nil {
+			return err
 		}
-		return nil
-	})
+		if _, err := a.wait(ctx, op.Name(), nil); err != nil {
+			return err
+		}
+		fmt.Fprintf(env.Stderr, "Deleted version %s of service %s.\n", printable(v.id), printable(v.service))
+	}
+	return nil
 }
 
 // confirm asks once before something is lost. Without a terminal it never asks:

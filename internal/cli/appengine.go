@@ -19,10 +19,11 @@ import (
 
 // admin is App Engine's admin API for one project.
 type admin struct {
-	project  string
-	apps     *appengine.ApplicationsClient
-	services *appengine.ServicesClient
-	versions *appengine.VersionsClient
+	project   string
+	apps      *appengine.ApplicationsClient
+	services  *appengine.ServicesClient
+	versions  *appengine.VersionsClient
+	instances *appengine.InstancesClient
 }
 
 func (c *client) admin(ctx context.Context) (*admin, error) {
@@ -39,7 +40,11 @@ func (c *client) admin(ctx context.Context) (*admin, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make client: %w", err)
 	}
-	return &admin{c.project, apps, services, versions}, nil
+	instances, err := appengine.NewInstancesClient(ctx, conn)
+	if err != nil {
+		return nil, fmt.Errorf("make client: %w", err)
+	}
+	return &admin{c.project, apps, services, versions, instances}, nil
 }
 
 func (a *admin) appName() string                 { return "apps/" + a.project }
@@ -76,10 +81,30 @@ func (a *admin) version(ctx context.Context, service, id string) (*appenginepb.V
 
 // promote sends all of a service's traffic to one version.
 func (a *admin) promote(ctx context.Context, service, version string) error {
+	return a.setSplit(ctx, service, &appenginepb.TrafficSplit{Allocations: map[string]float64{version: 1}}, false)
+}
+
+// setSplit shares a service's traffic out and waits until that is done.
+func (a *admin) setSplit(ctx context.Context, service string, split *appenginepb.TrafficSplit, migrate bool) error {
 	op, err := a.services.UpdateService(ctx, &appenginepb.UpdateServiceRequest{
-		Name:       a.serviceName(service),
-		Service:    &appenginepb.Service{Split: &appenginepb.TrafficSplit{Allocations: map[string]float64{version: 1}}},
-		UpdateMask: &fieldmaskpb.FieldMask{Paths: []string{"split"}},
+		Name:           a.serviceName(service),
+		Service:        &appenginepb.Service{Split: split},
+		UpdateMask:     &fieldmaskpb.FieldMask{Paths: []string{"split"}},
+		MigrateTraffic: migrate,
+	})
+	if err != nil {
+		return err
+	}
+	_, err = a.wait(ctx, op.Name(), nil)
+	return err
+}
+
+// setStatus lets a version serve or not, and waits until it does.
+func (a *admin) setStatus(ctx context.Context, service, version string, status appenginepb.ServingStatus) error {
+	op, err := a.versions.UpdateVersion(ctx, &appenginepb.UpdateVersionRequest{
+		Name:       a.versionName(service, version),
+		Version:    &appenginepb.Version{ServingStatus: status},
+		UpdateMask: &fieldmaskpb.FieldMask{Paths: []string{"serving_status"}},
 	})
 	if err != nil {
 		return err

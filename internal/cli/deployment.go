@@ -60,7 +60,7 @@ func (d *deployment) run(ctx context.Context) (*appenginepb.Version, error) {
 	}
 	d.progress.settle("done")
 	if d.opts.promote {
-		if err := d.progress.during(stageRouting, func() error { return d.admin.promote(ctx, d.service(), d.opts.version) }); err != nil {
+		if err := d.progress.during(stageRouting, func() error { return d.promote(ctx) }); err != nil {
 			return nil, d.explain(ctx, stageRouting, err)
 		}
 	}

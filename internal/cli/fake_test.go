@@ -37,6 +37,7 @@ type fake struct {
 	appenginepb.UnimplementedApplicationsServer
 	appenginepb.UnimplementedServicesServer
 	appenginepb.UnimplementedVersionsServer
+	appenginepb.UnimplementedInstancesServer
 	longrunningpb.UnimplementedOperationsServer
 	loggingpb.UnimplementedLoggingServiceV2Server
 
@@ -49,6 +50,7 @@ type fake struct {
 	entries  []*loggingpb.LogEntry
 	changed  chan struct{} // closed and replaced when entries grow
 	tokens   map[string]bool
+	asked    []string // the changes that were asked for, in short
 
 	// What the next deploy does.
 	buildLog  []*loggingpb.LogEntry
@@ -79,6 +81,7 @@ func newFake(t *testing.T) *fake {
 	appenginepb.RegisterApplicationsServer(rpc, f)
 	appenginepb.RegisterServicesServer(rpc, f)
 	appenginepb.RegisterVersionsServer(rpc, f)
+	appenginepb.RegisterInstancesServer(rpc, f)
 	longrunningpb.RegisterOperationsServer(rpc, f)
 	loggingpb.RegisterLoggingServiceV2Server(rpc, f)
 	mux := http.NewServeMux()
@@ -220,7 +223,10 @@ func (f *fake) ListServices(_ context.Context, r *appenginepb.ListServicesReques
 func (f *fake) UpdateService(_ context.Context, r *appenginepb.UpdateServiceRequest) (*longrunningpb.Operation, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.split[lastPart(r.GetName())] = r.GetService().GetSplit().GetAllocations()
+	f.note("%s %v by %s migrate=%v", strings.Join(r.GetUpdateMask().GetPaths(), ","), r.GetService().GetSplit().GetAllocations(), r.GetService().GetSplit().GetShardBy(), r.GetMigrateTraffic())
+	if split := r.GetService().GetSplit(); split != nil {
+		f.split[lastPart(r.GetName())] = split.GetAllocations()
+	}
 	return f.ended("apps/sunya/operations/split", r.GetService())
 }
 
