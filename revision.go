@@ -72,12 +72,15 @@ type Call struct {
 type EnvVar struct {
 	Name  string
 	Value string
-	// Field, when set, is filled in per instance instead of Value: "instance.id".
-	Field string
+	// Field, when set, is filled in per instance instead of Value.
+	Field string // FieldInstanceID, FieldMemoryMB
 }
 
 // FieldInstanceID is the EnvVar.Field for the instance's own id.
 const FieldInstanceID = "instance.id"
+
+// FieldMemoryMB is the EnvVar.Field for the instance's memory, in MiB.
+const FieldMemoryMB = "memory.mb"
 
 // Image is what a sandbox's file system is made of.
 type Image struct {

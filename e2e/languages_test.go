@@ -45,6 +45,7 @@ func languageApps() []languageApp {
 		pythonApps,
 		nodeApps,
 		goApps,
+		javaApps,
 	)
 }
 

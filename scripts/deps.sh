@@ -22,6 +22,8 @@ if [ "${SUNYA_DEPS:-}" = tests ]; then
 	want node nodejs
 	want npm npm
 	want gcc gcc # the race detector
+	want javac default-jdk-headless
+	want mvn maven
 fi
 
 if [ ${#packages[@]} -gt 0 ]; then

@@ -46,7 +46,12 @@ func (p places) client(environ []string) (build.Client, []string) {
 	teachUV(env)
 	c := build.Client{Env: env, Paths: slices.DeleteFunc(folders(env), p.tooWide)}
 	c.Files = files(env)
-	return c, throughGateway(env)
+	loopback := throughGateway(env)
+	if f, addrs := p.maven(env); f != nil {
+		c.Files = append(c.Files, *f)
+		loopback = append(loopback, addrs...)
+	}
+	return c, loopback
 }
 
 func inherited(name string) bool {

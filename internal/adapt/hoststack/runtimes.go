@@ -39,6 +39,7 @@ func (p places) runtimes(ctx context.Context) ([]build.Runtime, error) {
 		p.pythons,
 		p.nodes,
 		p.golangs,
+		p.javas,
 	} {
 		asked = append(asked, look()...)
 	}
@@ -62,7 +63,7 @@ func (p places) runtimes(ctx context.Context) ([]build.Runtime, error) {
 			list = append(list, *r)
 		}
 	}
-	return append(list, p.uv()...), nil
+	return append(append(list, p.uv()...), p.javaTools()...), nil
 }
 
 // dirs lists folders with programs: PATH first, because its order is the

@@ -19,24 +19,36 @@ import (
 	"github.com/sunya-cloud/sunya/internal/core/sandbox"
 )
 
-// newGoBench is a Runner on a machine with these Gos, whose steps are played.
-func newGoBench(t *testing.T, play func(ctx context.Context, s sandbox.Spec, out io.Writer) sandbox.Exit, versions ...string) *bench {
+// player is what the scriptEngine plays.
+type player func(ctx context.Context, s sandbox.Spec, out io.Writer) sandbox.Exit
+
+// newMachineBench is a Runner on a machine with these runtimes, whose steps
+// are played.
+func newMachineBench(t *testing.T, play player, runtimes ...build.Runtime) *bench {
 	t.Helper()
 	b := &bench{engine: &scriptEngine{play: play}, data: t.TempDir(), src: t.TempDir()}
 	store, err := disk.OpenLayers(filepath.Join(b.data, "layers"), time.Hour, time.Now)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var m build.Machine
-	for _, v := range versions {
-		m.Runtimes = append(m.Runtimes, build.Runtime{Language: "go", Version: v, Path: "/opt/go" + v + "/bin/go", Prefixes: []string{"/opt/go" + v}, Fingerprint: "f" + v})
-	}
 	b.Runner, err = build.New(build.Options{
-		Engine: b.engine, Layers: store, CacheDir: filepath.Join(b.data, "cache"), Now: time.Now, Log: slog.New(slog.DiscardHandler), Machine: m,
+		Engine: b.engine, Layers: store, CacheDir: filepath.Join(b.data, "cache"), Now: time.Now, Log: slog.New(slog.DiscardHandler),
+		Machine: build.Machine{Runtimes: runtimes},
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
+	return b
+}
+
+// newGoBench has these Gos, and a program.
+func newGoBench(t *testing.T, play player, versions ...string) *bench {
+	t.Helper()
+	var runtimes []build.Runtime
+	for _, v := range versions {
+		runtimes = append(runtimes, build.Runtime{Language: "go", Version: v, Path: "/opt/go" + v + "/bin/go", Prefixes: []string{"/opt/go" + v}, Fingerprint: "f" + v})
+	}
+	b := newMachineBench(t, play, runtimes...)
 	b.put(t, "main.go", "package main\n\nfunc main() {}\n")
 	b.put(t, "go.mod", "module example.com/app\n\ngo 1.20\n")
 	return b
@@ -73,7 +85,7 @@ func TestWhichGoCompiles(t *testing.T) {
 		runtime string
 		mod     string
 		pin     string
-		play    func(context.Context, sandbox.Spec, io.Writer) sandbox.Exit
+		play    player
 		want    string // the image's runtime, or what the error says
 		warning string
 	}{

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"strings"
 	"sync"
 
@@ -45,7 +46,16 @@ func (o *output) printf(format string, args ...any) {
 	fmt.Fprintf(o.w, format+"\n", args...)
 }
 
+// colourRE is what terminals take for colours. Maven prints resets even where
+// it was told to print no colour.
+var colourRE = regexp.MustCompile(`\x1b\[[0-9;]*m`)
+
 func (o *output) line(b []byte) {
+	if plain := colourRE.ReplaceAll(b, nil); len(plain) < len(b) {
+		if b = plain; len(bytes.TrimSpace(b)) == 0 {
+			return
+		}
+	}
 	s := string(bytes.ToValidUTF8(bytes.TrimRight(b, "\r"), []byte("?")))
 	o.mu.Lock()
 	defer o.mu.Unlock()

@@ -58,6 +58,7 @@ func Languages() []Language {
 		Python{},
 		Node{},
 		Go{},
+		Java{},
 	}
 }
 
@@ -113,7 +114,7 @@ func (r *Runner) language(runtime string) (Language, error) {
 }
 
 // notBuilt are the families of runtimes at Google that Sunya does not build.
-var notBuilt = []string{"java", "php", "ruby", "dotnet"}
+var notBuilt = []string{"php", "ruby", "dotnet"}
 
 // Runtimes lists the runtime ids of every language, with what this machine has
 // for them.

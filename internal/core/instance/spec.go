@@ -100,8 +100,11 @@ func environ(rev *sunya.Revision, id string) []string {
 	var out []string
 	for _, v := range rev.Env {
 		value := v.Value
-		if v.Field == sunya.FieldInstanceID {
+		switch v.Field {
+		case sunya.FieldInstanceID:
 			value = id
+		case sunya.FieldMemoryMB:
+			value = strconv.FormatInt(rev.MemoryBytes>>20, 10)
 		}
 		out = append(out, v.Name+"="+value)
 	}

@@ -1,0 +1,140 @@
+package build
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/sunya-cloud/sunya"
+	"github.com/sunya-cloud/sunya/internal/core/build/detect"
+	"github.com/sunya-cloud/sunya/internal/core/sandbox"
+)
+
+// Java builds java11 to java25 as Google's buildpacks do: Maven, Gradle or a
+// jar that is ready, and java -jar for the only jar with a Main-Class.
+type Java struct{}
+
+var _ Language = Java{}
+
+// javas is every Java since 11; Google has ids for 11, 17, 21 and 25.
+var javas = family{
+	language: "java", title: "Java",
+	oldest: detect.Version{Major: 11, Minor: -1, Patch: -1}, newest: detect.Version{Major: 25, Minor: -1, Patch: -1},
+	pins:   []string{"GOOGLE_JAVA_VERSION", "GOOGLE_RUNTIME_VERSION"},
+	usable: func(r Runtime) bool { return r.Has("javac") },
+	need:   "JDK 11 or newer", install: "Debian: apt install default-jdk-headless maven",
+}
+
+// Name implements Language.
+func (Java) Name() string { return javas.language }
+
+// Runtimes implements Language.
+func (Java) Runtimes(m Machine) string { return javas.runtimes(m) }
+
+// Check implements Language.
+func (Java) Check(m Machine, spec sunya.BuildSpec) error { return javas.check(m, spec) }
+
+// javaBuild is one build of a Java program.
+type javaBuild struct {
+	*Job
+	plan *detect.JavaPlan
+	rt   Runtime
+}
+
+// Build implements Language.
+func (Java) Build(ctx context.Context, j *Job) (*Result, error) {
+	b := &javaBuild{Job: j}
+	if err := b.prepare(); err != nil {
+		return nil, err
+	}
+	tool, err := b.builder()
+	if err != nil {
+		return nil, err
+	}
+	did := "taken"
+	if tool != nil {
+		did = "built with " + string(b.plan.Tool)
+	}
+	app, err := b.application(ctx, []any{"java 1", b.rt.Fingerprint, tool, b.plan.Command == nil, b.cacheEnv()}, did, func(ctx context.Context, dir string) error {
+		if tool != nil {
+			if err := b.run(ctx, tool, dir); err != nil {
+				return err
+			}
+		}
+		_, err := b.command(dir) // without one nothing is kept
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	home, err := b.home(ctx)
+	if err != nil {
+		return nil, err
+	}
+	dir, err := b.layers.Path(app.Digest)
+	if err != nil {
+		return nil, fmt.Errorf("find layer: %w", err)
+	}
+	command, err := b.command(dir)
+	if err != nil {
+		return nil, err
+	}
+	return &Result{Image: javas.image(b.rt, home, app), Command: command, Env: javaEnv(), Dir: Workspace}, nil
+}
+
+// prepare reads the source and chooses the Java; it runs nothing.
+func (b *javaBuild) prepare() error {
+	w, err := javas.parse(b.Machine, b.Spec)
+	if err != nil {
+		return err
+	}
+	root, err := os.OpenRoot(b.Dir)
+	if err != nil {
+		return fmt.Errorf("open source: %w", err)
+	}
+	defer root.Close()
+	if b.plan, err = detect.Java(root.FS(), b.Spec); err != nil {
+		return asFailed(err)
+	}
+	b.rt, err = b.use(javas, w, detect.Range{})
+	return err
+}
+
+// command is the user's, else java -jar of the executable jar below dir.
+func (b *javaBuild) command(dir string) ([]string, error) {
+	if b.plan.Command != nil {
+		return b.plan.Command, nil
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, fmt.Errorf("open source: %w", err)
+	}
+	defer root.Close()
+	jar, err := b.plan.ExecutableJar(root.FS())
+	if err != nil {
+		return nil, asFailed(err)
+	}
+	return []string{javaHome + "/bin/java", "-jar", Workspace + "/" + jar}, nil
+}
+
+// run builds in dir, which is Workspace in the sandbox.
+func (b *javaBuild) run(ctx context.Context, tool *javaTool, dir string) error {
+	b.Printf("Building with %s", tool.title)
+	err := b.Run(ctx, Step{
+		Name:   "Building with " + tool.title,
+		Args:   tool.Args,
+		Env:    b.Env(tool.env),
+		Dir:    Workspace,
+		Mounts: b.Mounts(b.rt, append(tool.mounts, sandbox.Mount{Source: dir, Target: Workspace, Writable: true}, b.Cache())...),
+	})
+	var step *errStep
+	if errors.As(err, &step) && !step.exit.OOMKilled {
+		return failed(b.Last(), "%s", javaCause(b.Telling(), tool.title))
+	}
+	return err
+}
+
+// jdk is the home of the chosen Java.
+func (b *javaBuild) jdk() string { return filepath.Dir(filepath.Dir(b.rt.Path)) }
