@@ -143,7 +143,7 @@ func (s *devSession) run(ctx context.Context, targets []target) error {
 		return err
 	}
 	for _, t := range targets {
-		s.services = append(s.services, newDevService(s, t, serviceHost(app, t.cfg.Service)))
+		s.services = append(s.services, newDevService(s, t, withoutPort(serviceHost(app, t.cfg.Service))))
 	}
 	watchers, err := s.watch()
 	if err != nil {

@@ -120,15 +120,21 @@ func (p *devProxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // service is the one whose host was asked for; localhost and addresses mean the
 // first.
 func (p *devProxy) service(host string) *devService {
-	if h, _, err := net.SplitHostPort(host); err == nil {
-		host = h
-	}
+	host = withoutPort(host)
 	for _, svc := range p.session.services {
 		if strings.EqualFold(svc.host, host) {
 			return svc
 		}
 	}
 	return p.session.services[0]
+}
+
+// withoutPort is a host name as names are compared.
+func withoutPort(host string) string {
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		return h
+	}
+	return host
 }
 
 // rewrite addresses a request to the platform under the service's own name. The

@@ -9,8 +9,10 @@ import (
 	"time"
 
 	"cloud.google.com/go/logging/apiv2/loggingpb"
+	gaelog "google.golang.org/genproto/googleapis/appengine/logging/v1"
 	ltype "google.golang.org/genproto/googleapis/logging/type"
 	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/types/known/anypb"
 
 	"github.com/sunya-cloud/sunya"
 )
@@ -94,9 +96,23 @@ func entryText(e *loggingpb.LogEntry) string {
 		parts = append(parts, structured(j.AsMap()))
 	}
 	if m := e.GetProtoPayload(); m != nil {
-		parts = append(parts, protojson.Format(m))
+		parts = append(parts, protoText(m, e.GetHttpRequest() != nil)...)
 	}
 	return strings.Join(parts, " ")
+}
+
+// protoText is what a message says. Of App Engine's form of a request only the
+// lines are news when the request was shown already.
+func protoText(m *anypb.Any, shown bool) []string {
+	request := &gaelog.RequestLog{}
+	if !shown || m.UnmarshalTo(request) != nil {
+		return []string{protojson.Format(m)}
+	}
+	var out []string
+	for _, line := range request.GetLine() {
+		out = append(out, line.GetLogMessage())
+	}
+	return out
 }
 
 // structured shows the message of a structured entry, then its other fields.

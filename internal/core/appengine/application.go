@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"net"
+	"net/url"
 	"time"
 
 	"github.com/sunya-cloud/sunya"
@@ -27,6 +29,18 @@ func DefaultBucket(project string) string { return project + ".appspot.com" }
 
 // Hostname returns the application's default host name: PROJECT.DOMAIN.
 func (a *Admin) Hostname(project string) string { return label(project) + "." + a.Domain }
+
+// Address returns the default host name with the port under which apps answer
+// here, where that is not HTTP's own: clients make URLs of it, as gcloud does
+// after a deploy, and have nowhere else to learn the port from.
+func (a *Admin) Address(project string) string {
+	host := a.Hostname(project)
+	u, err := url.Parse(a.URL(label(project)))
+	if err != nil || u.Port() == "" {
+		return host
+	}
+	return net.JoinHostPort(host, u.Port())
+}
 
 // Application returns a project's application. It exists for every project that
 // can have one, with its buckets.

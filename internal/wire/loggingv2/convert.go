@@ -71,6 +71,12 @@ func nesting(raw []byte) int {
 // setPayload gives out a payload; JSON that protobuf cannot hold (nested deeper
 // than it reads) goes out as the text it is.
 func setPayload(out *loggingpb.LogEntry, e *logs.Entry) {
+	if isRequest(e) {
+		if payload, err := requestPayload(e); err == nil {
+			out.Payload = &loggingpb.LogEntry_ProtoPayload{ProtoPayload: payload}
+			return
+		}
+	}
 	if e.JSON == nil {
 		out.Payload = &loggingpb.LogEntry_TextPayload{TextPayload: e.Text}
 		return
