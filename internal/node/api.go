@@ -41,9 +41,10 @@ func newAPI(n *Node, log *slog.Logger) (*api, error) {
 	for _, t := range []struct {
 		api      transcode.API
 		patterns []string
+		beta     []string
 	}{
-		{appenginev1.Descriptor(), []string{"/v1/apps", "/v1/apps/"}},
-		{logging2(), []string{"/v2/entries:list", "/v2/entries:write", "/v2/entries:tail", "/v2/projects/", "/v2/monitoredResourceDescriptors"}},
+		{appenginev1.Descriptor(), []string{"/v1/apps", "/v1/apps/"}, appenginev1.BetaPatterns()},
+		{logging2(), []string{"/v2/entries:list", "/v2/entries:write", "/v2/entries:tail", "/v2/projects/", "/v2/monitoredResourceDescriptors"}, nil},
 	} {
 		h, err := transcode.New(a.grpc, t.api, log)
 		if err != nil {
@@ -51,6 +52,9 @@ func newAPI(n *Node, log *slog.Logger) (*api, error) {
 		}
 		for _, p := range t.patterns {
 			a.add("", t.api.Name, p, front.Local, h)
+		}
+		for _, p := range t.beta {
+			a.add("", t.api.Name, p, front.Local, appenginev1.Beta(h))
 		}
 	}
 	storage := storagev1.New(n.products.objects, log)

@@ -38,7 +38,18 @@ func (c codec) Unmarshal(data []byte, msg proto.Message) error {
 	if strict.Unmarshal(data, msg) == nil {
 		return nil
 	}
+	spelt, err := spellEnums(msg.ProtoReflect().Descriptor(), data)
+	if err != nil {
+		return connect.NewError(connect.CodeInvalidArgument, err)
+	}
 	proto.Reset(msg)
+	if spelt != nil {
+		data = spelt
+		if strict.Unmarshal(data, msg) == nil {
+			return nil
+		}
+		proto.Reset(msg)
+	}
 	if err := c.UnmarshalOptions.Unmarshal(data, msg); err != nil {
 		// The parser quotes what it met, and no Status holds broken UTF-8.
 		return connect.NewError(connect.CodeInvalidArgument, errors.New(strings.ToValidUTF8(err.Error(), "\uFFFD")))

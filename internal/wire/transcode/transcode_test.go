@@ -90,6 +90,7 @@ func TestIgnoredFields(t *testing.T) {
 
 func FuzzCodec(f *testing.F) {
 	f.Add([]byte(`{"id":"v1","x":[{"y":1}]}`))
+	f.Add([]byte(`{"servingStatus":"stopped","inboundServices":["inbound_service_mail",7,null],"zz":0}`))
 	f.Add([]byte(`{"deployment":{"files":{"a":{"b":null}}},"handlers":[1]}`))
 	c := newCodec("test", slog.New(slog.NewTextHandler(io.Discard, nil)))
 	f.Fuzz(func(t *testing.T, doc []byte) {
