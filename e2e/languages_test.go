@@ -33,6 +33,7 @@ type languageApp struct {
 	// not, after writing a file x into its working directory and into /tmp;
 	// and that it prints "SIGTERM received" when it is told to end.
 	contract bool
+	silent   bool // says nothing when it is told to end, though it ends
 
 	env    map[string]string // what /env must have besides what all have
 	reused string            // what the log of a redeploy with changed code must say; empty: nothing
@@ -44,6 +45,8 @@ func languageApps() []languageApp {
 	return slices.Concat(
 		pythonApps,
 		nodeApps,
+		phpApps,
+		rubyApps,
 		goApps,
 		javaApps,
 	)
@@ -142,7 +145,7 @@ func (l *languageRun) frozen() {
 
 func (l *languageRun) stopped() {
 	l.Eventually(60*time.Second, "scaled to zero", func() error { return l.are() })
-	if l.app.contract {
+	if l.app.contract && !l.app.silent {
 		l.logged("SIGTERM received")
 	}
 	l.answers(greeting) // by a cold start

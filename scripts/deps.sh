@@ -21,6 +21,8 @@ fi
 if [ "${SUNYA_DEPS:-}" = tests ]; then
 	want node nodejs
 	want npm npm
+	want php php-cli
+	want ruby ruby
 	want gcc gcc # the race detector
 	want javac default-jdk-headless
 	want mvn maven

@@ -52,15 +52,8 @@ func describeNode(ctx context.Context, bin string) *build.Runtime {
 	if m == nil {
 		return nil
 	}
-	r := build.Runtime{Language: "nodejs", Version: m[1], Path: bin}
-	dir := filepath.Dir(bin)
-	if !standard(bin) {
-		r.Prefixes = []string{dir}
-		if filepath.Base(dir) == "bin" { // npm is in ../lib
-			r.Prefixes = []string{filepath.Dir(dir)}
-		}
-	}
-	if fi, err := os.Stat(filepath.Join(dir, "npm")); err == nil && fi.Mode().IsRegular() {
+	r := build.Runtime{Language: "nodejs", Version: m[1], Path: bin, Prefixes: prefixOf(bin)}
+	if fi, err := os.Stat(filepath.Join(filepath.Dir(bin), "npm")); err == nil && fi.Mode().IsRegular() {
 		r.Modules = []string{"npm"}
 	}
 	return found(r)

@@ -38,6 +38,8 @@ func (p places) runtimes(ctx context.Context) ([]build.Runtime, error) {
 	for _, look := range []func() []asking{
 		p.pythons,
 		p.nodes,
+		p.phps,
+		p.rubies,
 		p.golangs,
 		p.javas,
 	} {
@@ -63,7 +65,10 @@ func (p places) runtimes(ctx context.Context) ([]build.Runtime, error) {
 			list = append(list, *r)
 		}
 	}
-	return append(append(list, p.uv()...), p.javaTools()...), nil
+	for _, tools := range [][]build.Runtime{p.uv(), p.javaTools(), p.composer()} {
+		list = append(list, tools...)
+	}
+	return list, nil
 }
 
 // dirs lists folders with programs: PATH first, because its order is the

@@ -108,6 +108,11 @@ func (b *nodeBuild) env() []sunya.EnvVar {
 	if v := b.Spec.Env["NODE_ENV"]; v != "" {
 		env["NODE_ENV"] = v
 	}
+	return sortedEnv(env)
+}
+
+// sortedEnv lists variables in the order of their names.
+func sortedEnv(env map[string]string) []sunya.EnvVar {
 	var list []sunya.EnvVar
 	for _, name := range slices.Sorted(maps.Keys(env)) {
 		list = append(list, sunya.EnvVar{Name: name, Value: env[name]})

@@ -59,6 +59,8 @@ func Languages() []Language {
 		Node{},
 		Go{},
 		Java{},
+		PHP{},
+		Ruby{},
 	}
 }
 
@@ -114,7 +116,7 @@ func (r *Runner) language(runtime string) (Language, error) {
 }
 
 // notBuilt are the families of runtimes at Google that Sunya does not build.
-var notBuilt = []string{"php", "ruby", "dotnet"}
+var notBuilt = []string{"dotnet"}
 
 // Runtimes lists the runtime ids of every language, with what this machine has
 // for them.

@@ -44,7 +44,9 @@ func newBench(t *testing.T, play func(ctx context.Context, s sandbox.Spec, out i
 		Machine: build.Machine{
 			Runtimes: []build.Runtime{{Language: "python", Version: "3.11.7", Path: "/opt/py/bin/python3.11", Prefixes: []string{"/opt/py"}, Fingerprint: "f1", Modules: []string{"venv", "pip"}},
 				{Language: "nodejs", Version: "20.11.1", Path: "/usr/bin/node", Fingerprint: "n20", Modules: []string{"npm"}},
-				{Language: "nodejs", Version: "18.19.0", Path: "/opt/n18/bin/node", Prefixes: []string{"/opt/n18"}, Fingerprint: "n18"}},
+				{Language: "nodejs", Version: "18.19.0", Path: "/opt/n18/bin/node", Prefixes: []string{"/opt/n18"}, Fingerprint: "n18"},
+				{Language: "php", Version: "8.2.7", Path: "/usr/bin/php8.2", Fingerprint: "p82"}, {Language: "composer", Path: "/usr/bin/composer", Fingerprint: "c"},
+				{Language: "ruby", Version: "3.1.2", Path: "/usr/bin/ruby3.1", Fingerprint: "r31", Modules: []string{"bundler"}}},
 			Client: build.Client{Env: map[string]string{"PIP_INDEX_URL": "https://i", "PIP_CERT": "/secret/ca.pem"}, Files: []build.ClientFile{{Name: "ca.pem", Vars: []string{"PIP_CERT"}, Content: []byte("CA")}}, Paths: []string{"/opt/wheels"}},
 		},
 	})
