@@ -3,6 +3,7 @@ package cli
 import (
 	"cmp"
 	"fmt"
+	"net/url"
 	"path/filepath"
 	"strings"
 
@@ -28,8 +29,26 @@ func newEnvCommand(env *Env) *cobra.Command {
 	return cmd
 }
 
-// gcloudAPIs are the APIs that this server has, by gcloud's names.
-var gcloudAPIs = []string{"appengine", "logging", "storage"}
+// The APIs by gcloud's names: those that this server has, and those that gcloud
+// app asks for besides. For these a server says itself that it does not have
+// them: without an address they would be asked for at Google's.
+var (
+	gcloudAPIs  = []string{"appengine", "logging", "storage"}
+	gcloudLater = []string{"cloudbuild", "cloudscheduler", "cloudtasks", "datastore", "serviceusage"}
+)
+
+// gcloudOverrides are the addresses of APIs as gcloud wants them: they end in a
+// slash. An API that is not there has no paths of its own: it is named.
+func gcloudOverrides(base *url.URL) []property {
+	var out []property
+	for _, api := range gcloudAPIs {
+		out = append(out, property{"api_endpoint_overrides", api, base.String() + "/"})
+	}
+	for _, api := range gcloudLater {
+		out = append(out, property{"api_endpoint_overrides", api, base.String() + "/" + api + ".googleapis.com/"})
+	}
+	return out
+}
 
 // variable is one of them.
 type variable struct{ name, value string }
@@ -49,9 +68,8 @@ func clientVariables(env *Env) ([]variable, error) {
 		{"CLOUDSDK_CORE_PROJECT", project},
 		{"CLOUDSDK_AUTH_DISABLE_CREDENTIALS", "true"},
 	}
-	for _, api := range gcloudAPIs {
-		// gcloud wants these to end in a slash.
-		vars = append(vars, variable{"CLOUDSDK_API_ENDPOINT_OVERRIDES_" + strings.ToUpper(api), base.String() + "/"})
+	for _, o := range gcloudOverrides(base) {
+		vars = append(vars, variable{"CLOUDSDK_API_ENDPOINT_OVERRIDES_" + strings.ToUpper(o.key), o.value})
 	}
 	return vars, nil
 }

@@ -123,11 +123,7 @@ func (c gcloudConfig) properties(ctx context.Context, env *Env) ([]property, err
 	} else {
 		out = append(out, property{"auth", "disable_credentials", "true"}, property{"auth", "access_token_file", ""})
 	}
-	for _, api := range gcloudAPIs {
-		// gcloud wants these to end in a slash.
-		out = append(out, property{"api_endpoint_overrides", api, base.String() + "/"})
-	}
-	return out, nil
+	return append(out, gcloudOverrides(base)...), nil
 }
 
 // writeToken stores SUNYA_TOKEN for gcloud, readable by this user alone, and

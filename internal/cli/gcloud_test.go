@@ -17,6 +17,9 @@ func TestGcloudConfig(t *testing.T) {
 	}
 	want := "[core]\nproject = sunya\n\n[auth]\ndisable_credentials = true\n\n[api_endpoint_overrides]\n" +
 		"appengine = " + f.url + "/\nlogging = " + f.url + "/\nstorage = " + f.url + "/\n"
+	for _, api := range []string{"cloudbuild", "cloudscheduler", "cloudtasks", "datastore", "serviceusage"} {
+		want += api + " = " + f.url + "/" + api + ".googleapis.com/\n"
+	}
 	if got := read(t, path); got != want {
 		t.Errorf("config = %q\nwant     %q", got, want)
 	}

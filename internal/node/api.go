@@ -20,6 +20,16 @@ import (
 	"github.com/sunya-cloud/sunya/internal/wire/transcode"
 )
 
+// later is what comes with APIs that gcloud app asks for and this server does
+// not have yet.
+var later = map[string]string{
+	"cloudscheduler.googleapis.com": "cron jobs (cron.yaml) come with it; until then call the URL from a timer of your own",
+	"cloudtasks.googleapis.com":     "task queues (queue.yaml) come with it",
+	"serviceusage.googleapis.com":   "gcloud asks it before task queues (queue.yaml), which come with cloudtasks.googleapis.com",
+	"datastore.googleapis.com":      "indexes (index.yaml) come with it",
+	"cloudbuild.googleapis.com":     "builds are part of a deploy; their log is at sunya logs --build",
+}
+
 // api is everything that the API hosts answer.
 type api struct {
 	grpc   *grpc.Server

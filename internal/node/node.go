@@ -72,6 +72,7 @@ func (n *Node) newServer() (*front.Server, error) {
 	f, err := front.New(front.Config{
 		Domain:  n.cfg.Domain,
 		Routes:  a.routes,
+		Later:   later,
 		GRPC:    a.grpc,
 		Apps:    n.serve.gateway,
 		Owners:  []int{0, n.machine.owner},

@@ -23,6 +23,9 @@ type Config struct {
 	Domain string
 	// Routes are the API, all of it.
 	Routes []Route
+	// Later says of APIs that are not served yet what comes with them, for
+	// whoever asks for one by name: cron jobs (cron.yaml) come with it.
+	Later map[string]string
 	// GRPC gets the API requests whose content type is application/grpc,
 	// under the Local permission. Nil answers UNIMPLEMENTED.
 	GRPC http.Handler
@@ -69,6 +72,7 @@ func New(c Config) (*Front, error) {
 	if err != nil {
 		return nil, err
 	}
+	t.later = c.Later
 	return &Front{
 		hosts:  hosts{domain: domain},
 		table:  t,

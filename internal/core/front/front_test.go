@@ -38,6 +38,7 @@ func (d *door) names(name string) http.Handler {
 // config is the front of a small server with two APIs.
 func (d *door) config() Config {
 	return Config{
+		Later: map[string]string{"cloudscheduler.googleapis.com": "cron jobs come with it"},
 		Domain: "sunya.test",
 		Routes: []Route{
 			{Method: "GET", Pattern: "/healthz", Permission: Public, Handler: Health(func() error { return nil })},
@@ -153,6 +154,7 @@ func TestHostDecidesWhere(t *testing.T) {
 		{"run.api.sunya.test", "/storage/v1/b", 404, ""},
 		{"localhost", "/appengine.googleapis.com/v1/projects/x", 200, "appengine /v1/projects/x"},
 		{"localhost", "/pubsub.googleapis.com/v1/projects/x", 404, "pubsub.googleapis.com is not served here"},
+		{"localhost", "/cloudscheduler.googleapis.com/v1beta1/projects/x", 404, "not served here yet: cron jobs come with it"},
 		{"localhost", "/healthz", 200, "ok\n"},
 		{"localhost", "/nowhere", 404, "NOT_FOUND"},
 		{"console.sunya.test", "/", 404, noConsole},

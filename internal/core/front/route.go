@@ -46,6 +46,7 @@ const rootOnly = "/{$}"
 type table struct {
 	routes []Route  // longest pattern first
 	apis   []string // names, longest first
+	later  map[string]string
 }
 
 // newTable checks and orders routes.
@@ -105,9 +106,19 @@ func (t *table) match(method, api, path string) (*Route, error) {
 		return nil, &methodError{method: method, path: path}
 	}
 	if api != "" && !slices.Contains(t.apis, api) {
-		return nil, sunya.Errorf(sunya.NotFound, "", "%s is not served here; this server has %s", api, strings.Join(t.apis, ", "))
+		return nil, t.unserved(api)
 	}
 	return nil, sunya.Errorf(sunya.NotFound, "", "the requested URL %s was not found on this server", path)
+}
+
+// unserved says what is missing. It is not UNIMPLEMENTED, which would be HTTP's
+// 501: gcloud repeats that for half a minute, and then blames the network.
+func (t *table) unserved(api string) error {
+	what := "is not served here"
+	if later := t.later[api]; later != "" {
+		what = "is not served here yet: " + later
+	}
+	return sunya.Errorf(sunya.NotFound, "", "%s %s; this server has %s", api, what, strings.Join(t.apis, ", "))
 }
 
 // covers says whether a path belongs to the route's pattern.
