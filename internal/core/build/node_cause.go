@@ -1,6 +1,7 @@
 package build
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
 	"strings"
@@ -29,6 +30,7 @@ var nodeCauses = []struct {
 	{regexp.MustCompile(`ENOSPC|No space left on device`), "the disk is full"},
 	{regexp.MustCompile(`E401|E403|ERR_PNPM_FETCH_40[13]`), "the registry refuses access: check the server's npm settings"},
 	{regexp.MustCompile(`ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ERR_SOCKET_TIMEOUT|There appears to be trouble with your network`), "the npm registry cannot be reached"},
+	{regexp.MustCompile(`sh: (?:\d+: )?(\S+): (?:command )?not found`), "a script that runs during the install needs `%s`, which is not installed: development packages are there for the scripts gcp-build and build alone"},
 	{regexp.MustCompile(`(?s)npm (?:error|ERR!) path /workspace/node_modules/((?:@[^/\s]+/)?[^/\s]+).*npm (?:error|ERR!) command (?:sh|failed)`), "the install script of package `%s` failed"},
 	{regexp.MustCompile(`npm (?:error|ERR!) command sh -c (.+)`), "the script `%s`, which npm runs when it installs, failed"},
 }
@@ -55,14 +57,19 @@ func nodeInstallCause(lines []string, plan *detect.NodePlan) string {
 var (
 	npmNoiseRE = regexp.MustCompile(`^(?:npm (?:error|ERR!|warn|WARN|notice)|error Command failed|info Visit| ?ELIFECYCLE|\s*>|\s*at )`)
 	errorRE    = regexp.MustCompile(`(?i)\berror\b`)
+	npmSaysRE  = regexp.MustCompile(`^npm (?:error|ERR!) (.+)`)
+	npmFactRE  = regexp.MustCompile(`^(?:code|errno|path|command|syscall|signal|A complete log)\b`)
 )
 
 // tellingLine is the first line that says error and is not a manager's own
-// noise, else the last line.
+// noise, else the last line, else the first sentence of that noise.
 func tellingLine(lines []string) string {
-	last := ""
+	last, npm := "", ""
 	for _, l := range lines {
 		l = strings.TrimSpace(l)
+		if m := npmSaysRE.FindStringSubmatch(l); m != nil && npm == "" && !npmFactRE.MatchString(m[1]) {
+			npm = m[1]
+		}
 		if l == "" || npmNoiseRE.MatchString(l) {
 			continue
 		}
@@ -71,10 +78,7 @@ func tellingLine(lines []string) string {
 		}
 		last = l
 	}
-	if last == "" {
-		return "see the build log"
-	}
-	return last
+	return cmp.Or(last, npm, "see the build log")
 }
 
 // scriptCause says why a script of package.json failed.

