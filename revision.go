@@ -23,8 +23,11 @@ type Revision struct {
 	MemoryBytes int64 // hard limit of one instance
 	CPUMillis   int   // weight; 1000 is one core
 	Concurrency int   // requests that one instance may have in flight; 1 to 1000
-	Scaling     Scaling
-	Lifecycle   Lifecycle
+	// ServiceAccount is whose tokens an instance gets: an e-mail address.
+	// Empty: it gets none.
+	ServiceAccount string
+	Scaling        Scaling
+	Lifecycle      Lifecycle
 
 	// Site is the digest of the layer that holds the revision's static files,
 	// in the form of core/static. Empty: there are none.

@@ -13,8 +13,10 @@ import (
 	"github.com/sunya-cloud/sunya"
 	"github.com/sunya-cloud/sunya/internal/core/front"
 	"github.com/sunya-cloud/sunya/internal/wire/appenginev1"
+	"github.com/sunya-cloud/sunya/internal/wire/iamcredentialsv1"
 	"github.com/sunya-cloud/sunya/internal/wire/loggingv2"
 	"github.com/sunya-cloud/sunya/internal/wire/lro"
+	"github.com/sunya-cloud/sunya/internal/wire/oauth2"
 	"github.com/sunya-cloud/sunya/internal/wire/storagev1"
 	"github.com/sunya-cloud/sunya/internal/wire/sunyav1"
 	"github.com/sunya-cloud/sunya/internal/wire/transcode"
@@ -46,6 +48,7 @@ func newAPI(n *Node, log *slog.Logger) (*api, error) {
 	gae.Register(a.grpc)
 	logging := loggingv2.New(n.storage.logs, n.serve.hub, time.Now)
 	logging.Register(a.grpc)
+	iamcredentialsv1.New(n.tokens, time.Now).Register(a.grpc)
 	lro.New(n.products.operations, gae.Operations()).Register(a.grpc)
 
 	for _, t := range []struct {
@@ -54,6 +57,7 @@ func newAPI(n *Node, log *slog.Logger) (*api, error) {
 		beta     []string
 	}{
 		{appenginev1.Descriptor(), []string{"/v1/apps", "/v1/apps/"}, appenginev1.BetaPatterns()},
+		{iamcredentialsv1.Descriptor(), []string{iamcredentialsv1.Pattern}, nil},
 		{logging2(), []string{"/v2/entries:list", "/v2/entries:write", "/v2/entries:tail", "/v2/projects/", "/v2/monitoredResourceDescriptors"}, nil},
 	} {
 		h, err := transcode.New(a.grpc, t.api, log)
@@ -73,6 +77,8 @@ func newAPI(n *Node, log *slog.Logger) (*api, error) {
 	}
 	// Reads in the XML API's form, /BUCKET/OBJECT, are what no other route has.
 	a.add(http.MethodGet, "storage.googleapis.com", "/", front.Local, storage)
+	a.add(http.MethodGet, "", oauth2.Certs, front.Public, oauth2.Keys(n.tokens, log))
+	a.add(http.MethodGet, "", oauth2.Discovery, front.Public, oauth2.Configuration())
 	own := sunyav1.Handler(n, log)
 	a.add(http.MethodGet, "", "/sunya/v1/", front.Local, own)
 	a.add(http.MethodGet, "", "/healthz", front.Public, front.Health(n.ready))

@@ -27,12 +27,13 @@ type machine struct {
 	dir       *datadir.Dir
 	host      *hoststack.Host
 	listeners []front.Listener
+	guests    *guests
 	engine    *linuxns.Engine
 }
 
 // openMachine does all that may need root and then gives root up.
 func openMachine(ctx context.Context, cfg Config, log *slog.Logger) (m *machine, err error) {
-	m = &machine{owner: os.Getuid()}
+	m = &machine{owner: os.Getuid(), guests: newGuests(log.With("component", "metadata"))}
 	defer func() {
 		if err != nil {
 			m, err = nil, errors.Join(err, m.close())
@@ -68,7 +69,7 @@ func (m *machine) openEngine(ctx context.Context, cfg Config, acct account.Accou
 		Level:     cfg.Isolation,
 		HostPaths: m.host.Prefixes(),
 		Network: func(spec sandbox.Spec, link *os.File) (io.Closer, error) {
-			return usernet.Attach(link, policy(spec, allowed), log.With("sandbox", spec.ID))
+			return usernet.Attach(link, m.policy(spec, allowed), log.With("sandbox", spec.ID))
 		},
 		Log: log,
 	})
@@ -77,9 +78,10 @@ func (m *machine) openEngine(ctx context.Context, cfg Config, acct account.Accou
 // policy is where a sandbox may connect: only builds install anything, so only
 // they reach what installers need on this machine. A proxy there would take an
 // app to wherever the owner gets.
-func policy(spec sandbox.Spec, allowed []netip.AddrPort) usernet.Policy {
+// Instances find a metadata server instead.
+func (m *machine) policy(spec sandbox.Spec, allowed []netip.AddrPort) usernet.Policy {
 	if spec.Profile != sandbox.Build {
-		return usernet.Policy{}
+		return usernet.Policy{Metadata: m.guests.serve(spec)}
 	}
 	return usernet.Policy{Allow: allowed}
 }

@@ -13,6 +13,8 @@ import (
 	"github.com/sunya-cloud/sunya"
 	"github.com/sunya-cloud/sunya/internal/adapt/peeruid"
 	"github.com/sunya-cloud/sunya/internal/core/front"
+	"github.com/sunya-cloud/sunya/internal/core/identity"
+	"github.com/sunya-cloud/sunya/internal/core/metadata"
 )
 
 // Node is a whole server.
@@ -26,6 +28,7 @@ type Node struct {
 	storage  *storage
 	serve    *serve
 	products *products
+	tokens   *identity.Tokens
 	server   *front.Server
 }
 
@@ -51,6 +54,7 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (n *Node, err error
 	if n.products, err = newProducts(cfg, n.url, n.machine, n.storage, n.serve, log); err != nil {
 		return n, err
 	}
+	n.tokens = identity.New(n.machine.dir.SigningKey(), time.Now)
 	if n.server, err = n.newServer(); err != nil {
 		return n, err
 	}
@@ -121,6 +125,7 @@ func (n *Node) run(ctx context.Context) error {
 		n.serve.activator.Run,
 		n.products.objects.Run,
 		n.products.runner.Run,
+		n.serveGuests,
 		n.server.Run,
 	} {
 		group.Go(func() error { return part(ctx) })
@@ -129,6 +134,11 @@ func (n *Node) run(ctx context.Context) error {
 	err := group.Wait()
 	n.isReady.Store(false)
 	return errors.Join(err, n.stopInstances(ctx))
+}
+
+// serveGuests answers what instances ask of the platform.
+func (n *Node) serveGuests(ctx context.Context) error {
+	return n.machine.guests.Run(ctx, metadata.New(n.tokens, whoAsks(n.serve.catalog.Table)))
 }
 
 // stopTimeout bounds the stop of all instances; their own grace is within it.

@@ -2,6 +2,7 @@ package usernet
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"golang.org/x/net/dns/dnsmessage"
@@ -67,6 +68,8 @@ func (q *query) local() ([]byte, bool) {
 	switch {
 	case name == "localhost" || strings.HasSuffix(name, ".localhost"): // RFC 6761 §6.3
 		return q.reply(dnsmessage.RCodeSuccess, q.loopback()), true
+	case slices.Contains(metadataNames, name):
+		return q.reply(dnsmessage.RCodeSuccess, q.metadata()), true
 	case name == "sunya.internal" || strings.HasSuffix(name, ".sunya.internal"):
 		return q.reply(dnsmessage.RCodeNameError, nil), true
 	}
@@ -82,6 +85,14 @@ func (q *query) loopback() dnsmessage.ResourceBody {
 		return &dnsmessage.AAAAResource{AAAA: [16]byte{15: 1}}
 	}
 	return nil
+}
+
+// metadata is the answer for the metadata server, which has no IPv6 address.
+func (q *query) metadata() dnsmessage.ResourceBody {
+	if q.question.Type != dnsmessage.TypeA {
+		return nil
+	}
+	return &dnsmessage.AResource{A: metadataIP.As4()}
 }
 
 // reply builds a reply of our own; body is nil for none.

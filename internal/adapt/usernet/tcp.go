@@ -21,12 +21,23 @@ func (n *Net) handleTCP(r *tcp.ForwarderRequest) {
 		return
 	}
 	defer n.tcp.give()
-	if dst := destination(r.ID()); dst != dnsAddr {
-		n.carryTCP(r, dst)
-		return
+	dst := destination(r.ID())
+	serve := n.carryTCP
+	switch {
+	case dst == dnsAddr:
+		serve = n.answerWith(n.serveDNSStream)
+	case dst == metadataAddr && n.policy.Metadata != nil:
+		serve = n.answerWith(n.serveMetadata)
 	}
-	if g, ok := n.accept(r); ok {
-		n.serveDNSStream(g)
+	serve(r, dst)
+}
+
+// answerWith lets the gateway itself answer a connection.
+func (n *Net) answerWith(serve func(*guest)) func(*tcp.ForwarderRequest, netip.AddrPort) {
+	return func(r *tcp.ForwarderRequest, _ netip.AddrPort) {
+		if g, ok := n.accept(r); ok {
+			serve(g)
+		}
 	}
 }
 

@@ -48,6 +48,10 @@ type Policy struct {
 	// Resolvers answer DNS queries; when empty, those of /etc/resolv.conf do,
 	// and the file is read again whenever it has changed.
 	Resolvers []netip.AddrPort
+	// Metadata, when not nil, answers connections to the metadata server. It
+	// owns the connection and returns when it has closed it; the connection
+	// breaks when the Net is closed.
+	Metadata func(net.Conn)
 }
 
 // Net is the network of one sandbox. Its methods are safe for concurrent use.

@@ -66,7 +66,7 @@ func TestCreateVersionDescribesRevision(t *testing.T) {
 		},
 		Revision: sunya.Revision{
 			Name: name, ID: d.Revision.ID, Service: "apps/sunya/services/default", Project: "sunya", Product: sunya.AppEngine,
-			Labels: map[string]string{"project_id": "sunya", "module_id": "default", "version_id": "v1"},
+			Labels: map[string]string{"project_id": "sunya", "module_id": "default", "version_id": "v1"}, ServiceAccount: "sunya@appspot.gserviceaccount.com",
 			Env: []sunya.EnvVar{
 				{Name: "PORT", Value: "8080"},
 				{Name: "GAE_APPLICATION", Value: "s~sunya"},

@@ -24,7 +24,6 @@ func rules() map[Feature]rule {
 	return map[Feature]rule{
 		"inboundServices":           {warn: "only warmup is supported; mail and the like are stored and have no effect"},
 		"betaSettings":              {warn: ignored},
-		"serviceAccount":            {warn: "not supported yet; the program gets no identity"},
 		"vpcAccessConnector":        {warn: "not needed here; the program reaches private addresses without it"},
 		"libraries":                 {warn: "only for first-generation runtimes; list packages in requirements.txt"},
 		"apiConfig":                 {warn: "only for first-generation runtimes; it has no effect"},

@@ -13,8 +13,9 @@ type Version struct {
 	BuildEnv      map[string]string // build_env_variables
 	InstanceClass string            // F1
 	Scaling       Scaling
-	WarmUp        bool  // inbound_services: warmup
-	DiskBytes     int64 // size of the deployed files
+	WarmUp        bool   // inbound_services: warmup
+	Account       string // service_account, or empty for the application's own
+	DiskBytes     int64  // size of the deployed files
 
 	ServingStatus ServingStatus
 	CreatedBy     string // who asked: an e-mail address

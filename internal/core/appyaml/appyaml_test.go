@@ -85,7 +85,7 @@ func TestWarnings(t *testing.T) {
 		{"warm-up without automatic scaling", "inbound_services: [warmup]\nmanual_scaling: {instances: 1}", "inbound_services (line 2): warmup is for automatic scaling"},
 		{"scaling", "automatic_scaling: {min_idle_instances: 1, max_idle_instances: automatic, min_pending_latency: 30ms, max_pending_latency: 1s, max_instances: 2147483647}", ""},
 		{"CPU target", "automatic_scaling: {target_cpu_utilization: 0.7}", "target_cpu_utilization (line 2): stored and returned"},
-		{"service account", "service_account: me@sunya.iam.gserviceaccount.com", "service_account (line 2): not supported yet"},
+		{"service account", "service_account: me@sunya.iam.gserviceaccount.com", ""},
 		{"connector", "vpc_access_connector:\n  name: projects/p/locations/europe-west1/connectors/c\n  egress_setting: private-ranges-only", "vpc_access_connector (line 2): stored and returned"},
 		{"bundled services off", "app_engine_apis: false", ""},
 		{"the standard environment", "env: standard", ""},

@@ -50,7 +50,7 @@ func (p *parser) topLevel() []field {
 		{"error_handlers", p.errorHandlers},
 		{"inbound_services", p.inboundServices},
 		{"vpc_access_connector", p.connector},
-		{"service_account", p.noted(notYet+"; the app gets no Google identity", p.pattern(&c.ServiceAccount, accountRE, "the e-mail address of a service account"))},
+		{"service_account", p.pattern(&c.ServiceAccount, accountRE, "the e-mail address of a service account")},
 	}
 	for i := range fields {
 		fields[i].apply = p.seen(fields[i].apply)

@@ -17,7 +17,7 @@ const Kind = "instance"
 
 // The labels of an instance's sandbox: how a later server knows it again.
 const (
-	labelRevision   = "revision"
+	LabelRevision   = "revision" // Revision.Name
 	labelRevisionID = "revision-id"
 	labelService    = "service"
 )
@@ -58,7 +58,7 @@ func (m *Manager) spec(rev *sunya.Revision) (sandbox.Spec, error) {
 		ID:   id,
 		Kind: Kind,
 		Labels: map[string]string{
-			labelRevision:   rev.Name,
+			LabelRevision:   rev.Name,
 			labelRevisionID: rev.ID,
 			labelService:    rev.Service,
 		},

@@ -27,6 +27,7 @@ func newVersion(project, service string, v *appenginepb.Version) (appengine.NewV
 			Env:           v.GetEnvVariables(),
 			BuildEnv:      v.GetBuildEnvVariables(),
 			InstanceClass: v.GetInstanceClass(),
+			Account:       v.GetServiceAccount(),
 			Scaling:       scaling(v),
 			WarmUp:        slices.Contains(v.GetInboundServices(), appenginepb.InboundServiceType_INBOUND_SERVICE_WARMUP),
 			Document:      doc,

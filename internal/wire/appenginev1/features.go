@@ -18,6 +18,7 @@ func understood() []protoreflect.Name {
 		"version_url", "automatic_scaling", "basic_scaling", "manual_scaling", "handlers", "error_handlers",
 		"default_expiration", "env", "vm",
 		"vpc_access_connector", "serving_status", "runtime_channel", "threadsafe", "inbound_services",
+		"service_account",
 	}
 }
 

@@ -11,6 +11,8 @@ import os
 import socket
 import stat
 import sys
+import urllib.error
+import urllib.request
 
 libc = ctypes.CDLL(None, use_errno=True)
 libc.syscall.restype = ctypes.c_long
@@ -109,7 +111,9 @@ def device_nodes():
 
 def reach():
     port = os.environ.get("PROBE_HOST_PORT")
-    targets = [("169.254.169.254", 80), ("2852039166", 80), ("0xa9fea9fe", 80), ("::ffff:169.254.169.254", 80)]
+    for host in ("169.254.169.254", "2852039166", "0xa9fea9fe", "[::ffff:169.254.169.254]"):
+        yield from metadata(host)
+    targets = []
     if port:
         targets += [(h, int(port)) for h in ("127.0.0.1", "0.0.0.0", "::1", "127.1", "10.213.0.1", "10.213.0.3")]
     else:
@@ -128,6 +132,28 @@ def reach():
                 yield "abstract socket can be reached"
             except OSError:
                 pass
+
+
+def metadata(host):
+    """What answers for metadata is the platform's own, and knows only this instance."""
+    url = "http://%s/computeMetadata/v1/instance/id" % host
+    for why, header in (("without Metadata-Flavor", {}), ("through a proxy", {"Metadata-Flavor": "Google", "X-Forwarded-For": "10.0.0.1"})):
+        status, body = get(url, header)
+        if status not in (None, 403):
+            yield "%s answers %s: %s %.40s" % (host, why, status, body)
+    status, body = get(url, {"Metadata-Flavor": "Google"})
+    if status == 200 and body != socket.gethostname():
+        yield "%s knows another instance: %.40s" % (host, body)
+
+
+def get(url, header):
+    try:
+        with urllib.request.urlopen(urllib.request.Request(url, headers=header), timeout=1) as r:
+            return r.status, r.read().decode()
+    except urllib.error.HTTPError as e:
+        return e.code, e.read().decode()
+    except OSError:
+        return None, ""
 
 
 def leftovers():

@@ -21,9 +21,10 @@ func reach(fail report) {
 			dial(fail, "tcp", net.JoinHostPort(host, port))
 		}
 	}
-	for _, host := range []string{"169.254.169.254", "2852039166", "0xa9fea9fe", "0251.0376.0251.0376", "::ffff:169.254.169.254", "fd00:ec2::254"} {
-		dial(fail, "tcp", net.JoinHostPort(host, "80"))
+	for _, host := range []string{"169.254.169.254", "2852039166", "0xa9fea9fe", "0251.0376.0251.0376", "::ffff:169.254.169.254"} {
+		metadata(fail, net.JoinHostPort(host, "80"))
 	}
+	dial(fail, "tcp", "[fd00:ec2::254]:80")
 	if name := os.Getenv("PROBE_ABSTRACT"); name != "" {
 		dial(fail, "unix", "@"+name)
 	} else {

@@ -1,0 +1,20 @@
+package usernet
+
+import (
+	"net/netip"
+
+	"gvisor.dev/gvisor/pkg/tcpip/adapters/gonet"
+)
+
+// metadataAddr is where code looks for a metadata server.
+var metadataAddr = netip.AddrPortFrom(metadataIP, 80)
+
+// metadataNames lead there, too.
+var metadataNames = []string{"metadata", "metadata.google.internal", "metadata.goog"}
+
+// serveMetadata hands one connection on to whoever answers for metadata.
+func (n *Net) serveMetadata(g *guest) {
+	conn := gonet.NewTCPConn(&g.wq, g.ep)
+	defer conn.Close()
+	n.policy.Metadata(conn)
+}

@@ -1,0 +1,124 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/sunya-cloud/sunya"
+	"github.com/sunya-cloud/sunya/internal/core/instance"
+	"github.com/sunya-cloud/sunya/internal/core/metadata"
+	"github.com/sunya-cloud/sunya/internal/core/sandbox"
+	"github.com/sunya-cloud/sunya/internal/core/serving"
+)
+
+// guests answers what instances ask of the platform from inside. Connections
+// come from the networks of sandboxes, so it is known whose each is without any
+// credential.
+type guests struct {
+	conns chan *guestConn
+	done  chan struct{} // closed when Run ends
+	log   *slog.Logger
+}
+
+func newGuests(log *slog.Logger) *guests {
+	return &guests{conns: make(chan *guestConn), done: make(chan struct{}), log: log}
+}
+
+// guestConn is a connection from inside a sandbox.
+type guestConn struct {
+	net.Conn
+	spec   sandbox.Spec
+	once   sync.Once
+	closed chan struct{}
+}
+
+// Close implements net.Conn.
+func (c *guestConn) Close() error {
+	defer c.once.Do(func() { close(c.closed) })
+	return c.Conn.Close()
+}
+
+// serve returns what answers the connections of one sandbox; it returns when
+// the connection has been closed.
+func (g *guests) serve(spec sandbox.Spec) func(net.Conn) {
+	return func(conn net.Conn) {
+		c := &guestConn{Conn: conn, spec: spec, closed: make(chan struct{})}
+		select {
+		case g.conns <- c:
+			<-c.closed
+		case <-g.done:
+			c.Close()
+		}
+	}
+}
+
+// Accept implements net.Listener.
+func (g *guests) Accept() (net.Conn, error) {
+	select {
+	case c := <-g.conns:
+		return c, nil
+	case <-g.done:
+		return nil, net.ErrClosed
+	}
+}
+
+// Close implements net.Listener; Run ends it.
+func (g *guests) Close() error { return nil }
+
+// Addr implements net.Listener.
+func (g *guests) Addr() net.Addr { return &net.TCPAddr{IP: net.ParseIP(sandbox.MetadataIP), Port: 80} }
+
+type specKey struct{}
+
+// Run answers with h until ctx ends.
+func (g *guests) Run(ctx context.Context, h http.Handler) error {
+	srv := &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: 10 * time.Second,
+		IdleTimeout:       30 * time.Second,
+		MaxHeaderBytes:    32 << 10,
+		ErrorLog:          slog.NewLogLogger(g.log.Handler(), slog.LevelDebug),
+		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
+			return context.WithValue(ctx, specKey{}, c.(*guestConn).spec)
+		},
+	}
+	stop := context.AfterFunc(ctx, func() {
+		close(g.done)
+		srv.Close()
+	})
+	defer stop()
+	if err := srv.Serve(g); !errors.Is(err, http.ErrServerClosed) && ctx.Err() == nil {
+		return err
+	}
+	return context.Cause(ctx)
+}
+
+// location is where everything runs: there are no regions.
+const location = "local"
+
+// whoAsks finds the instance that a request comes from.
+func whoAsks(table func() *serving.Table) func(*http.Request) (metadata.Instance, bool) {
+	return func(r *http.Request) (metadata.Instance, bool) {
+		spec, ok := r.Context().Value(specKey{}).(sandbox.Spec)
+		if !ok {
+			return metadata.Instance{}, false
+		}
+		rev, ok := table().Revision(spec.Labels[instance.LabelRevision])
+		if !ok || rev.ServiceAccount == "" {
+			return metadata.Instance{}, false
+		}
+		return metadata.Instance{
+			ID:             spec.ID,
+			Project:        rev.Project,
+			ProjectNumber:  sunya.ProjectNumber(rev.Project),
+			Region:         location,
+			Zone:           location + "-a",
+			ServiceAccount: rev.ServiceAccount,
+		}, true
+	}
+}
