@@ -74,6 +74,11 @@ bench: $(BIN)
 	@SUNYA_DEPS=bench scripts/deps.sh
 	SUNYA_BIN=$(CURDIR)/$(BIN) go test -tags e2e -count=1 -timeout 20m -run '^$$' -bench . -benchtime 1x ./e2e/bench/
 
+## timeline: watch three kinds of scaling and draw docs/img/instances.svg
+.PHONY: timeline
+timeline: $(BIN)
+	SUNYA_BIN=$(CURDIR)/$(BIN) SUNYA_TIMELINE=$(CURDIR)/docs/img/instances.svg go test -tags e2e -count=1 -run 'TestScaling$$' ./e2e/
+
 ## lint: formatting, vet, staticcheck
 .PHONY: lint
 lint:
