@@ -163,7 +163,9 @@ func splitByIP(t *testing.T, s *platform.Server, host string) {
 
 // shares reads the split of the default service.
 func shares(s *platform.Server) map[string]float64 {
-	var svc struct{ Split struct{ Allocations map[string]float64 } }
+	var svc struct {
+		Split struct{ Allocations map[string]float64 }
+	}
 	out := s.OK("app", "services", "describe", "default", "--json").Stdout
 	if err := json.Unmarshal([]byte(out), &svc); err != nil {
 		return nil

@@ -43,22 +43,24 @@ func server(t *testing.T) string {
 
 // admin is the official clients of App Engine's admin API.
 type admin struct {
-	base     string
-	apps     *gae.ApplicationsClient
-	services *gae.ServicesClient
-	versions *gae.VersionsClient
+	base      string
+	apps      *gae.ApplicationsClient
+	services  *gae.ServicesClient
+	versions  *gae.VersionsClient
+	instances *gae.InstancesClient
 }
 
 func newAdmin(t *testing.T, base, transport string) *admin {
 	t.Helper()
 	ctx := t.Context()
 	a := &admin{base: base}
-	var errs [3]error
+	var errs [4]error
 	if transport == "REST" {
 		opts := []option.ClientOption{option.WithEndpoint(base), option.WithoutAuthentication()}
 		a.apps, errs[0] = gae.NewApplicationsRESTClient(ctx, opts...)
 		a.services, errs[1] = gae.NewServicesRESTClient(ctx, opts...)
 		a.versions, errs[2] = gae.NewVersionsRESTClient(ctx, opts...)
+		a.instances, errs[3] = gae.NewInstancesRESTClient(ctx, opts...)
 	} else {
 		opts := []option.ClientOption{
 			option.WithEndpoint(strings.TrimPrefix(base, "http://")),
@@ -68,12 +70,13 @@ func newAdmin(t *testing.T, base, transport string) *admin {
 		a.apps, errs[0] = gae.NewApplicationsClient(ctx, opts...)
 		a.services, errs[1] = gae.NewServicesClient(ctx, opts...)
 		a.versions, errs[2] = gae.NewVersionsClient(ctx, opts...)
+		a.instances, errs[3] = gae.NewInstancesClient(ctx, opts...)
 	}
 	if err := errors.Join(errs[:]...); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := errors.Join(a.apps.Close(), a.services.Close(), a.versions.Close()); err != nil {
+		if err := errors.Join(a.apps.Close(), a.services.Close(), a.versions.Close(), a.instances.Close()); err != nil {
 			t.Error(err)
 		}
 	})

@@ -1,5 +1,6 @@
-"""Create, list with paging, get, move traffic, delete and wait, with Google's
-own App Engine admin library for Python.
+"""Create, list with paging, get, change, move and migrate traffic, stop, start,
+end instances, delete and wait, with Google's own App Engine admin library for
+Python.
 
 SUNYA_SERVER     where the platform answers, http://127.0.0.1:8080 by default
 SUNYA_TRANSPORT  grpc (default) or rest
@@ -75,6 +76,75 @@ def expect(error, call, *args, **kwargs):
     raise AssertionError(f"{call.__name__} did not raise {error.__name__}")
 
 
+def update(versions, name, paths, **fields):
+    """Change a version in place and return it."""
+    return versions.update_version(
+        request=gae.UpdateVersionRequest(
+            name=name, version=gae.Version(**fields), update_mask=field_mask_pb2.FieldMask(paths=paths)
+        )
+    ).result(timeout=WAIT)
+
+
+def verbs(bucket, stamp):
+    """What can be done to a version that exists. Leaves one with all traffic."""
+    services, versions, instances = client(gae.ServicesClient), client(gae.VersionsClient), client(gae.InstancesClient)
+    warm, manual = stamp + "-w", stamp + "-m"
+    one, other = version(bucket, warm), version(bucket, manual)
+    one.inbound_services = [gae.InboundServiceType.INBOUND_SERVICE_WARMUP]
+    other.manual_scaling = gae.ManualScaling(instances=1)
+    for v in (one, other):
+        versions.create_version(request=gae.CreateVersionRequest(parent=PARENT, version=v)).result(timeout=WAIT)
+
+    changed = update(
+        versions,
+        f"{PARENT}/versions/{warm}",
+        ["instance_class", "automatic_scaling.max_idle_instances"],
+        instance_class="F2",
+        automatic_scaling=gae.AutomaticScaling(max_idle_instances=2),
+    )
+    assert changed.instance_class == "F2" and changed.automatic_scaling.max_idle_instances == 2, changed
+
+    def split(allocations, migrate=False):
+        return services.update_service(
+            request=gae.UpdateServiceRequest(
+                name=PARENT,
+                service=gae.Service(
+                    split=gae.TrafficSplit(shard_by=gae.TrafficSplit.ShardBy.COOKIE, allocations=allocations)
+                ),
+                update_mask=field_mask_pb2.FieldMask(paths=["split"]),
+                migrate_traffic=migrate,
+            )
+        ).result(timeout=WAIT)
+
+    halves = split({warm: 0.25, manual: 0.75})
+    assert halves.split.allocations[manual] == 0.75, halves
+    expect(exceptions.GoogleAPICallError, split, {warm: 0.5, manual: 0.6})
+    expect(exceptions.GoogleAPICallError, split, {manual: 1.0}, migrate=True)
+    migrate = TRANSPORT == "rest"  # once is enough for ten seconds
+    assert split({warm: 1.0}, migrate=migrate).split.allocations[warm] == 1.0
+
+    name = f"{PARENT}/versions/{manual}"
+    for status in (gae.ServingStatus.STOPPED, gae.ServingStatus.SERVING):
+        assert update(versions, name, ["serving_status"], serving_status=status).serving_status == status
+    running = []
+    deadline = time.time() + WAIT
+    while not running and time.time() < deadline:  # it starts by itself
+        running = list(instances.list_instances(request=gae.ListInstancesRequest(parent=name)))
+        running = [i for i in running if ended(instances, i)]
+    assert running, "no instance could be deleted"
+    expect(exceptions.NotFound, instances.get_instance, request=gae.GetInstanceRequest(name=running[0].name))
+    print("verbs", TRANSPORT)
+
+
+def ended(instances, instance):
+    """Delete an instance; False while it is still starting."""
+    try:
+        instances.delete_instance(request=gae.DeleteInstanceRequest(name=instance.name)).result(timeout=WAIT)
+    except exceptions.NotFound:
+        return False
+    return True
+
+
 def main():
     apps, services, versions = client(gae.ApplicationsClient), client(gae.ServicesClient), client(gae.VersionsClient)
 
@@ -125,6 +195,7 @@ def main():
         request=gae.CreateVersionRequest(parent=PARENT, version=odd),
     )
     assert "version.runtime" in refused.message, refused
+    verbs(bucket, stamp)
     print("ok", TRANSPORT)
 
 
