@@ -55,7 +55,7 @@ func (b *box) begin(m *ipc.Message, files []*os.File) error {
 	if m.State.Listener != "" {
 		b.becomeReady(m.State.Listener, nil)
 	}
-	b.listensElsewhere(m.State.Elsewhere)
+	b.wasElsewhere(m.State.Elsewhere)
 	if m.Packet && len(files) == 3 {
 		if err := b.connect(files[2]); err != nil {
 			return err
@@ -123,10 +123,28 @@ func (b *box) becomeReady(listener string, sockets []*os.File) {
 	}
 }
 
+// wasElsewhere takes over what was known when the launcher handed the sandbox
+// out. An event may have brought something newer meanwhile.
+func (b *box) wasElsewhere(ports []int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.elsewhere == nil {
+		b.setElsewhere(ports)
+	}
+}
+
 func (b *box) listensElsewhere(ports []int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if len(ports) > 0 && len(b.elsewhere) == 0 {
+	b.setElsewhere(ports)
+}
+
+// setElsewhere notes the ports; mu is held.
+func (b *box) setElsewhere(ports []int) {
+	if len(ports) == 0 {
+		return
+	}
+	if b.elsewhere == nil {
 		close(b.strays)
 	}
 	b.elsewhere = ports
