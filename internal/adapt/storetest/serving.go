@@ -46,10 +46,14 @@ func revision(svc sunya.Service, id string) sunya.Revision {
 			HostPaths: []string{"/opt/python"}, Fingerprint: "f", Runtime: "Python 3.11.7"},
 		Command: []string{"gunicorn", "main:app"}, Env: []sunya.EnvVar{{Name: "A", Value: "ü\n"}, {Name: "B", Field: sunya.FieldInstanceID}},
 		Dir: "/app", Port: 8080, MemoryBytes: 384 << 20, CPUMillis: 600, Concurrency: 10,
-		Site:           "sha256:01",
-		Rules:          []sunya.Rule{{Path: "/s/(.*)", Static: &sunya.StaticRule{File: `s/\1`, MaxAge: time.Hour, Headers: []sunya.Header{{Name: "X", Value: "y"}}}}, {Path: ".*", Secure: sunya.SecureAlways}},
-		ErrorPages:     []sunya.ErrorPage{{On: sunya.ErrorTimeout, File: "late.html"}},
-		Scaling:        sunya.Scaling{Min: 1, Max: 5, Idle: 90 * time.Second, TargetUtil: 0.6, NoFreeze: true},
+		Site:       "sha256:01",
+		Rules:      []sunya.Rule{{Path: "/s/(.*)", Static: &sunya.StaticRule{File: `s/\1`, MaxAge: time.Hour, Headers: []sunya.Header{{Name: "X", Value: "y"}}}}, {Path: ".*", Secure: sunya.SecureAlways}},
+		ErrorPages: []sunya.ErrorPage{{On: sunya.ErrorTimeout, File: "late.html"}},
+		Scaling:    sunya.Scaling{Min: 1, Max: 5, Idle: 90 * time.Second, TargetUtil: 0.6, NoFreeze: true, MinIdle: 1, MaxIdle: 4, MinPending: 30 * time.Millisecond, Always: true},
+		Lifecycle: sunya.Lifecycle{
+			Start: sunya.Call{Path: "/start", Host: "v.m.p", Header: map[string]string{"X-From": "0.1.0.3"}, Accept: []int{404}},
+			Stop:  sunya.Call{Path: "/stop"},
+		},
 		RequestTimeout: 10 * time.Minute, StartTimeout: time.Minute, CreateTime: at(1),
 	}
 }
@@ -59,6 +63,8 @@ func split(revisions ...string) sunya.Traffic {
 	for _, r := range revisions {
 		tr.Targets = append(tr.Targets, sunya.Target{Revision: r, Permille: 1000 / len(revisions)})
 	}
+	tr.Order = []sunya.Target{{Revision: revisions[0], Permille: 1000}}
+	tr.Goal, tr.Stopped = tr.Targets, revisions
 	return tr
 }
 

@@ -38,7 +38,7 @@ func (d *door) names(name string) http.Handler {
 // config is the front of a small server with two APIs.
 func (d *door) config() Config {
 	return Config{
-		Later: map[string]string{"cloudscheduler.googleapis.com": "cron jobs come with it"},
+		Later:  map[string]string{"cloudscheduler.googleapis.com": "cron jobs come with it"},
 		Domain: "sunya.test",
 		Routes: []Route{
 			{Method: "GET", Pattern: "/healthz", Permission: Public, Handler: Health(func() error { return nil })},
