@@ -58,7 +58,7 @@ func (Go) Build(ctx context.Context, j *Job) (*Result, error) {
 	if err := b.prepare(ctx); err != nil {
 		return nil, err
 	}
-	app, err := b.application(ctx, nil, "taken", nil)
+	app, err := b.source(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -80,6 +80,19 @@ func (Go) Build(ctx context.Context, j *Job) (*Result, error) {
 			{Name: "LANG", Value: "C.UTF-8"},
 		},
 	}, nil
+}
+
+// source is the layer of the source's files, which the program may read: pages,
+// templates. It is empty where the user wants it so.
+func (b *goBuild) source(ctx context.Context) (sunya.Layer, error) {
+	clear, err := b.clears()
+	if err != nil {
+		return sunya.Layer{}, err
+	}
+	if !clear {
+		return b.application(ctx, nil, "taken", nil)
+	}
+	return b.application(ctx, []any{"cleared"}, "cleared", func(_ context.Context, dir string) error { return clearSource(dir) })
 }
 
 // prepare reads the source and finds the Go that compiles it.

@@ -53,19 +53,7 @@ func (Java) Build(ctx context.Context, j *Job) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	did := "taken"
-	if tool != nil {
-		did = "built with " + string(b.plan.Tool)
-	}
-	app, err := b.application(ctx, []any{"java 1", b.rt.Fingerprint, tool, b.plan.Command == nil, b.cacheEnv()}, did, func(ctx context.Context, dir string) error {
-		if tool != nil {
-			if err := b.run(ctx, tool, dir); err != nil {
-				return err
-			}
-		}
-		_, err := b.command(dir) // without one nothing is kept
-		return err
-	})
+	app, err := b.source(ctx, tool)
 	if err != nil {
 		return nil, err
 	}
@@ -82,6 +70,34 @@ func (Java) Build(ctx context.Context, j *Job) (*Result, error) {
 		return nil, err
 	}
 	return &Result{Image: javas.image(b.rt, home, app), Command: command, Env: javaEnv(), Dir: Workspace}, nil
+}
+
+// source is the layer of the source and of what the tool makes of it. One
+// without a program to start is not kept.
+func (b *javaBuild) source(ctx context.Context, tool *javaTool) (sunya.Layer, error) {
+	clear, err := b.clears()
+	if err != nil {
+		return sunya.Layer{}, err
+	}
+	parts := []any{"java 1", b.rt.Fingerprint, tool, b.plan.Command == nil, clear, b.cacheEnv()}
+	if tool == nil {
+		return b.application(ctx, parts, "taken", func(_ context.Context, dir string) error {
+			_, err := b.command(dir)
+			return err
+		})
+	}
+	return b.application(ctx, parts, "built with "+tool.title, func(ctx context.Context, dir string) error {
+		if err := b.run(ctx, tool, dir); err != nil {
+			return err
+		}
+		if clear {
+			if err := clearSource(dir, "target", "build"); err != nil {
+				return err
+			}
+		}
+		_, err := b.command(dir)
+		return err
+	})
 }
 
 // prepare reads the source and chooses the Java; it runs nothing.

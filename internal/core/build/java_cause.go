@@ -10,7 +10,7 @@ import (
 var (
 	mavenPlaceRE  = regexp.MustCompile(`^(?:\[ERROR\] )?(?:/workspace/)?(\S+\.(?:java|kt|scala|groovy)):\[([0-9]+),[0-9]+\] (?:error: )?(.+)$`)
 	gradlePlaceRE = regexp.MustCompile(`^(?:e: )?(?:file://)?(?:/workspace/)?(\S+\.(?:java|kt|scala|groovy)):([0-9]+)(?::[0-9]+)?:? (?:error: )?(.+)$`)
-	javaNetRE     = regexp.MustCompile(`(?i)unknown host|UnknownHostException|connection refused|connect timed out|connection reset|temporary failure in name resolution|SSLHandshakeException|PKIX path`)
+	javaNetRE     = regexp.MustCompile(`(?i)unknown host|could not resolve host|name or service not known|UnknownHostException|connection refused|connect timed out|connection reset|temporary failure in name resolution|SSLHandshakeException|PKIX path`)
 )
 
 // What Maven and Gradle print when they give up, most telling first.

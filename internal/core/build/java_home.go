@@ -20,7 +20,7 @@ const memoryVar = "SUNYA_MEMORY_MB"
 // javaCommand is the java command of an instance. A JVM reads its memory limit
 // from the cgroup's files, which a sandbox does not see: without this it would
 // plan for the whole machine's memory and be killed at its own limit. The heap
-// is then the JVM's usual quarter, and like Java on a small machine it collects
+// is then the JVM's usual share, and like Java on a small machine it collects
 // serially. Flags of the program come later, and win.
 const javaCommand = `#!/bin/sh
 gc=

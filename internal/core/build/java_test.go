@@ -159,6 +159,7 @@ func TestJavaFailures(t *testing.T) {
 		{"missing artifact", "[ERROR] Failed to execute goal on project x: Could not resolve dependencies for project a:x:jar:1: Could not find artifact no.such:thing:jar:1 in central (https://r/m) -> [Help 1]\n", "Maven failed: Could not find artifact no.such:thing:jar:1 in central (https://r/m)"},
 		{"broken pom", "[ERROR]   The project  (/workspace/pom.xml) has 1 error\n[ERROR]     Non-parseable POM /workspace/pom.xml: end tag name </x> must match start tag name <y> (position: TEXT seen ...</x>... @3:5) \n", "Maven failed: pom.xml: end tag name"},
 		{"no network", "[ERROR] Plugin x:1 or one of its dependencies could not be resolved: Failed to read artifact descriptor: Could not transfer artifact x from/to central (https://r/m): r: Name or service not known: Unknown host r -> [Help 1]\n", "Maven could not fetch what it needs: Plugin x:1"},
+		{"no network for a wrapper", "curl: (6) Could not resolve host: repo.example\n", "Maven could not fetch what it needs: curl: (6) Could not resolve host: repo.example"},
 		{"silence", "", "Maven failed: see the build log"},
 	}
 	for _, tt := range tests {
@@ -177,5 +178,31 @@ func TestJavaFailures(t *testing.T) {
 	b.put(t, "pom.xml", "")
 	if _, err := b.build(t, java17); err == nil || !strings.Contains(err.Error(), "2 jars with a Main-Class (target/a.jar, target/b.jar)") {
 		t.Errorf("several jars: %v", err)
+	}
+}
+
+func TestClearSource(t *testing.T) {
+	b, _ := newJavaBench(t, mavenWorks("target/app.jar"))
+	b.put(t, "pom.xml", "")
+	clear := func(value string) func(*build.Request) {
+		return func(r *build.Request) {
+			r.Spec = sunya.BuildSpec{Runtime: "java17", Env: map[string]string{"GOOGLE_CLEAR_SOURCE": value}}
+		}
+	}
+	left := func() string {
+		found, err := filepath.Glob(filepath.Join(b.data, "layers", "sha256", "*", "*"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return strings.Join(found, " ")
+	}
+	if _, err := b.build(t, clear("true")); err != nil || strings.Contains(left(), "pom.xml") || !strings.Contains(left(), "target") {
+		t.Errorf("%v: left %s", err, left())
+	}
+	if _, err := b.build(t, clear("0")); err != nil || !strings.Contains(left(), "pom.xml") {
+		t.Errorf("%v: left %s", err, left())
+	}
+	if _, err := b.build(t, clear("perhaps")); err == nil || !strings.Contains(err.Error(), "neither true nor false") {
+		t.Error(err)
 	}
 }

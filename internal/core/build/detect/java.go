@@ -2,6 +2,7 @@ package detect
 
 import (
 	"archive/zip"
+	"errors"
 	"io"
 	"io/fs"
 	"path"
@@ -136,24 +137,33 @@ func executable(fsys fs.FS, name string) bool {
 	return MainClass(fsys, name) != ""
 }
 
-const maxManifestMF = 1 << 20 // bytes; signed jars have an entry for each class
+// A jar is user code's own work, and read by the server: what it may cost has
+// limits, far from those of real ones.
+const (
+	maxJar        = 512 << 20 // bytes
+	maxJarReading = 16 << 20  // bytes of its directory: some 150,000 entries
+	maxManifestMF = 1 << 20   // bytes; signed jars have an entry for each class
+)
 
 var mainClassRE = regexp.MustCompile(`(?mi)^Main-Class:[ \t]*(\S+)`)
 
 // MainClass returns the Main-Class of a jar's manifest; "" where it has none
-// or is no jar.
+// or is no jar that can be read within the limits.
 func MainClass(fsys fs.FS, name string) string {
+	fi, err := fs.Stat(fsys, name) // before it is opened: to open a pipe is to wait
+	if err != nil || !fi.Mode().IsRegular() || fi.Size() > maxJar {
+		return ""
+	}
 	f, err := fsys.Open(name)
 	if err != nil {
 		return ""
 	}
 	defer f.Close()
-	fi, err := f.Stat()
 	at, ok := f.(io.ReaderAt)
-	if err != nil || !ok || !fi.Mode().IsRegular() {
+	if !ok {
 		return ""
 	}
-	jar, err := zip.NewReader(at, fi.Size())
+	jar, err := zip.NewReader(&rationed{at, maxJarReading}, fi.Size())
 	if err != nil {
 		return ""
 	}
@@ -164,6 +174,21 @@ func MainClass(fsys fs.FS, name string) string {
 	}
 	return ""
 }
+
+// rationed reads so many bytes and no more.
+type rationed struct {
+	io.ReaderAt
+	left int
+}
+
+func (r *rationed) ReadAt(p []byte, off int64) (int, error) {
+	if r.left -= len(p); r.left < 0 {
+		return 0, errTooMuch
+	}
+	return r.ReaderAt.ReadAt(p, off)
+}
+
+var errTooMuch = errors.New("too much to read")
 
 func mainClass(manifest *zip.File) string {
 	r, err := manifest.Open()

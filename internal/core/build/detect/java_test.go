@@ -4,7 +4,10 @@ import (
 	"archive/zip"
 	"bytes"
 	"errors"
+	"os"
+	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/fstest"
 
@@ -109,6 +112,38 @@ func TestJavaRefuses(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), "is not a folder of the source") {
 			t.Errorf("GOOGLE_BUILDABLE=%s: %v", v, err)
 		}
+	}
+}
+
+// TestHostileJar: a jar's directory is only read so far, and a pipe not at all.
+func TestHostileJar(t *testing.T) {
+	var b bytes.Buffer
+	w := zip.NewWriter(&b)
+	name := strings.Repeat("x", 60000)
+	for range 300 {
+		if _, err := w.CreateHeader(&zip.FileHeader{Name: name}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f, err := w.Create("META-INF/MANIFEST.MF")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.Write([]byte(runnable)); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if got := MainClass(files("a.jar", b.String()), "a.jar"); got != "" {
+		t.Errorf("a directory of %d bytes was read: %q", b.Len()/2, got)
+	}
+	dir := t.TempDir()
+	if err := syscall.Mkfifo(filepath.Join(dir, "a.jar"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if got := MainClass(os.DirFS(dir), "a.jar"); got != "" {
+		t.Errorf("a pipe: %q", got)
 	}
 }
 
