@@ -46,6 +46,9 @@ func (p places) client(environ []string) (build.Client, []string) {
 	teachUV(env)
 	c := build.Client{Env: env, Paths: slices.DeleteFunc(folders(env), p.tooWide)}
 	c.Files = files(env)
+	if certs := p.javaCertificates(); certs != "" {
+		env[javaCerts] = certs
+	}
 	loopback := throughGateway(env)
 	if f, addrs := p.maven(env); f != nil {
 		c.Files = append(c.Files, *f)

@@ -114,6 +114,18 @@ func TestMavenSettings(t *testing.T) {
 	}
 }
 
+func TestJavaCertificates(t *testing.T) {
+	p := fakePlaces(t, nil)
+	if c, _ := p.client(nil); c.Env[javaCerts] != "" {
+		t.Errorf("certificates %q", c.Env[javaCerts])
+	}
+	store := filepath.Join(p.root, "etc/ssl/certs/java/cacerts")
+	put(t, store, "JKS", 0o644)
+	if c, _ := p.client(nil); c.Env[javaCerts] != store {
+		t.Errorf("certificates %q, want %s", c.Env[javaCerts], store)
+	}
+}
+
 func TestNoMavenSettings(t *testing.T) {
 	p := fakePlaces(t, nil)
 	put(t, filepath.Join(p.home, ".m2/settings.xml"), "<settings><offline>", 0o600)

@@ -3,6 +3,7 @@ package hoststack
 import (
 	"encoding/xml"
 	"net/url"
+	"os"
 	"path/filepath"
 	"strings"
 
@@ -45,6 +46,22 @@ type mavenServer struct {
 
 // mavenVar names the settings file of a build.
 const mavenVar = "SUNYA_MAVEN_SETTINGS"
+
+// javaCerts names the certificates that a build's JVMs trust.
+const javaCerts = "SUNYA_JAVA_CERTS"
+
+// javaCertificates is the store that the machine keeps for JVMs, a private
+// authority of the owner's in it: an installation from elsewhere brings its own
+// and knows nothing of the machine's. Every sandbox has it; "" for none.
+func (p places) javaCertificates() string {
+	for _, path := range []string{"etc/ssl/certs/java/cacerts", "etc/pki/java/cacerts"} {
+		path = filepath.Join(p.root, path)
+		if fi, err := os.Stat(path); err == nil && fi.Mode().IsRegular() {
+			return path
+		}
+	}
+	return ""
+}
 
 // maven returns the settings file for builds, and the addresses on this
 // machine's loopback that it names. env is the environment of builds: Maven

@@ -99,7 +99,12 @@ func (b *javaBuild) tool(name, title, remedy string, args []string) (*javaTool, 
 }
 
 // jvmFlags keep the tool's own JVM within the memory of a step, half of it
-// heap, and its home away from that of the machine's accounts.
+// heap, its home away from that of the machine's accounts, and make it trust
+// whom the machine trusts.
 func (b *javaBuild) jvmFlags() string {
-	return fmt.Sprintf("-XX:MaxRAM=%dm -XX:MaxRAMPercentage=50 -Duser.home=%s/home", b.memoryBytes>>20, buildMount)
+	flags := fmt.Sprintf("-XX:MaxRAM=%dm -XX:MaxRAMPercentage=50 -Duser.home=%s/home", b.memoryBytes>>20, buildMount)
+	if certs := b.client["SUNYA_JAVA_CERTS"]; certs != "" {
+		flags += " -Djavax.net.ssl.trustStore=" + certs
+	}
+	return flags
 }

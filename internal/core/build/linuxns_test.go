@@ -144,6 +144,7 @@ func TestInSandboxes(t *testing.T) {
 	t.Run("Flask", s.flask)
 	t.Run("Managers", s.managers)
 	t.Run("BadSource", s.badSource)
+	t.Run("BadPrograms", s.badPrograms)
 	t.Run("Hostile", s.hostile)
 }
 
