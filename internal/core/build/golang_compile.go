@@ -28,13 +28,14 @@ if [ "$SUNYA_GO" = tidy ]; then
 	go mod tidy
 fi
 if [ -z "$CGO_ENABLED" ]; then
-	c=$(CGO_ENABLED=1 go list -e -deps -f '{{if not .Standard}}{{if .CgoFiles}}{{.ImportPath}}{{end}}{{end}}' "$SUNYA_PACKAGE" 2>/dev/null | tr '\n' ' ')
+	c=$(CGO_ENABLED=1 go list -e -deps -f '{{if not .Standard}}{{if .CgoFiles}}{{.ImportPath}}{{end}}{{end}}' "$SUNYA_PACKAGE")
+	c=$(echo $c)
 	export CGO_ENABLED=0
 	if [ -n "$c" ] && command -v gcc >/dev/null; then
 		echo "With cgo, for $c" >&2
 		CGO_ENABLED=1
 	elif [ -n "$c" ]; then
-		echo "warning: built without cgo, which $c uses: this machine has no gcc" >&2
+		echo "warning: built without cgo, which is used by $c: this machine has no gcc" >&2
 	fi
 fi
 exec go build "$@" "$SUNYA_PACKAGE"
