@@ -71,6 +71,7 @@ func TestTraffic(t *testing.T) {
 	t.Run("ip", func(t *testing.T) { splitByIP(t, s.For(t), host) })
 	t.Run("migrate", func(t *testing.T) { migrateUnderLoad(t, s.For(t), host) })
 	t.Run("migrate through a kill", func(t *testing.T) { migrateThroughAKill(t, s.For(t), host) })
+	t.Run("change under load", func(t *testing.T) { changeUnderLoad(t, s.For(t), host) })
 	t.Run("refusals", func(t *testing.T) { refuseTraffic(t, s.For(t)) })
 }
 
@@ -237,6 +238,39 @@ func migrateThroughAKill(t *testing.T, s *platform.Server, host string) {
 	if out := s.OK("app", "operations", "list", "--pending", "--format", "value(name)").Stdout; out != "" {
 		t.Errorf("pending operations: %s", out)
 	}
+}
+
+// changeUnderLoad gives the serving version another class through the API; it
+// is started and proved before it takes over, and no request is lost.
+func changeUnderLoad(t *testing.T, s *platform.Server, host string) {
+	h := startHammer(s, host, "/", 10, 1<<40)
+	for _, class := range []string{"F2", "F4", "F1"} {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPatch,
+			s.URL()+"/v1/apps/sunya/services/default/versions/v1?updateMask=instanceClass", strings.NewReader(`{"instanceClass":"`+class+`"}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Content-Type", "application/json")
+		resp, err := platform.Client.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var op struct{ Name string }
+		err = json.NewDecoder(resp.Body).Decode(&op)
+		resp.Body.Close()
+		if err != nil || resp.StatusCode != http.StatusOK {
+			t.Fatalf("%s %v", resp.Status, err)
+		}
+		s.OK("app", "operations", "wait", op.Name)
+		if got := strings.TrimSpace(s.OK("app", "versions", "describe", "v1", "--format", "value(instanceClass)").Stdout); got != class {
+			t.Errorf("instance class = %s, want %s", got, class)
+		}
+	}
+	h.stop()
+	if h.failed.Load() > 0 {
+		t.Errorf("%d of %d requests failed, first: %v", h.failed.Load(), h.sent.Load(), platform.Tail(h.first.Error(), 1000))
+	}
+	t.Logf("%d requests through 3 changes", h.sent.Load())
 }
 
 func refuseTraffic(t *testing.T, s *platform.Server) {

@@ -124,6 +124,17 @@ func TestAFixedNumberIsThereWithoutTraffic(t *testing.T) {
 	})
 }
 
+func TestDefaultMaximumGivesWayToTheMinimum(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, &instancetest.Engine{}, activator.Options{MaxInstances: 2},
+			revision(1, func(r *sunya.Revision) { r.Scaling.Min = 4 }))
+		w.Warm(w.rev(t, 1))
+		if n := running(w); n != 4 {
+			t.Errorf("%d instances run, want the 4 that were asked for", n)
+		}
+	})
+}
+
 func TestRequestsWaitBeforeAnotherInstanceIsStarted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, &instancetest.Engine{}, activator.Options{},

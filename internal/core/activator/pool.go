@@ -59,6 +59,8 @@ func newPool(a *Activator, rev *sunya.Revision) *pool {
 		MaxIdle:     rev.Scaling.MaxIdle,
 		Idle:        a.opts.Idle,
 	}}
+	// The platform's default gives way to what a revision wants at least.
+	p.policy.Max = max(p.policy.Max, rev.Scaling.Min, rev.Scaling.MinIdle)
 	if rev.Scaling.Max > 0 {
 		p.policy.Max = rev.Scaling.Max
 	}
