@@ -10,8 +10,8 @@ import (
 )
 
 var goRows = []language{{
-	name: "go", dir: "../../examples/hello-go", main: "main.go",
-	bare: func(b *testing.B) []string {
+	name: "go", needs: "go", dir: "../../examples/hello-go", main: "main.go",
+	bare: func(b *testing.B, _ string) []string {
 		bin := filepath.Join(b.TempDir(), "main")
 		run(b, "../../examples/hello-go", "go", "build", "-o", bin, ".")
 		return []string{bin}

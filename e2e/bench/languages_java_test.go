@@ -8,8 +8,8 @@ import (
 )
 
 var javaRows = []language{{
-	name: "java", dir: "../../examples/hello-java", main: "src/main/java/Hello.java",
-	bare: func(b *testing.B) []string {
+	name: "java", needs: "javac", dir: "../../examples/hello-java", main: "src/main/java/Hello.java",
+	bare: func(b *testing.B, _ string) []string {
 		classes, jar := b.TempDir(), filepath.Join(b.TempDir(), "hello.jar")
 		source := "../../examples/hello-java"
 		run(b, source, "javac", "-d", classes, "--release", "17", "src/main/java/Hello.java")
