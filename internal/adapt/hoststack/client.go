@@ -14,12 +14,12 @@ import (
 // The settings that builds inherit: where packages come from and how they are
 // fetched. Everything else of the owner's environment stays with the owner.
 var (
-	clientPrefixes = []string{"PIP_", "UV_", "NPM_CONFIG_", "npm_config_", "POETRY_REPOSITORIES_", "POETRY_HTTP_BASIC_"}
+	clientPrefixes = []string{"BUNDLE_MIRROR__", "PIP_", "UV_", "NPM_CONFIG_", "npm_config_", "POETRY_REPOSITORIES_", "POETRY_HTTP_BASIC_"}
 	clientNames    = []string{
 		"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "all_proxy", "no_proxy",
 		"GOPROXY", "GONOPROXY", "GOSUMDB", "GONOSUMDB", "GOPRIVATE", "GOINSECURE", "GOFLAGS",
 		"SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS",
-		"PIPENV_PYPI_MIRROR",
+		"PIPENV_PYPI_MIRROR", "YARN_NPM_REGISTRY_SERVER", "YARN_UNSAFE_HTTP_WHITELIST",
 	}
 	// Settings that say where the owner's own files or programs are.
 	ownersOwn = regexp.MustCompile(`(?i)^(?:PIP|UV|NPM_CONFIG)_(?:CONFIG_FILE|CACHE_DIR|CACHE|PYTHON|PYTHON_INSTALL_DIR|PYTHON_BIN_DIR|TOOL_DIR|TOOL_BIN_DIR|INSTALL_DIR|CREDENTIALS_DIR|PROJECT|PROJECT_ENVIRONMENT|WORKING_DIR(?:ECTORY)?|ENV_FILE|USERCONFIG|GLOBALCONFIG|PREFIX|LOG|LOG_FILE|TARGET|ROOT|USER|REQUIRE_VIRTUALENV|BUILD|SRC|REPORT|REQUIREMENT|EDITABLE)$`)
@@ -51,6 +51,10 @@ func (p places) client(environ []string) (build.Client, []string) {
 	}
 	loopback := throughGateway(env)
 	if f, addrs := p.maven(env); f != nil {
+		c.Files = append(c.Files, *f)
+		loopback = append(loopback, addrs...)
+	}
+	if f, addrs := p.npmrc(env); f != nil {
 		c.Files = append(c.Files, *f)
 		loopback = append(loopback, addrs...)
 	}

@@ -21,18 +21,9 @@ var defaultPorts = map[string]string{"http": ":80", "https": ":443", "socks5": "
 func throughGateway(env map[string]string) []string {
 	var addrs []string
 	for _, name := range slices.Sorted(maps.Keys(env)) {
-		env[name] = loopbackRE.ReplaceAllStringFunc(env[name], func(url string) string {
-			m := loopbackRE.FindStringSubmatch(url)
-			port := m[3]
-			if port == "" {
-				port = defaultPorts[m[1]]
-			}
-			if port == "" {
-				return url
-			}
-			addrs = append(addrs, "127.0.0.1"+port)
-			return m[1] + m[2] + sandbox.GatewayIP + port + m[4]
-		})
+		var found []string
+		env[name], found = redirect(env[name])
+		addrs = append(addrs, found...)
 	}
 	slices.Sort(addrs)
 	addrs = slices.Compact(addrs)
@@ -40,6 +31,23 @@ func throughGateway(env map[string]string) []string {
 		trustGateway(env, addrs)
 	}
 	return addrs
+}
+
+// redirect makes the URLs in a text that name the loopback name the gateway.
+func redirect(text string) (redirected string, addrs []string) {
+	redirected = loopbackRE.ReplaceAllStringFunc(text, func(url string) string {
+		m := loopbackRE.FindStringSubmatch(url)
+		port := m[3]
+		if port == "" {
+			port = defaultPorts[m[1]]
+		}
+		if port == "" {
+			return url
+		}
+		addrs = append(addrs, "127.0.0.1"+port)
+		return m[1] + m[2] + sandbox.GatewayIP + port + m[4]
+	})
+	return redirected, addrs
 }
 
 // trustGateway lets installers use the gateway as they would use localhost:

@@ -146,6 +146,7 @@ func TestInSandboxes(t *testing.T) {
 	t.Run("BadSource", s.badSource)
 	t.Run("BadPrograms", s.badPrograms)
 	t.Run("Hostile", s.hostile)
+	t.Run("Node", s.node)
 }
 
 // flask walks the whole way from three files to an answer.

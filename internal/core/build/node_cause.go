@@ -16,7 +16,7 @@ var nodeCauses = []struct {
 	text string
 }{
 	{regexp.MustCompile("can only install packages when your package.json and|frozen-lockfile`?\\. To update|ERR_PNPM_OUTDATED_LOCKFILE|YN0028|lockfile needs to be updated"), "the lock file does not fit package.json: run the package manager's install and commit the lock file"},
-	{regexp.MustCompile(`404\s+'?((?:@[^/'\s]+/)?[^@'/\s]+)@[^'\s]*'? (?:is not in|could not be found)`), "there is no package `%s`: check package.json"},
+	{regexp.MustCompile(`404\s+(?:The requested resource )?'?((?:@[^/'\s]+/)?[^@'/\s]+)@[^'\s]*'? (?:is not in|could not be found)`), "there is no package `%s`: check package.json"},
 	{regexp.MustCompile(`Couldn't find package "([^"]+)"|ERR_PNPM_FETCH_404\S* +GET \S+/([^/\s:]+): Not Found|YN0035: .*?([@\w./-]+)@.*: Package not found`), "there is no package `%s`: check package.json"},
 	{regexp.MustCompile(`No matching version found for ((?:@[^/\s]+/)?[^@\s]+)@(\S+?)\.?(?:\s|$)`), "package `%s` has no version %s: check package.json"},
 	{regexp.MustCompile(`Couldn't find any versions for "([^"]+)" that matches "([^"]+)"`), "package `%s` has no version %s: check package.json"},

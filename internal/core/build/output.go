@@ -26,7 +26,7 @@ type output struct {
 
 	mu   sync.Mutex
 	tail []string
-	errs []string // the first lines that begin with "error", often long before the end
+	errs []string // the first lines that tell an error, often long before the end
 	left int      // bytes that the present step may still log
 }
 
@@ -62,7 +62,7 @@ func (o *output) line(b []byte) {
 	if o.tail = append(o.tail, s); len(o.tail) > tailLines {
 		o.tail = o.tail[1:]
 	}
-	if len(o.errs) < tailLines && strings.HasPrefix(strings.ToLower(strings.TrimSpace(s)), "error") {
+	if len(o.errs) < tailLines && tells(s) {
 		o.errs = append(o.errs, s)
 	}
 	if o.left <= 0 {
@@ -74,6 +74,13 @@ func (o *output) line(b []byte) {
 	io.WriteString(o.w, s+"\n")
 }
 
+// tells reports whether a line begins as installers begin to say what went
+// wrong: "error", "npm error", "npm ERR!", "ERR_PNPM_".
+func tells(line string) bool {
+	line = strings.ToLower(strings.TrimSpace(line))
+	return strings.HasPrefix(line, "err") || strings.HasPrefix(line, "npm err")
+}
+
 // last returns the last lines of the present step.
 func (o *output) last() []string {
 	o.mu.Lock()
@@ -82,7 +89,7 @@ func (o *output) last() []string {
 }
 
 // telling returns the lines of the present step that say what went wrong: those
-// that begin with "error", and the last ones.
+// that tell an error, and the last ones.
 func (o *output) telling() []string {
 	o.mu.Lock()
 	defer o.mu.Unlock()
