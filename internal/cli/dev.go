@@ -195,10 +195,12 @@ func (s *devSession) greet() error {
 		if len(s.services) > 1 {
 			line = fmt.Sprintf("%-12s %s\n", svc.name, svc.url)
 		}
-		if s.env.output().kind == "table" {
-			if err := write(s.env.Stdout, []byte(line)); err != nil {
-				return err
-			}
+		out := s.env.Stdout
+		if s.env.output().kind != "table" {
+			out = s.env.Stderr // stdout is for the log's JSON alone
+		}
+		if err := write(out, []byte(line)); err != nil {
+			return err
 		}
 	}
 	help := "Ctrl-C ends it."
