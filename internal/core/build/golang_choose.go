@@ -1,11 +1,13 @@
 package build
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 
 	"github.com/sunya-cloud/sunya/internal/core/build/detect"
@@ -86,8 +88,13 @@ chmod -R u+w "$2"
 go clean -modcache
 `
 
+var releaseRE = regexp.MustCompile(`^[0-9]+(\.[0-9]+){1,2}((rc|beta)[0-9]+)?$`)
+
 // fetch makes a fetched tool chain the one that compiles.
 func (b *goBuild) fetch(ctx context.Context, v detect.GoVersion) error {
+	if !releaseRE.MatchString(string(v)) { // it becomes part of a script
+		return failed(nil, "%q is not a Go version", v)
+	}
 	cs, err := gos.candidates(b.Machine) // newest first
 	if err != nil {
 		return err
@@ -98,7 +105,7 @@ func (b *goBuild) fetch(ctx context.Context, v detect.GoVersion) error {
 		env: map[string]string{
 			"PATH":    filepath.Dir(cs[0].rt.Path) + ":/usr/local/bin:/usr/bin:/bin",
 			"GOCACHE": buildMount + "/home/go-build", "GOMODCACHE": buildMount + "/home/go-mod", "GOFLAGS": "-modcacherw",
-			"GOTOOLCHAIN": "local", "GOENV": "off", "GOPROXY": b.goProxy(),
+			"GOTOOLCHAIN": "local", "GOENV": "off", "GOPROXY": goProxy(b.client), // never the user's: every project compiles with it
 		},
 	})
 	if err != nil {
@@ -119,13 +126,8 @@ func (b *goBuild) fetch(ctx context.Context, v detect.GoVersion) error {
 	return nil
 }
 
-// goProxy is where modules come from: the owner's setting, the user's, else
-// Google's, with the source as the way out on any error.
-func (b *goBuild) goProxy() string {
-	for _, env := range []map[string]string{b.Spec.Env, b.client} {
-		if p := env["GOPROXY"]; p != "" {
-			return p
-		}
-	}
-	return "https://proxy.golang.org|direct"
+// goProxy is where modules come from: the setting in env, else Google's proxy,
+// with the source as the way out on any error.
+func goProxy(env map[string]string) string {
+	return cmp.Or(env["GOPROXY"], "https://proxy.golang.org|direct")
 }

@@ -124,6 +124,7 @@ func (b *goBuild) flags() []string {
 // goEnv is what the go command is told. Modules and compiled packages are the
 // project's, so that a redeploy compiles what has changed.
 func (b *goBuild) goEnv() map[string]string {
+	asked := b.Env(nil)
 	env := map[string]string{
 		"PATH":          filepath.Dir(b.rt.Path) + ":/usr/local/bin:/usr/bin:/bin",
 		"GOPATH":        buildMount + "/home/go",
@@ -131,8 +132,8 @@ func (b *goBuild) goEnv() map[string]string {
 		"GOCACHE":       cacheMount + "/go/build",
 		"GOENV":         "off",
 		"GOTOOLCHAIN":   "local",
-		"GOPROXY":       b.goProxy(),
-		"GOFLAGS":       strings.TrimSpace("-modcacherw -buildvcs=false " + b.Env(nil)["GOFLAGS"]),
+		"GOPROXY":       goProxy(asked),
+		"GOFLAGS":       strings.TrimSpace("-modcacherw -buildvcs=false " + asked["GOFLAGS"]),
 		"SUNYA_PACKAGE": b.plan.Package,
 		"SUNYA_GO":      "module",
 		// git fetches modules that no proxy has; it must not ask anybody.

@@ -99,6 +99,7 @@ func TestWhichGoCompiles(t *testing.T) {
 		{"but not where go.mod forbids it", "go122", "go 1.26", "", goOffline, "the manifest requires Go 1.26 or newer, which this machine does not have (this machine has Go 1.25.1, 1.22.4), and Go 1.26 could not be fetched", ""},
 		{"a pin that is here", "go125", "go 1.20", "1.22.4", goOffline, "Go 1.22.4", ""},
 		{"a pin that is fetched", "go125", "go 1.20", "1.21.3", goWorks, "Go 1.21.3", ""},
+		{"a pin that is a series is its newest", "go125", "go 1.20", "1.24", goWorks, "Go 1.24", ""},
 		{"a pin that cannot be met", "go125", "go 1.20", "1.21.3", goOffline, "GOOGLE_GO_VERSION asks for Go 1.21.3, which this machine does not have", ""},
 	}
 	for _, tt := range tests {
@@ -207,5 +208,25 @@ func TestGoRuntimeIDs(t *testing.T) {
 	}
 	if err := newGoBench(t, goWorks).Check(sunya.BuildSpec{Runtime: "go125"}); sunya.CodeOf(err) != sunya.FailedPrecondition || !strings.Contains(err.Error(), "this machine has no Go 1.11 or newer: install one") {
 		t.Errorf("no Go: %v", err)
+	}
+}
+
+// TestToolChainIsNobodysOwn: what every project compiles with is fetched from
+// where the owner says, not from where one user says.
+func TestToolChainIsNobodysOwn(t *testing.T) {
+	b := newGoBench(t, goWorks, "1.25.1")
+	_, err := b.build(t, func(r *build.Request) {
+		r.Spec = sunya.BuildSpec{Runtime: "go127", Env: map[string]string{"GOPROXY": "https://evil.example", "GONOSUMDB": "*"}}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, kv := range b.engine.starts[0].Env {
+		if strings.Contains(kv, "evil") || strings.HasPrefix(kv, "GONOSUMDB=") {
+			t.Errorf("the tool chain is fetched with %s", kv)
+		}
+	}
+	if compile := b.engine.starts[1]; !slices.Contains(compile.Env, "GOPROXY=https://evil.example") {
+		t.Errorf("modules are fetched with %q", compile.Env)
 	}
 }
