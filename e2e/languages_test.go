@@ -139,7 +139,12 @@ func (l *languageRun) deployed() {
 }
 
 func (l *languageRun) frozen() {
-	l.Eventually(30*time.Second, "frozen", func() error { return l.are("frozen") })
+	l.Eventually(30*time.Second, "frozen", func() error {
+		if l.are() == nil { // on a slow machine the others took too long
+			l.answers(greeting)
+		}
+		return l.are("frozen")
+	})
 	l.answers(greeting)
 }
 

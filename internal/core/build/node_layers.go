@@ -224,11 +224,13 @@ func outOfMemory(err error) bool {
 func (b *nodeBuild) checkEntry(ctx context.Context, dir string) error {
 	var entry []string
 	for _, name := range b.plan.Entry {
-		switch ext := filepath.Ext(name); ext {
+		switch filepath.Ext(name) {
 		case ".js", ".cjs", ".mjs":
-			if fi, err := os.Lstat(filepath.Join(dir, filepath.FromSlash(name))); err == nil && fi.Mode().IsRegular() {
+			fi, err := os.Lstat(filepath.Join(dir, filepath.FromSlash(name)))
+			switch simple := strings.HasPrefix(b.plan.Line, "exec "); {
+			case err == nil && fi.Mode().IsRegular():
 				entry = append(entry, name)
-			} else if len(b.plan.Scripts) > 0 || errors.Is(err, os.ErrNotExist) {
+			case errors.Is(err, os.ErrNotExist) && simple: // several commands may make it
 				return failed(nil, "the program is started with %s, which is not in the source%s", name, b.afterScripts())
 			}
 		}

@@ -242,6 +242,13 @@ func TestNodeStepsThatFail(t *testing.T) {
 	}
 }
 
+func TestNodeEntryThatIsMadeAtStart(t *testing.T) {
+	b := newNodeBench(t, "package.json", `{"scripts": {"start": "make x.js && node x.js"}}`)
+	if _, err := b.node(t); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestNodeEntryThatIsNotThere(t *testing.T) {
 	for pkg, want := range map[string]string{
 		`{"scripts": {"start": "node app.js"}}`:                             "started with app.js, which is not in the source",

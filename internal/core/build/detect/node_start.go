@@ -119,11 +119,17 @@ var (
 	// nodeCallRE is a call of node: its options, which take no further word,
 	// and its file.
 	nodeCallRE = regexp.MustCompile(`(?:^|[\s;&|(])node((?:\s+-[^\s]+)*)\s+([\w./-]+)(?:\s|$)`)
-	wordRE     = regexp.MustCompile(`^[\w./@%+=:,-]+$`)
+	// elsewhereRE is a line that leaves the source's folder.
+	elsewhereRE = regexp.MustCompile(`(?:^|[\s;&|(])(?:cd|pushd)\s`)
+	wordRE      = regexp.MustCompile(`^[\w./@%+=:,-]+$`)
 )
 
-// nodeFiles returns the files that a line gives to node.
+// nodeFiles returns the files that a line gives to node, in the source's own
+// folder.
 func nodeFiles(line string) []string {
+	if elsewhereRE.MatchString(line) {
+		return nil
+	}
 	var files []string
 	for _, m := range nodeCallRE.FindAllStringSubmatch(line, -1) {
 		file := path.Clean(m[2])

@@ -126,6 +126,7 @@ func TestNodeStart(t *testing.T) {
 		{"start with a program of node_modules", files("package.json", pkg(`"start": "next start -p $PORT"`)), sunya.BuildSpec{}, "exec next start -p $PORT", ""},
 		{"start of several commands", files("package.json", pkg(`"start": "node m.js && node a.js"`)), sunya.BuildSpec{}, "node m.js && node a.js", "m.js a.js"},
 		{"start with an option that takes a word", files("package.json", pkg(`"start": "node -r dotenv/config a.js"`)), sunya.BuildSpec{}, "exec node -r dotenv/config a.js", ""},
+		{"start in another folder", files("package.json", pkg(`"start": "cd app && node a.js"`)), sunya.BuildSpec{}, "cd app && node a.js", ""},
 		{"prestart", files("package.json", pkg(`"prestart": "echo hi", "start": "node a.js"`)), sunya.BuildSpec{}, "( echo hi\n) || exit $?\nexec node a.js", "a.js"},
 		{"a script that runs another", files("package.json", pkg(`"start": "npm run serve", "preserve": "p", "serve": "node s.js"`)), sunya.BuildSpec{}, "( p\n) || exit $?\nexec node s.js", "s.js"},
 		{"a circle", files("package.json", pkg(`"start": "npm run start"`)), sunya.BuildSpec{}, "exec npm run start", ""},
