@@ -42,12 +42,17 @@ func bin(t testing.TB) string {
 
 // Server is one running platform.
 type Server struct {
-	t    testing.TB
-	Data string
-	args []string
-	Port string
+	t        testing.TB
+	Data     string
+	args     []string
+	Port     string
+	out      *output
+	*process // shared by every part of a test
+}
+
+// process is the one that runs now; after a kill it is another.
+type process struct {
 	cmd  *exec.Cmd
-	out  *output
 	done chan struct{}
 }
 
@@ -79,7 +84,7 @@ func Start(t testing.TB, args ...string) *Server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &Server{t: t, Data: filepath.Join(dir, "data"), args: args, Port: "0", out: &output{f}}
+	s := &Server{t: t, Data: filepath.Join(dir, "data"), args: args, Port: "0", out: &output{f}, process: &process{}}
 	t.Cleanup(func() {
 		s.Stop()
 		if t.Failed() {
@@ -94,7 +99,8 @@ func Start(t testing.TB, args ...string) *Server {
 	return s
 }
 
-// For is the same server for a part of a test, which fails by itself.
+// For is the same server for a part of a test, which fails by itself. What a
+// part kills and starts again is stopped at the end of the test all the same.
 func (s *Server) For(t testing.TB) *Server {
 	part := *s
 	part.t = t
