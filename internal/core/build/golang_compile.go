@@ -13,7 +13,8 @@ import (
 
 // compileGo is the step that compiles. Its arguments are go build's. go list
 // finds packages besides the standard library that need C: only for them is
-// cgo on, so that every other binary is static and stands alone.
+// cgo on, so that every other binary is static and stands alone. Of several
+// first builds of a project one compiles the standard library; the others wait.
 const compileGo = `set -e
 if [ "$SUNYA_GO" = gopath ]; then
 	mkdir -p "$GOPATH/src"
@@ -38,7 +39,13 @@ if [ -z "$CGO_ENABLED" ]; then
 		echo "warning: built without cgo, which is used by $c: this machine has no gcc" >&2
 	fi
 fi
-exec go build "$@" "$SUNYA_PACKAGE"
+if [ ! -e "$GOCACHE/warm" ] && command -v flock >/dev/null; then
+	mkdir -p "$GOCACHE"
+	exec 9>>"$GOCACHE/first"
+	flock -w 120 9 || true
+fi
+go build "$@" "$SUNYA_PACKAGE"
+: >"$GOCACHE/warm"
 `
 
 // binary is the layer of the compiled program.
