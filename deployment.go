@@ -31,6 +31,8 @@ type Deployment struct {
 	Traffic  *Traffic
 	Replaces string
 	Hosts    []Host
+	// Access is who may call the service, if it is new.
+	Access Access
 
 	// Document is the product's own record, opaque to the core; the product's
 	// hooks read it when the deployment ends.
@@ -74,4 +76,11 @@ type BuildSpec struct {
 	Entrypoint string // shell line of the user, or empty for the runtime's default
 	Env        map[string]string
 	Timeout    time.Duration
+	Function   *FunctionSpec // the source is a function, not a program
+}
+
+// FunctionSpec names the function of a source that is to answer requests.
+type FunctionSpec struct {
+	Target    string // name of the function
+	Signature string // http or cloudevent
 }

@@ -4,6 +4,7 @@ go 1.26.0
 
 require (
 	cloud.google.com/go/appengine v1.17.1
+	cloud.google.com/go/functions v1.27.1
 	cloud.google.com/go/iam v1.15.1
 	cloud.google.com/go/logging v1.21.1
 	cloud.google.com/go/longrunning v1.5.0

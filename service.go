@@ -14,6 +14,7 @@ type Service struct {
 	// Dispatch sends requests for the project's own host, whose label is the
 	// project's id, from this service to others of the project.
 	Dispatch   []DispatchRule
+	Access     Access
 	UIDRange   int   // which range of 65,536 host uids its sandboxes run in; given by the store, never reused for another project
 	Generation int64 // +1 with every change
 	CreateTime time.Time
@@ -33,6 +34,7 @@ type Product string
 // The products.
 const (
 	AppEngine Product = "appengine"
+	CloudRun  Product = "run" // functions, too
 )
 
 // Traffic is a split over revisions. The zero value serves nothing.
@@ -92,4 +94,22 @@ type Host struct {
 	Label    string // the part in front of the domain, lower case: hello, v1-dot-hello
 	Service  string // Service.Name
 	Revision string // Revision.Name when the host addresses one revision, else empty: the split decides
+}
+
+// Access says who may call a service. The zero value lets everybody in.
+type Access struct {
+	Private  bool     `json:"private,omitempty"`
+	Invokers []string `json:"invokers,omitempty"` // members, when Private: allUsers, allAuthenticatedUsers, serviceAccount:EMAIL, user:EMAIL
+}
+
+// AllUsers is the member that stands for everybody.
+const AllUsers = "allUsers"
+
+// Open reports whether a service asks nobody who he is.
+func (a Access) Open() bool { return !a.Private || slices.Contains(a.Invokers, AllUsers) }
+
+// Admits reports whether an account, known by its e-mail address, may call.
+func (a Access) Admits(email string) bool {
+	return a.Open() || email != "" && (slices.Contains(a.Invokers, "allAuthenticatedUsers") ||
+		slices.Contains(a.Invokers, "serviceAccount:"+email) || slices.Contains(a.Invokers, "user:"+email))
 }

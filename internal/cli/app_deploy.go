@@ -85,7 +85,7 @@ func appDeploy(ctx context.Context, env *Env, args []string, o deployOptions) er
 				fmt.Fprintf(env.Stderr, "Dispatch rules set: %d.\n", len(*t.dispatch))
 				continue
 			}
-			d := &deployment{env: env, client: c, admin: a, opts: o, target: t, progress: p}
+			d := &deployment{buildWatch: &buildWatch{env: env, client: c, progress: p, ownRouting: o.promote}, admin: a, opts: o, target: t}
 			v, err := d.run(ctx)
 			if err != nil {
 				return err

@@ -249,7 +249,7 @@ func TestDetect(t *testing.T) {
 	}{
 		{"app.yaml first", map[string]string{"app.yaml": "runtime: python311", "Dockerfile": ""}, "as an App Engine service, because it has an app.yaml", exitOK},
 		{"Dockerfile", map[string]string{"Dockerfile": "", "main.py": ""}, "Cloud Run service is not supported yet", exitUsage},
-		{"function", map[string]string{"main.py": "import functions_framework\n@functions_framework.http\ndef f(r): pass"}, "Cloud Function is not supported yet", exitUsage},
+		{"function", map[string]string{"main.py": "import functions_framework\n@functions_framework.http\ndef f(r): pass"}, "sunya functions deploy NAME", exitUsage},
 		{"source", map[string]string{"main.py": "", "requirements.txt": ""}, "add an app.yaml", exitUsage},
 		{"nothing", map[string]string{"README": ""}, "holds nothing that can be deployed", exitUsage},
 	}

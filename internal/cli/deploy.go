@@ -28,6 +28,9 @@ func newDeployCommand(env *Env) *cobra.Command {
 				return err
 			}
 			fmt.Fprintf(env.Stderr, "Deploying %s as %s, because %s.\n", dir, kind.name, kind.because)
+			if kind.instead != "" {
+				return usagef("%s needs a name and a runtime: %s", kind.name, kind.instead)
+			}
 			if kind.notYet != "" {
 				return sunya.Errorf(sunya.Unimplemented, dir, "%s is not supported yet; %s", kind.name, kind.notYet)
 			}
@@ -45,6 +48,7 @@ type kind struct {
 	name    string
 	because string
 	notYet  string // what to do instead, when Sunya cannot deploy this yet
+	instead string // the command that deploys it, when this one cannot
 }
 
 // functionRE finds a function that a functions framework would serve.
@@ -83,13 +87,14 @@ func detectIn(path, dir string, has func(string) bool) (kind, error) {
 	case has("app.yaml"):
 		return kind{name: "an App Engine service", because: "it has an app.yaml"}, nil
 	case has("Dockerfile"):
-		return kind{"a Cloud Run service", "it has a Dockerfile", addAppYAML}, nil
+		return kind{name: "a Cloud Run service", because: "it has a Dockerfile", notYet: addAppYAML}, nil
 	case isFunction(path, "main.py"), isFunction(path, "index.js"):
-		return kind{"a Cloud Function", "its main file marks a function", addAppYAML}, nil
+		return kind{name: "a Cloud Function", because: "its main file marks a function",
+			instead: "sunya functions deploy NAME --runtime RUNTIME --entry-point FUNCTION --source " + dir}, nil
 	}
 	for _, sign := range []string{"Procfile", "requirements.txt", "pyproject.toml", "Pipfile", "main.py", "package.json", "go.mod", "pom.xml", "composer.json", "Gemfile"} {
 		if has(sign) {
-			return kind{"a Cloud Run service from source", "it has a " + sign + " and no app.yaml", addAppYAML}, nil
+			return kind{name: "a Cloud Run service from source", because: "it has a " + sign + " and no app.yaml", notYet: addAppYAML}, nil
 		}
 	}
 	return kind{}, usagef("%s holds nothing that can be deployed: no app.yaml, Dockerfile, Procfile or sources; \"sunya init\" writes an example", dir)

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"sync"
 
 	"cloud.google.com/go/appengine/apiv1/appenginepb"
 
@@ -16,23 +15,15 @@ import (
 
 // deployment is one service on its way, step by step as gcloud does it.
 type deployment struct {
-	env      *Env
-	client   *client
-	admin    *admin
-	opts     deployOptions
-	target   target
-	progress *progress
-	rules    func(dir, runtime string) (*ignore.Rules, error) // nil: ignore.Load
+	*buildWatch
+	admin  *admin
+	opts   deployOptions
+	target target
+	rules  func(dir, runtime string) (*ignore.Rules, error) // nil: ignore.Load
 
 	app       *appenginepb.Application
 	files     []ignore.File
 	operation string // name, once there is one
-
-	mu       sync.Mutex
-	build    string   // id of the build's log, once known
-	last     []string // the last lines of that log
-	failed   string   // the stage that the server says failed
-	warnings map[string]bool
 }
 
 // failureLines is how much of a log explains a failure.
@@ -122,7 +113,7 @@ func (d *deployment) explain(ctx context.Context, stage string, err error) error
 	case ctx.Err() != nil:
 		return d.interrupted(ctx, err)
 	case errors.As(err, &ended):
-		d.explainEnded(f, ended)
+		d.buildWatch.explain(f, ended, fmt.Sprintf("sunya logs %s --version %s", d.service(), d.opts.version))
 	case d.operation != "" && (codeOf(err) == sunya.DeadlineExceeded || codeOf(err) == sunya.Unavailable):
 		f.err = fmt.Errorf("the server does not answer; operation %s may still go on: %w", d.operation, err)
 		f.code, f.try, f.anchor = exitTimeout, "sunya status", "waiting"
@@ -147,26 +138,6 @@ func (d *deployment) interrupted(ctx context.Context, err error) error {
 	}
 }
 
-func (d *deployment) explainEnded(f *failure, ended *operationFailed) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	f.logs = ended.logs
-	if len(f.logs) == 0 {
-		f.logs = d.last
-	}
-	if n := len(f.logs) - failureLines; n > 0 {
-		f.logs = f.logs[n:]
-	}
-	switch ended.reason {
-	case sunya.ReasonBuildFailed:
-		f.code, f.anchor = exitBuildFailed, "build-failed"
-		f.try = "sunya logs --build " + d.build
-	case sunya.ReasonRevisionNotReady:
-		f.code, f.anchor = exitNotReady, "not-ready"
-		f.try = fmt.Sprintf("sunya logs %s --version %s", d.service(), d.opts.version)
-	}
-}
-
 func anchorOf(stage string) string {
 	return strings.ToLower(strings.ReplaceAll(stage, " ", "-"))
 }
@@ -188,20 +159,4 @@ func (d *deployment) result(ctx context.Context) (*appenginepb.Version, error) {
 	v.VersionUrl = d.client.appsURL(host)
 	fmt.Fprintf(d.env.Stderr, "Service %s serves: %s\n", d.service(), strings.Join(serving(s), ", "))
 	return v, nil
-}
-
-// warn says each of the server's warnings once.
-func (d *deployment) warn(warnings []string) {
-	for _, w := range warnings {
-		if d.warnings[w] {
-			continue
-		}
-		if d.warnings == nil {
-			d.warnings = map[string]bool{}
-		}
-		d.warnings[w] = true
-		if d.env.flags.talk("warning") {
-			d.progress.notice("WARNING: " + w)
-		}
-	}
 }

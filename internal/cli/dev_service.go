@@ -140,9 +140,11 @@ func (d *devService) deploy(ctx context.Context, env *Env) error {
 	p := newProgress(env)
 	defer p.close()
 	one := &deployment{
-		env: env, client: d.session.server.client, admin: d.session.admin,
-		opts:   deployOptions{version: d.session.opts.version, promote: !d.promoted},
-		target: d.target, progress: p, rules: d.load,
+		buildWatch: &buildWatch{env: env, client: d.session.server.client, progress: p, ownRouting: !d.promoted},
+		admin:      d.session.admin,
+		opts:       deployOptions{version: d.session.opts.version, promote: !d.promoted},
+		target:     d.target,
+		rules:      d.load,
 	}
 	_, err := one.run(ctx)
 	return err

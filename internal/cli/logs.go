@@ -17,6 +17,7 @@ import (
 
 // logOptions are the flags of logs.
 type logOptions struct {
+	function bool // the log of a function
 	service  string
 	follow   bool
 	since    string
@@ -162,13 +163,7 @@ func (o *logOptions) query(now time.Time) (string, error) {
 	}
 	var parts []string
 	if !o.build {
-		parts = append(parts, `resource.type="gae_app"`)
-		if o.service != "" {
-			parts = append(parts, "resource.labels.module_id="+strconv.Quote(o.service))
-		}
-		if o.revision != "" {
-			parts = append(parts, "resource.labels.version_id="+strconv.Quote(o.revision))
-		}
+		parts = append(parts, o.resource()...)
 	}
 	if o.severity != "" {
 		level, err := severityName(o.severity)
@@ -191,6 +186,22 @@ func (o *logOptions) query(now time.Time) (string, error) {
 		parts = append(parts, "("+o.filter+")")
 	}
 	return strings.Join(parts, " AND "), nil
+}
+
+// resource is whose entries are wanted: an app's, or a function's.
+func (o *logOptions) resource() []string {
+	kind, service, revision := "gae_app", "module_id", "version_id"
+	if o.function {
+		kind, service, revision = "cloud_run_revision", "service_name", "revision_name"
+	}
+	parts := []string{"resource.type=" + strconv.Quote(kind)}
+	if o.service != "" {
+		parts = append(parts, "resource.labels."+service+"="+strconv.Quote(o.service))
+	}
+	if o.revision != "" {
+		parts = append(parts, "resource.labels."+revision+"="+strconv.Quote(o.revision))
+	}
+	return parts
 }
 
 // moment is a time, or one so long before now.

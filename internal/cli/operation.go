@@ -39,15 +39,22 @@ func (e *operationFailed) Unwrap() error {
 
 // wait polls long work until it ends. progress, when not nil, sees each state.
 func (a *admin) wait(ctx context.Context, name string, progress func(*appenginepb.OperationMetadataV1)) (*longrunningpb.Operation, error) {
-	pause := pollFirst
-	for {
-		op, err := a.poll(ctx, name)
-		if err != nil {
-			return nil, err
-		}
+	return waitFor(ctx, name, a.operation, func(op *longrunningpb.Operation) {
 		if progress != nil {
 			progress(metadataOf(op))
 		}
+	})
+}
+
+// waitFor asks for long work until it ends; seen gets each state.
+func waitFor(ctx context.Context, name string, ask func(context.Context, string) (*longrunningpb.Operation, error), seen func(*longrunningpb.Operation)) (*longrunningpb.Operation, error) {
+	pause := pollFirst
+	for {
+		op, err := poll(ctx, name, ask)
+		if err != nil {
+			return nil, err
+		}
+		seen(op)
 		if op.GetDone() {
 			return op, failureOf(op.GetError())
 		}
@@ -59,10 +66,10 @@ func (a *admin) wait(ctx context.Context, name string, progress func(*appenginep
 }
 
 // poll asks once; while the server restarts, the client library asks again.
-func (a *admin) poll(ctx context.Context, name string) (*longrunningpb.Operation, error) {
+func poll(ctx context.Context, name string, ask func(context.Context, string) (*longrunningpb.Operation, error)) (*longrunningpb.Operation, error) {
 	once, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	op, err := a.operation(once, name)
+	op, err := ask(once, name)
 	if err != nil && ctx.Err() == nil {
 		return nil, fmt.Errorf("wait for %s: %w", name, err)
 	}

@@ -16,6 +16,7 @@ const (
 	stageValidating = "Validating"
 	stageUploading  = "Uploading"
 	stageRouting    = "Routing traffic"
+	stageAccess     = "Setting access policy"
 )
 
 // progress shows on stderr where a deploy is. On a terminal the stage that runs

@@ -21,6 +21,7 @@ func verbs(env *Env) []*cobra.Command {
 		newLogsCommand(env),
 		newStatusCommand(env),
 		newAppCommand(env),
+		newFunctionsCommand(env),
 		newAuthCommand(env),
 		newDoctorCommand(env),
 		newEnvCommand(env),

@@ -8,11 +8,13 @@ import (
 	"slices"
 	"time"
 
+	"github.com/google/uuid"
 	"google.golang.org/grpc"
 
 	"github.com/sunya-cloud/sunya"
 	"github.com/sunya-cloud/sunya/internal/core/front"
 	"github.com/sunya-cloud/sunya/internal/wire/appenginev1"
+	"github.com/sunya-cloud/sunya/internal/wire/functionsv2"
 	"github.com/sunya-cloud/sunya/internal/wire/iamcredentialsv1"
 	"github.com/sunya-cloud/sunya/internal/wire/loggingv2"
 	"github.com/sunya-cloud/sunya/internal/wire/lro"
@@ -49,7 +51,16 @@ func newAPI(n *Node, log *slog.Logger) (*api, error) {
 	logging := loggingv2.New(n.storage.logs, n.serve.hub, time.Now)
 	logging.Register(a.grpc)
 	iamcredentialsv1.New(n.tokens, time.Now).Register(a.grpc)
-	lro.New(n.products.operations, gae.Operations()).Register(a.grpc)
+	fn := functionsv2.New(functionsv2.Deps{
+		Admin:        n.products.functions,
+		Links:        n.links,
+		EnsureBucket: n.products.ensureBucket,
+		NewID:        uuid.NewString,
+		Runtimes:     n.products.builder.Functions,
+		URL:          n.url,
+	})
+	fn.Register(a.grpc)
+	lro.New(n.products.operations, gae.Operations(), fn.Operations()).Register(a.grpc)
 
 	for _, t := range []struct {
 		api      transcode.API
@@ -57,6 +68,7 @@ func newAPI(n *Node, log *slog.Logger) (*api, error) {
 		beta     []string
 	}{
 		{appenginev1.Descriptor(), []string{"/v1/apps", "/v1/apps/"}, appenginev1.BetaPatterns()},
+		{functionsv2.Descriptor(), functionsv2.Patterns(), nil},
 		{iamcredentialsv1.Descriptor(), []string{iamcredentialsv1.Pattern}, nil},
 		{logging2(), []string{"/v2/entries:list", "/v2/entries:write", "/v2/entries:tail", "/v2/projects/", "/v2/monitoredResourceDescriptors"}, nil},
 	} {
@@ -77,6 +89,10 @@ func newAPI(n *Node, log *slog.Logger) (*api, error) {
 	}
 	// Reads in the XML API's form, /BUCKET/OBJECT, are what no other route has.
 	a.add(http.MethodGet, "storage.googleapis.com", "/", front.Local, storage)
+	sources := functionsv2.Sources(n.links, n.products.objects, log)
+	for _, method := range []string{http.MethodGet, http.MethodPut} {
+		a.add(method, "", functionsv2.SourcePath, front.Public, sources)
+	}
 	a.add(http.MethodGet, "", oauth2.Certs, front.Public, oauth2.Keys(n.tokens, log))
 	a.add(http.MethodGet, "", oauth2.Discovery, front.Public, oauth2.Configuration())
 	own := sunyav1.Handler(n, log)

@@ -13,6 +13,7 @@ import (
 	"github.com/sunya-cloud/sunya"
 	"github.com/sunya-cloud/sunya/internal/adapt/peeruid"
 	"github.com/sunya-cloud/sunya/internal/core/front"
+	"github.com/sunya-cloud/sunya/internal/core/functions"
 	"github.com/sunya-cloud/sunya/internal/core/identity"
 	"github.com/sunya-cloud/sunya/internal/core/metadata"
 )
@@ -29,6 +30,7 @@ type Node struct {
 	serve    *serve
 	products *products
 	tokens   *identity.Tokens
+	links    *functions.Links
 	server   *front.Server
 }
 
@@ -50,11 +52,11 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (n *Node, err error
 	if n.storage, err = openStorage(ctx, n.machine.dir, log); err != nil {
 		return n, err
 	}
-	n.serve = newServe(cfg, n.machine, n.storage, log)
+	n.tokens = identity.New(n.machine.dir.SigningKey(), time.Now)
+	n.serve = newServe(cfg, n.machine, n.storage, n.tokens, log)
 	if n.products, err = newProducts(cfg, n.url, n.machine, n.storage, n.serve, log); err != nil {
 		return n, err
 	}
-	n.tokens = identity.New(n.machine.dir.SigningKey(), time.Now)
 	if n.server, err = n.newServer(); err != nil {
 		return n, err
 	}
@@ -65,11 +67,12 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (n *Node, err error
 const drain = 10 * time.Second
 
 func (n *Node) newServer() (*front.Server, error) {
-	a, err := newAPI(n, n.log)
+	token, err := n.machine.dir.Token("admin")
 	if err != nil {
 		return nil, err
 	}
-	token, err := n.machine.dir.Token("admin")
+	n.links = functions.NewLinks(token, time.Now)
+	a, err := newAPI(n, n.log)
 	if err != nil {
 		return nil, err
 	}

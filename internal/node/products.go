@@ -14,6 +14,7 @@ import (
 	"github.com/sunya-cloud/sunya/internal/core/build"
 	"github.com/sunya-cloud/sunya/internal/core/build/source"
 	"github.com/sunya-cloud/sunya/internal/core/deploy"
+	"github.com/sunya-cloud/sunya/internal/core/functions"
 	"github.com/sunya-cloud/sunya/internal/core/logs"
 	"github.com/sunya-cloud/sunya/internal/core/objects"
 	"github.com/sunya-cloud/sunya/internal/core/operations"
@@ -27,6 +28,7 @@ type products struct {
 	builder    *build.Runner
 	runner     *deploy.Runner
 	appengine  *appengine.Admin
+	functions  *functions.Admin
 }
 
 // The limits of what may be uploaded: a file of a source, and all objects.
@@ -71,6 +73,18 @@ func newProducts(cfg Config, url func(label string) string, m *machine, st *stor
 		Now:         time.Now,
 		NewID:       uuid.NewString,
 	})
+	p.functions = functions.New(functions.Parts{
+		Store:      st.state,
+		Catalog:    s.catalog,
+		Operations: p.operations,
+		Objects:    liveObjects{p.objects},
+		CheckRuntime: func(runtime string) error {
+			return p.builder.Check(sunya.BuildSpec{Runtime: runtime, Function: &sunya.FunctionSpec{}})
+		},
+		Kick:  func() { p.runner.Kick() },
+		Now:   time.Now,
+		NewID: uuid.NewString,
+	})
 	p.runner = deploy.New(deploy.Parts{
 		Store:      st.state,
 		Operations: p.operations,
@@ -83,7 +97,7 @@ func newProducts(cfg Config, url func(label string) string, m *machine, st *stor
 		Journal: func(d *sunya.Deployment) deploy.Journal {
 			return logs.NewBuildWriter(s.hub, d.Revision.Project, d.ID, time.Now)
 		},
-		Products: map[sunya.Product]deploy.Hooks{sunya.AppEngine: p.appengine},
+		Products: map[sunya.Product]deploy.Hooks{sunya.AppEngine: p.appengine, sunya.CloudRun: p.functions},
 		Now:      time.Now,
 		Log:      log,
 	})

@@ -10,6 +10,7 @@ import (
 	"github.com/sunya-cloud/sunya/internal/core/activator"
 	"github.com/sunya-cloud/sunya/internal/core/appengine"
 	"github.com/sunya-cloud/sunya/internal/core/gateway"
+	"github.com/sunya-cloud/sunya/internal/core/identity"
 	"github.com/sunya-cloud/sunya/internal/core/instance"
 	"github.com/sunya-cloud/sunya/internal/core/logs"
 	"github.com/sunya-cloud/sunya/internal/core/serving"
@@ -25,7 +26,7 @@ type serve struct {
 	gateway   *gateway.Gateway
 }
 
-func newServe(cfg Config, m *machine, st *storage, log *slog.Logger) *serve {
+func newServe(cfg Config, m *machine, st *storage, tokens *identity.Tokens, log *slog.Logger) *serve {
 	s := &serve{
 		hub:     logs.NewHub(st.logs, time.Now, log, logs.HubOptions{}),
 		catalog: serving.NewCatalog(st.state),
@@ -36,7 +37,7 @@ func newServe(cfg Config, m *machine, st *storage, log *slog.Logger) *serve {
 		Directory:  s.catalog,
 		Output:     collect(s.hub),
 		Sink:       s.hub,
-		LogName:    logNamer(appengine.SystemLog),
+		LogName:    logNamer(systemLog),
 		CheckImage: m.checkImage,
 		Now:        time.Now,
 		Log:        log,
@@ -46,10 +47,11 @@ func newServe(cfg Config, m *machine, st *storage, log *slog.Logger) *serve {
 	s.gateway = gateway.New(gateway.Parts{
 		Catalog:    s.catalog,
 		Slots:      s.activator,
+		Verifier:   tokens,
 		Sites:      static.NewSites(st.layers.Path),
 		Decorators: map[sunya.Product]gateway.Decorator{sunya.AppEngine: appengine.Headers{}},
 		Sink:       s.hub,
-		LogName:    logNamer(appengine.RequestLog),
+		LogName:    logNamer(requestLog),
 		Now:        time.Now,
 		Log:        log,
 	}, gateway.Options{
@@ -80,22 +82,16 @@ func collect(sink logs.Sink) instance.Output {
 		limiter := logs.NewLimiter()
 		return func(stream string, r io.ReadCloser) {
 			defer r.Close()
+			names := logsOf(rev)
 			c := logs.NewCollector(sink, logs.Meta{
-				LogName:  logs.LogName(rev.Project, stream),
-				Resource: appengine.LogResource(rev),
+				LogName:  logs.LogName(rev.Project, names.streams+stream),
+				Resource: names.resource(rev),
 				Labels:   map[string]string{"clone_id": id},
 				Limiter:  limiter,
 			}, time.Now)
 			// It ends with its stream: there is nobody to tell and nothing to do.
 			_ = c.Run(context.Background(), r)
 		}
-	}
-}
-
-// logNamer names one log of every revision.
-func logNamer(name string) func(*sunya.Revision) (string, logs.Resource) {
-	return func(rev *sunya.Revision) (string, logs.Resource) {
-		return logs.LogName(rev.Project, name), appengine.LogResource(rev)
 	}
 }
 

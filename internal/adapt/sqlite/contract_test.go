@@ -29,3 +29,7 @@ func TestAppEngine(t *testing.T) {
 func TestObjects(t *testing.T) {
 	storetest.Objects(t, func(t testing.TB) objects.Store { return open(t) })
 }
+
+func TestFunctionsContract(t *testing.T) {
+	storetest.Functions(t, func(t testing.TB) storetest.FunctionsStore { return open(t) })
+}

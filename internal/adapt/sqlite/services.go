@@ -16,16 +16,16 @@ import (
 // every file system and tool can hold.
 const maxUIDRange = 32000
 
-const selectServices = `SELECT name, project, product, traffic, dispatch, uid_range, generation, create_time, update_time FROM services`
+const selectServices = `SELECT name, project, product, traffic, dispatch, access, uid_range, generation, create_time, update_time FROM services`
 
 func scanService(r row) (*sunya.Service, error) {
 	var (
 		s                sunya.Service
 		traffic          []byte
-		dispatch         []byte
+		dispatch, access []byte
 		created, updated int64
 	)
-	err := r.Scan(&s.Name, &s.Project, &s.Product, &traffic, &dispatch, &s.UIDRange, &s.Generation, &created, &updated)
+	err := r.Scan(&s.Name, &s.Project, &s.Product, &traffic, &dispatch, &access, &s.UIDRange, &s.Generation, &created, &updated)
 	if err != nil {
 		return nil, err
 	}
@@ -36,23 +36,37 @@ func scanService(r row) (*sunya.Service, error) {
 	if err := json.Unmarshal(dispatch, &s.Dispatch); err != nil {
 		return nil, fmt.Errorf("read stored dispatch rules of %s: %w", s.Name, err)
 	}
+	if err := json.Unmarshal(access, &s.Access); err != nil {
+		return nil, fmt.Errorf("read stored access to %s: %w", s.Name, err)
+	}
 	return &s, nil
+}
+
+// columns are the parts of a service that are kept as JSON.
+type columns struct{ traffic, dispatch, access []byte }
+
+func columnsOf(s *sunya.Service) (c columns, err error) {
+	for _, p := range []struct {
+		dst   *[]byte
+		value any
+	}{{&c.traffic, s.Traffic}, {&c.dispatch, s.Dispatch}, {&c.access, s.Access}} {
+		if *p.dst, err = json.Marshal(p.value); err != nil {
+			return c, fmt.Errorf("put %s: %w", s.Name, err)
+		}
+	}
+	return c, nil
 }
 
 // putService creates or replaces a service.
 func putService(ctx context.Context, tx *sql.Tx, s *sunya.Service) error {
-	traffic, err := json.Marshal(s.Traffic)
+	c, err := columnsOf(s)
 	if err != nil {
-		return fmt.Errorf("put %s: %w", s.Name, err)
-	}
-	dispatch, err := json.Marshal(s.Dispatch)
-	if err != nil {
-		return fmt.Errorf("put %s: %w", s.Name, err)
+		return err
 	}
 	var project string
 	err = tx.QueryRowContext(ctx, "SELECT project FROM services WHERE name = ?", s.Name).Scan(&project)
 	if errors.Is(err, sql.ErrNoRows) {
-		return insertService(ctx, tx, s, traffic, dispatch)
+		return insertService(ctx, tx, s, c)
 	}
 	if err != nil {
 		return fmt.Errorf("put %s: %w", s.Name, err)
@@ -60,22 +74,22 @@ func putService(ctx context.Context, tx *sql.Tx, s *sunya.Service) error {
 	if project != s.Project {
 		return sunya.Errorf(sunya.AlreadyExists, s.Name, "the service belongs to project %s", project)
 	}
-	_, err = tx.ExecContext(ctx, `UPDATE services SET product = ?, traffic = ?, dispatch = ?, generation = generation + 1, update_time = ? WHERE name = ?`,
-		s.Product, traffic, dispatch, nanos(s.UpdateTime), s.Name)
+	_, err = tx.ExecContext(ctx, `UPDATE services SET product = ?, traffic = ?, dispatch = ?, access = ?, generation = generation + 1, update_time = ? WHERE name = ?`,
+		s.Product, c.traffic, c.dispatch, c.access, nanos(s.UpdateTime), s.Name)
 	if err != nil {
 		return fmt.Errorf("put %s: %w", s.Name, err)
 	}
 	return nil
 }
 
-func insertService(ctx context.Context, tx *sql.Tx, s *sunya.Service, traffic, dispatch []byte) error {
+func insertService(ctx context.Context, tx *sql.Tx, s *sunya.Service, c columns) error {
 	uids, err := uidRange(ctx, tx, s)
 	if err != nil {
 		return err
 	}
-	_, err = tx.ExecContext(ctx, `INSERT INTO services (name, project, product, traffic, dispatch, uid_range, generation, create_time, update_time)
-		VALUES (?, ?, ?, ?, ?, ?, 1, ?, ?)`,
-		s.Name, s.Project, s.Product, traffic, dispatch, uids, nanos(s.CreateTime), nanos(s.UpdateTime))
+	_, err = tx.ExecContext(ctx, `INSERT INTO services (name, project, product, traffic, dispatch, access, uid_range, generation, create_time, update_time)
+		VALUES (?, ?, ?, ?, ?, ?, ?, 1, ?, ?)`,
+		s.Name, s.Project, s.Product, c.traffic, c.dispatch, c.access, uids, nanos(s.CreateTime), nanos(s.UpdateTime))
 	if err != nil {
 		return fmt.Errorf("put %s: %w", s.Name, err)
 	}

@@ -61,6 +61,34 @@ def missing_imports(root, entry):
                 yield node.lineno, top
 
 
+def missing_function(root, entry, name):
+    """Return what to say when a file does not have a function, else None."""
+    import ast
+
+    with open(os.path.join(root, entry), "rb") as f:
+        tree = ast.parse(f.read())
+    found, bound = [], set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and any(a.name == "*" for a in node.names):
+            return None
+    for node in tree.body:
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            found.append(node.name)
+        elif isinstance(node, ast.If) and any(isinstance(n, ast.Name) and n.id == "__name__" for n in ast.walk(node.test)):
+            continue  # if __name__ == "__main__"
+        elif not isinstance(node, (ast.Expr, ast.Assign, ast.AnnAssign, ast.Import, ast.ImportFrom, ast.ClassDef)):
+            return None  # it may be made in a way that is not seen here
+        for sub in ast.walk(node):
+            if isinstance(sub, ast.Name) and isinstance(sub.ctx, ast.Store):
+                bound.add(sub.id)
+            elif isinstance(sub, ast.alias):
+                bound.add((sub.asname or sub.name).split(".")[0])
+    if name in found or name in bound or any(isinstance(n, ast.ClassDef) and n.name == name for n in tree.body):
+        return None
+    there = ", ".join(found) if found else "none"
+    return "function %s is not in %s; found: %s" % (name, entry, there)
+
+
 def main():
     root, checks, entries = sys.argv[1], sys.argv[2], sys.argv[3:]
     status = 0
@@ -85,6 +113,13 @@ def main():
         for entry in entries:
             for line, module in missing_imports(root, entry):
                 print("error: %s:%d imports %s, and the source has no requirements.txt that names it" % (entry, line, module))
+                status = 65
+    kind, _, name = checks.partition(":")
+    if kind == "function" and not status:
+        for entry in entries:
+            text = missing_function(root, entry, name)
+            if text:
+                print("error: " + text)
                 status = 65
     return status
 

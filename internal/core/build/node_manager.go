@@ -15,10 +15,8 @@ import (
 // managerDir is where a package manager that was fetched is mounted.
 const managerDir = LayersDir + "/manager"
 
-// npmQuiet keeps npm to its work, and lets it say within a quarter of a minute
-// that the registry cannot be reached: by itself it tries for more than one.
+// npmQuiet keeps npm to its work.
 var npmQuiet = map[string]string{
-	"npm_config_fetch_retry_mintimeout": "2000", "npm_config_fetch_retry_maxtimeout": "10000",
 	"npm_config_update_notifier": "false", "npm_config_audit": "false", "npm_config_fund": "false", "npm_config_progress": "false",
 	"NO_COLOR": "1", "COREPACK_ENABLE_STRICT": "0",
 }

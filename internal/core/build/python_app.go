@@ -22,14 +22,14 @@ const badEntry = 65
 // application is the layer of the source with its compiled code. Unchanged
 // source on an unchanged interpreter is the layer of before: nothing runs.
 func (b *pythonBuild) application(ctx context.Context) (sunya.Layer, error) {
-	parts := []any{"python 2", b.rt.Fingerprint, b.plan.Entry, b.imports(), compilePy}
+	parts := []any{"python 2", b.rt.Fingerprint, b.plan.Entry, b.checks(), compilePy}
 	return b.Job.application(ctx, parts, "compiled and checked", b.compile)
 }
 
 func (b *pythonBuild) compile(ctx context.Context, dir string) error {
 	err := b.Run(ctx, Step{
 		Name:   "Checking the source",
-		Args:   append([]string{b.rt.Path, "-I", "-S", "-B", "-c", compilePy, Workspace, b.imports()}, b.plan.Entry...),
+		Args:   append([]string{b.rt.Path, "-I", "-S", "-B", "-c", compilePy, Workspace, b.checks()}, b.plan.Entry...),
 		Env:    b.Env(map[string]string{"PATH": "/usr/local/bin:/usr/bin:/bin"}),
 		Dir:    Workspace,
 		Mounts: b.Mounts(b.rt, sandbox.Mount{Source: dir, Target: Workspace, Writable: true}),
@@ -41,10 +41,14 @@ func (b *pythonBuild) compile(ctx context.Context, dir string) error {
 	return err
 }
 
-// imports says whether the imports of the entry files are checked: only where
-// nothing but gunicorn gets installed is it certain what is missing.
-func (b *pythonBuild) imports() string {
-	if b.plan.Manager == detect.NoManager && b.plan.Default {
+// checks says what of the entry files is checked besides their syntax: that they
+// have the function, and the imports where nothing but gunicorn gets installed,
+// so that it is certain what is missing.
+func (b *pythonBuild) checks() string {
+	switch {
+	case b.plan.Function != "":
+		return "function:" + b.plan.Function
+	case b.plan.Manager == detect.NoManager && b.plan.Default:
 		return "imports"
 	}
 	return ""

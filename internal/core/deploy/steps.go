@@ -156,7 +156,7 @@ func (r *run) start(ctx context.Context) error {
 	rev := r.d.Revision
 	change := serving.Change{PutRevisions: []sunya.Revision{rev}}
 	if _, ok := r.Catalog.Service(rev.Service); !ok {
-		change.PutServices = []sunya.Service{{Name: rev.Service, Project: rev.Project, Product: rev.Product}}
+		change.PutServices = []sunya.Service{{Name: rev.Service, Project: rev.Project, Product: rev.Product, Access: r.d.Access}}
 	}
 	if err := r.Catalog.Apply(ctx, change); err != nil {
 		return fmt.Errorf("store revision: %w", err)

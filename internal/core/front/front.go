@@ -110,8 +110,6 @@ func (f *Front) serve(w http.ResponseWriter, r *http.Request, roles Role) {
 		f.serveAPI(w, r, host)
 	case hostConsole:
 		notHere(w, noConsole)
-	case hostFunctions:
-		notHere(w, noFunctions)
 	default:
 		f.apps.ServeHTTP(w, r)
 	}

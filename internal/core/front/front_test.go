@@ -158,7 +158,7 @@ func TestHostDecidesWhere(t *testing.T) {
 		{"localhost", "/healthz", 200, "ok\n"},
 		{"localhost", "/nowhere", 404, "NOT_FOUND"},
 		{"console.sunya.test", "/", 404, noConsole},
-		{"functions.sunya.test", "/p/l/f", 404, noFunctions},
+		{"functions.sunya.test", "/p/l/f", 200, "apps /p/l/f"},
 		{"hello.sunya.test", "/v1/apps/x", 200, "apps /v1/apps/x"},
 		{"sunya.test", "/", 200, "apps /"},
 		{"my-domain.example", "/a//b/%2e%2e/c", 200, "apps /a//b/%2e%2e/c"},

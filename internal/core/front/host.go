@@ -15,7 +15,6 @@ const (
 	hostApps hostClass = iota
 	hostAPI
 	hostConsole
-	hostFunctions
 )
 
 // role is the role that a listener needs to serve the class.
@@ -103,8 +102,6 @@ func (h hosts) classify(host string, local netip.Addr, roles Role) hostClass {
 		return hostAPI
 	case "console." + h.domain:
 		return hostConsole
-	case "functions." + h.domain:
-		return hostFunctions
 	}
 	if strings.HasSuffix(host, ".api."+h.domain) {
 		return hostAPI

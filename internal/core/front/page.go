@@ -7,8 +7,7 @@ import (
 
 // What the hosts say whose part of Sunya is not in this version.
 const (
-	noConsole   = "The console is not in this version of Sunya.\n"
-	noFunctions = "Functions by path are not in this version of Sunya.\n"
+	noConsole = "The console is not in this version of Sunya.\n"
 )
 
 // notHere is a 404 page with a sentence.

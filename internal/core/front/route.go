@@ -32,7 +32,7 @@ type Route struct {
 	// appengine.googleapis.com; empty: Sunya's own.
 	API string
 	// Pattern is a canonical path; with a slash at its end it stands for
-	// everything below, and "/{$}" for the root alone (as in net/http). On the bare host the longest pattern of all APIs wins,
+	// everything below, "*" as a segment for any one, and "/{$}" for the root alone (as in net/http). On the bare host the longest pattern of all APIs wins,
 	// and of equal ones the first listed.
 	Pattern    string
 	Permission Permission
@@ -126,6 +126,9 @@ func (r *Route) covers(path string) bool {
 	if r.Pattern == rootOnly {
 		return path == "/"
 	}
+	if strings.Contains(r.Pattern, "*") {
+		return coversSegments(r.Pattern, path)
+	}
 	if strings.HasSuffix(r.Pattern, "/") {
 		return strings.HasPrefix(path, r.Pattern)
 	}
@@ -157,4 +160,20 @@ func (t *table) apiOf(label string) string {
 		}
 	}
 	return ""
+}
+
+// coversSegments compares segment by segment; "*" stands for any one.
+func coversSegments(pattern, path string) bool {
+	below := strings.HasSuffix(pattern, "/")
+	want := strings.Split(strings.TrimSuffix(pattern, "/"), "/")
+	got := strings.Split(path, "/")
+	if len(got) < len(want) || !below && len(got) > len(want) || below && len(got) == len(want) {
+		return false
+	}
+	for i, w := range want {
+		if w != got[i] && w != "*" {
+			return false
+		}
+	}
+	return true
 }

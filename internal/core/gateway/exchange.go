@@ -21,9 +21,11 @@ type exchange struct {
 	trace  trace
 	client client
 
-	rev    *sunya.Revision // nil until routed
-	bucket int
-	sticky bool // the client is to be given its bucket as a cookie
+	prefix    string          // of the path, when a function is addressed by path
+	challenge string          // WWW-Authenticate, when the caller is not known
+	rev       *sunya.Revision // nil until routed
+	bucket    int
+	sticky    bool // the client is to be given its bucket as a cookie
 
 	instance string
 	cold     bool

@@ -101,13 +101,9 @@ func (b *body) complete() bool { return b.src == nil || b.src.ended.Load() }
 // client's own bytes (rule 23).
 func (x *exchange) outgoing(ctx context.Context, b *body) *http.Request {
 	in := x.r
-	path := in.URL.Path
-	if path == "" {
-		path = "/"
-	}
 	out := &http.Request{
 		Method:        in.Method,
-		URL:           &url.URL{Scheme: "http", Host: "instance", Path: path, RawPath: in.URL.RawPath, RawQuery: in.URL.RawQuery, ForceQuery: in.URL.ForceQuery},
+		URL:           &url.URL{Scheme: "http", Host: "instance", Path: x.path(), RawPath: strings.TrimPrefix(in.URL.RawPath, x.prefix), RawQuery: in.URL.RawQuery, ForceQuery: in.URL.ForceQuery},
 		Proto:         "HTTP/1.1",
 		ProtoMajor:    1,
 		ProtoMinor:    1,

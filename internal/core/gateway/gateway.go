@@ -59,7 +59,8 @@ type RequestInfo struct {
 type Parts struct {
 	Catalog    Catalog
 	Slots      Slots
-	Sites      Sites // static files; may be nil where no revision has any
+	Sites      Sites    // static files; may be nil where no revision has any
+	Verifier   Verifier // of callers of private services; nil: nobody is known
 	Decorators map[sunya.Product]Decorator
 	// Sink takes one entry a request, under the name and resource that LogName
 	// gives; nil: no request log.
@@ -141,6 +142,9 @@ func (x *exchange) serve() error {
 	if err != nil {
 		return err
 	}
+	if err := x.admit(route); err != nil {
+		return err
+	}
 	x.pick(route)
 	if x.rev == nil {
 		return fault(http.StatusNotFound, "%s has no traffic: deploy a version, or move traffic to one", route.Service.Name)
@@ -169,6 +173,12 @@ func (x *exchange) route() (serving.Route, error) {
 	}
 	if label, ok := x.g.label(host); ok {
 		table := x.g.Catalog.Table()
+		if label == functionsLabel {
+			if route, ok := x.byPath(table); ok {
+				return route, nil
+			}
+			return serving.Route{}, fault(http.StatusNotFound, "no function has this path: write /PROJECT/LOCATION/NAME")
+		}
 		if route, ok := table.Lookup(label); ok {
 			return table.Dispatch(route, label, host, x.path()), nil
 		}

@@ -50,10 +50,10 @@ func (x *exchange) byRule() (program bool, err error) {
 
 // path is the request's path with escapes resolved.
 func (x *exchange) path() string {
-	if x.r.URL.Path == "" {
-		return "/"
+	if path := strings.TrimPrefix(x.r.URL.Path, x.prefix); path != "" {
+		return path
 	}
-	return x.r.URL.Path
+	return "/"
 }
 
 // site is the revision's static files, one without files when it has none.

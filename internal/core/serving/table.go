@@ -83,6 +83,15 @@ func (t *Table) Dispatch(r Route, label, host, path string) Route {
 	return Route{Service: &e.service, Shares: e.shares}
 }
 
+// Route returns the route of a service, whatever its hosts.
+func (t *Table) Route(service string) (Route, bool) {
+	e, ok := t.services.get(service)
+	if !ok {
+		return Route{}, false
+	}
+	return Route{Service: &e.service, Shares: e.shares}, true
+}
+
 // Service returns a service by name. Its Traffic must not be changed in place.
 func (t *Table) Service(name string) (sunya.Service, bool) {
 	e, ok := t.services.get(name)

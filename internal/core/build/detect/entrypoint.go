@@ -1,6 +1,7 @@
 package detect
 
 import (
+	"cmp"
 	"io/fs"
 	"regexp"
 	"slices"
@@ -21,6 +22,9 @@ const asgiSince = 13
 // entrypoint sets how the program starts: the user's line, else what the
 // source and its packages ask for.
 func (p *PythonPlan) entrypoint(fsys fs.FS, spec sunya.BuildSpec, v Version, names map[string]bool) error {
+	if spec.Function != nil {
+		return p.function(fsys, spec, names)
+	}
 	line, err := userLine(fsys, spec)
 	if err != nil {
 		return err
@@ -38,6 +42,24 @@ func (p *PythonPlan) entrypoint(fsys fs.FS, spec sunya.BuildSpec, v Version, nam
 	module := []string{"main", "app"}[main]
 	p.Entry = []string{module + ".py"}
 	p.Command = []string{"/bin/sh", "-c", p.serve(module, v, names)}
+	return nil
+}
+
+// frameworkPy serves one function of a Python source.
+const frameworkPy = "functions-framework"
+
+// function sets how a function is served: by its framework, which is told by its
+// environment which function of which kind it is.
+func (p *PythonPlan) function(fsys fs.FS, spec sunya.BuildSpec, names map[string]bool) error {
+	file := cmp.Or(spec.Env["GOOGLE_FUNCTION_SOURCE"], "main.py")
+	if !fs.ValidPath(file) || !exists(fsys, file) {
+		return badSource("the source has no %s: a function in Python is there, or in the file that the build variable GOOGLE_FUNCTION_SOURCE names", file)
+	}
+	if !names[frameworkPy] {
+		p.Extra = []string{frameworkPy}
+	}
+	p.Default, p.Entry, p.Function = true, []string{file}, spec.Function.Target
+	p.Command = []string{"/bin/sh", "-c", "exec " + frameworkPy + " --source='" + strings.ReplaceAll(file, "'", `'\''`) + "'"}
 	return nil
 }
 

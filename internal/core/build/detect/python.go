@@ -40,6 +40,7 @@ type PythonPlan struct {
 
 	Command  []string // argument vector
 	Entry    []string // files whose syntax errors fail the build
+	Function string   // that Entry must have
 	Default  bool     // the program is started the runtime's way, not the user's
 	Warnings []string
 }

@@ -1,0 +1,150 @@
+package functions
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/sunya-cloud/sunya"
+	"github.com/sunya-cloud/sunya/internal/core/objects"
+	"github.com/sunya-cloud/sunya/internal/core/serving"
+)
+
+// Store keeps functions. A method that writes returns after the write is
+// durable; each call is atomic.
+type Store interface {
+	GetFunction(ctx context.Context, k Key) (*Function, error) // NotFound
+	// ListFunctions returns the functions of a project in byte order of their
+	// locations and ids, at most limit, beginning after the name after
+	// (LOCATION/ID). An empty location stands for all.
+	ListFunctions(ctx context.Context, project, location, after string, limit int) ([]Function, error)
+	// BeginFunctionDeploy writes all three or nothing: the function (created or
+	// replaced), the operation that clients wait for, and the deployment. It is
+	// Aborted, and writes nothing, when the stored function has another
+	// Deployment in progress.
+	BeginFunctionDeploy(ctx context.Context, f *Function, op *sunya.Operation, d *sunya.Deployment) error
+	PutFunction(ctx context.Context, f *Function) error
+	// DeleteFunction of a function that is gone is not an error.
+	DeleteFunction(ctx context.Context, k Key) error
+}
+
+// Catalog is what this package needs of the serving core.
+type Catalog interface {
+	Table() *serving.Table
+	Service(name string) (sunya.Service, bool)
+	Apply(ctx context.Context, c serving.Change) error
+	Update(ctx context.Context, service string, f func(now sunya.Service) (serving.Change, error)) error
+}
+
+// Operations keeps the operations that are done at once.
+type Operations interface {
+	Put(ctx context.Context, op *sunya.Operation) error
+}
+
+// Objects finds sources.
+type Objects interface {
+	GetObject(ctx context.Context, bucket, name string) (*objects.Object, error) // NotFound
+}
+
+// Parts is what an Admin works with.
+type Parts struct {
+	Store      Store
+	Catalog    Catalog
+	Operations Operations
+	Objects    Objects
+	// CheckRuntime reports whether a runtime can be built here; its error says
+	// why not.
+	CheckRuntime func(runtime string) error
+	// Kick tells the deploy runner that a deployment was stored.
+	Kick         func()
+	StartTimeout time.Duration // 0: 240 s
+
+	Now   func() time.Time
+	NewID func() string // unique, [a-z0-9-]: the last part of an operation's name
+}
+
+// Admin is the administration of all functions. It is safe for concurrent use.
+type Admin struct {
+	Parts
+
+	// mu orders the changes of one server, so that what was checked still
+	// holds when it is written.
+	mu     sync.Mutex
+	lastID int64 // last deployment id given out
+}
+
+// New returns an Admin.
+func New(p Parts) *Admin {
+	if p.StartTimeout == 0 {
+		p.StartTimeout = 240 * time.Second // container contract
+	}
+	return &Admin{Parts: p}
+}
+
+// Function returns one function.
+func (a *Admin) Function(ctx context.Context, k Key) (*Function, error) {
+	if err := k.Check(); err != nil {
+		return nil, err
+	}
+	f, err := a.stored(ctx, k)
+	if err == nil && f == nil {
+		err = sunya.Errorf(sunya.NotFound, k.Name(), "function not found")
+	}
+	return f, err
+}
+
+// Functions returns the functions of a location, "-" for all, in order, at most
+// limit, beginning after LOCATION/ID.
+func (a *Admin) Functions(ctx context.Context, project, location, after string, limit int) ([]Function, error) {
+	if location == "-" {
+		return a.Store.ListFunctions(ctx, project, "", after, limit)
+	}
+	if err := CheckParent(project, location); err != nil {
+		return nil, err
+	}
+	return a.Store.ListFunctions(ctx, project, location, after, limit)
+}
+
+// stored returns a function, or nil when there is none.
+func (a *Admin) stored(ctx context.Context, k Key) (*Function, error) {
+	f, err := a.Store.GetFunction(ctx, k)
+	if sunya.CodeOf(err) == sunya.NotFound {
+		return nil, nil
+	}
+	return f, err
+}
+
+// deploymentID returns a new number. The caller holds mu.
+func (a *Admin) deploymentID(now time.Time) string {
+	a.lastID = max(a.lastID+1, now.UnixMicro())
+	return strconv.FormatInt(a.lastID, 10)
+}
+
+// operation returns a new operation on a function.
+func (a *Admin) operation(k Key, method, user string) *sunya.Operation {
+	return &sunya.Operation{
+		Name:       Parent(k.Project, k.Location) + "/operations/" + a.NewID(),
+		Method:     "google.cloud.functions.v2.FunctionService." + method,
+		Target:     k.Name(),
+		User:       user,
+		CreateTime: a.Now(),
+	}
+}
+
+// inProgress answers whoever wants to change a function while it is deployed.
+func inProgress(f *Function) error {
+	return sunya.Errorf(sunya.Aborted, f.Name(), "an operation is already in progress (deployment %s): wait for it and try again", f.Deployment)
+}
+
+// inField puts the field's name in front of an error about its value.
+func inField(field string, err error) error {
+	var e *sunya.Error
+	if !errors.As(err, &e) {
+		return sunya.Invalid(field, "%v", err)
+	}
+	out := *e
+	out.Field, out.Resource = field, ""
+	return &out
+}

@@ -1,0 +1,206 @@
+package functions
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/sunya-cloud/sunya"
+	"github.com/sunya-cloud/sunya/internal/core/serving"
+)
+
+// buildTimeout is how long a build may take: Cloud Build's default.
+const buildTimeout = 10 * time.Minute
+
+// Create deploys a new function and returns the operation. Nothing is built
+// before it returns. A function of that name is AlreadyExists, unless its first
+// deployment failed.
+func (a *Admin) Create(ctx context.Context, k Key, s Spec, warnings []string, user string) (*sunya.Operation, error) {
+	return a.deploy(ctx, k, s, "CreateFunction", warnings, user, func(old *Function) error {
+		if old != nil && old.Revision != "" {
+			return sunya.Errorf(sunya.AlreadyExists, k.Name(), "the function exists already: update it, or delete it first")
+		}
+		return nil
+	})
+}
+
+// Update deploys a function again, as it is to be, and returns the operation.
+func (a *Admin) Update(ctx context.Context, k Key, s Spec, warnings []string, user string) (*sunya.Operation, error) {
+	return a.deploy(ctx, k, s, "UpdateFunction", warnings, user, func(old *Function) error {
+		if old == nil {
+			return sunya.Errorf(sunya.NotFound, k.Name(), "function not found")
+		}
+		return nil
+	})
+}
+
+func (a *Admin) deploy(ctx context.Context, k Key, s Spec, method string, warnings []string, user string, allowed func(old *Function) error) (*sunya.Operation, error) {
+	if err := a.check(ctx, k, &s); err != nil {
+		return nil, err
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	old, err := a.stored(ctx, k)
+	if err != nil {
+		return nil, err
+	}
+	if err := allowed(old); err != nil {
+		return nil, err
+	}
+	if old != nil && old.Deployment != "" {
+		return nil, inProgress(old)
+	}
+	op := a.operation(k, method, user)
+	op.Warnings = warnings
+	next, d, err := a.draft(k, s, old, op)
+	if err != nil {
+		return nil, err
+	}
+	if err := a.Store.BeginFunctionDeploy(ctx, next, op, d); err != nil {
+		return nil, err
+	}
+	a.Kick()
+	return op, nil
+}
+
+// check looks at all that does not depend on what else there is.
+func (a *Admin) check(ctx context.Context, k Key, s *Spec) error {
+	if err := k.Check(); err != nil {
+		return err
+	}
+	s.complete(k)
+	if s.Runtime == "" {
+		return sunya.Invalid("function.build_config.runtime", "is missing: name one such as python311")
+	}
+	if err := a.CheckRuntime(s.Runtime); err != nil {
+		return inField("function.build_config.runtime", err)
+	}
+	if err := s.check(); err != nil {
+		return err
+	}
+	const field = "function.build_config.source.storage_source"
+	if s.Source.Bucket == "" || s.Source.Object == "" {
+		return sunya.Invalid(field, "bucket and object are missing: upload the source to the URL that generateUploadUrl returns, and give what it returned")
+	}
+	_, err := a.Objects.GetObject(ctx, s.Source.Bucket, s.Source.Object)
+	if sunya.CodeOf(err) == sunya.NotFound {
+		return sunya.Invalid(field, "object %s does not exist in bucket %s: upload the source first", s.Source.Object, s.Source.Bucket)
+	}
+	return err
+}
+
+// draft describes what comes: the function as it is shown meanwhile, and the
+// deployment, whose document is the function as it will be.
+func (a *Admin) draft(k Key, s Spec, old *Function, op *sunya.Operation) (*Function, *sunya.Deployment, error) {
+	now := a.Now()
+	next := Function{Key: k, Spec: s, State: Deploying, CreateTime: now, UpdateTime: now}
+	if old != nil {
+		next.CreateTime, next.Number, next.Invokers, next.Host = old.CreateTime, old.Number, old.Invokers, old.Host
+	}
+	next.Number++
+	next.Build = a.deploymentID(now)
+	next.Deployment = next.Build
+	if next.Host == "" {
+		next.Host = a.label(k)
+	}
+	op.BuildID = next.Build
+	d := a.deployment(&next, op, now)
+	if old != nil {
+		d.Replaces = old.Revision
+	}
+	doc, err := json.Marshal(&next)
+	if err != nil {
+		return nil, nil, fmt.Errorf("encode %s: %w", k.Name(), err)
+	}
+	d.Document = doc
+	shown := next
+	if old != nil && old.Revision != "" {
+		shown = *old
+		shown.Deployment, shown.State, shown.Messages = next.Deployment, Deploying, nil
+	}
+	return &shown, d, nil
+}
+
+func (a *Admin) deployment(f *Function, op *sunya.Operation, now time.Time) *sunya.Deployment {
+	id := base36(f.Build)
+	name := f.revisionName(f.Number, suffix(id))
+	traffic := &sunya.Traffic{Targets: []sunya.Target{{Revision: name, Permille: 1000}}}
+	return &sunya.Deployment{
+		ID:         f.Build,
+		Operation:  op.Name,
+		Step:       sunya.StepBuilding,
+		CreateTime: now,
+		Source:     sunya.Source{Archive: f.Source.Bucket + "/" + f.Source.Object},
+		Traffic:    traffic,
+		Hosts:      []sunya.Host{{Label: f.Host, Service: f.ServiceName()}},
+		Access:     access(f),
+		Build: sunya.BuildSpec{
+			Runtime:  f.Runtime,
+			Env:      f.BuildEnv,
+			Timeout:  buildTimeout,
+			Function: &sunya.FunctionSpec{Target: f.EntryPoint, Signature: string(f.Signature)},
+		},
+		Revision: sunya.Revision{
+			Name:           name,
+			ID:             "fn-" + id,
+			Service:        f.ServiceName(),
+			Project:        f.Project,
+			Product:        sunya.CloudRun,
+			Labels:         labels(f, name),
+			Env:            environment(f.Key, &f.Spec, name),
+			Port:           port,
+			MemoryBytes:    f.MemoryBytes,
+			CPUMillis:      f.CPUMillis,
+			Concurrency:    f.Concurrency,
+			ServiceAccount: f.Account,
+			Scaling:        sunya.Scaling{Min: f.Min, Max: f.Max},
+			RequestTimeout: f.Timeout,
+			StartTimeout:   a.StartTimeout,
+			CreateTime:     now,
+		},
+	}
+}
+
+// labels are the monitored-resource labels of cloud_run_revision.
+func labels(f *Function, revision string) map[string]string {
+	return map[string]string{
+		"project_id":         f.Project,
+		"location":           f.Location,
+		"service_name":       f.ID,
+		"configuration_name": f.ID,
+		"revision_name":      ShortRevision(revision),
+	}
+}
+
+// label is the host of a new function: its name, or its name and a hash when
+// somebody else has that.
+func (a *Admin) label(k Key) string {
+	if serving.CheckLabel(k.ID) == nil {
+		if h, taken := a.Catalog.Table().Host(k.ID); !taken || h.Service == k.ServiceName() {
+			return k.ID
+		}
+	}
+	return k.longLabel()
+}
+
+// base36 shortens a deployment's number.
+func base36(id string) string {
+	n, err := strconv.ParseInt(id, 10, 64)
+	if err != nil {
+		return id
+	}
+	return strconv.FormatInt(n, 36)
+}
+
+// suffix is the three letters at the end of a revision's name.
+func suffix(id string) string {
+	const letters = "bcdfghjkmnpqrstvwxz"
+	b := []byte("bbb")
+	for i, c := range slices.Backward([]byte(id)) {
+		b[i%3] = letters[(int(b[i%3])+int(c))%len(letters)]
+	}
+	return string(b)
+}

@@ -1,0 +1,110 @@
+package gateway_test
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/sunya-cloud/sunya"
+	"github.com/sunya-cloud/sunya/internal/core/gateway"
+	"github.com/sunya-cloud/sunya/internal/core/identity"
+	"github.com/sunya-cloud/sunya/internal/core/serving"
+)
+
+// verifier takes "EMAIL for AUDIENCE" for a token.
+type verifier struct{}
+
+func (verifier) Verify(_ context.Context, token, _ string) (*identity.Claims, error) {
+	email, audience, ok := strings.Cut(token, ">")
+	if !ok {
+		return nil, sunya.Errorf(sunya.Unauthenticated, "", "not a token")
+	}
+	return &identity.Claims{Email: email, Audience: []string{audience}}, nil
+}
+
+func TestPrivateServicesAskWhoCalls(t *testing.T) {
+	w := newWorldWith(t, func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, r.URL.Path) },
+		func(p *gateway.Parts, _ *gateway.Options) { p.Verifier = verifier{} })
+	svc := w.catalog.Table().Services()[0]
+	set := func(a sunya.Access) {
+		t.Helper()
+		svc.Access = a
+		if err := w.catalog.Apply(t.Context(), serving.Change{PutServices: []sunya.Service{svc}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	tests := []struct {
+		rule   string
+		access sunya.Access
+		header []string
+		status int
+	}{
+		{"open", sunya.Access{}, nil, 200},
+		{"opened to all", sunya.Access{Private: true, Invokers: []string{sunya.AllUsers}}, nil, 200},
+		{"no token", sunya.Access{Private: true}, nil, 401},
+		{"another scheme", sunya.Access{Private: true}, []string{"Authorization", "Basic YTpi"}, 401},
+		{"not a token", sunya.Access{Private: true}, []string{"Authorization", "Bearer x"}, 401},
+		{"another audience", sunya.Access{Private: true, Invokers: []string{"user:a@b"}}, []string{"Authorization", "Bearer a@b>http://other.localhost"}, 401},
+		{"nobody is admitted", sunya.Access{Private: true}, []string{"Authorization", "Bearer a@b>http://demo.localhost"}, 403},
+		{"somebody else is", sunya.Access{Private: true, Invokers: []string{"user:c@d"}}, []string{"Authorization", "Bearer a@b>http://demo.localhost"}, 403},
+		{"admitted", sunya.Access{Private: true, Invokers: []string{"user:a@b"}}, []string{"Authorization", "Bearer a@b>http://demo.localhost"}, 200},
+		{"whatever scheme and port", sunya.Access{Private: true, Invokers: []string{"serviceAccount:a@b"}}, []string{"authorization", "bearer a@b>https://DEMO.localhost:8443/"}, 200},
+		{"everybody with a token", sunya.Access{Private: true, Invokers: []string{"allAuthenticatedUsers"}}, []string{"Authorization", "Bearer a@b>http://demo.localhost"}, 200},
+		{"the header beside the program's own", sunya.Access{Private: true, Invokers: []string{"user:a@b"}},
+			[]string{"Authorization", "Bearer the program's", "X-Serverless-Authorization", "Bearer a@b>http://demo.localhost"}, 200},
+	}
+	for _, tt := range tests {
+		t.Run(tt.rule, func(t *testing.T) {
+			set(tt.access)
+			r := w.request("GET", "/", nil)
+			for i := 0; i < len(tt.header); i += 2 {
+				r.Header.Set(tt.header[i], tt.header[i+1])
+			}
+			resp, body := w.do(r)
+			if resp.StatusCode != tt.status {
+				t.Errorf("%d %q, want %d", resp.StatusCode, body, tt.status)
+			}
+			if challenge := resp.Header.Get("Www-Authenticate"); (challenge != "") != (tt.status == 401) {
+				t.Errorf("WWW-Authenticate = %q", challenge)
+			}
+		})
+	}
+}
+
+func TestFunctionsByPath(t *testing.T) {
+	w := newWorldWith(t, func(w http.ResponseWriter, r *http.Request) {
+		io.WriteString(w, r.URL.EscapedPath()+"?"+r.URL.RawQuery)
+	},
+		func(p *gateway.Parts, _ *gateway.Options) { p.Verifier = verifier{} })
+	svc := w.catalog.Table().Services()[0]
+	rev := *w.catalog.Table().Revisions(svc.Name)[0]
+	fn := sunya.Service{Name: "projects/p/locations/l/services/f", Project: svc.Project, Product: sunya.CloudRun}
+	rev.Name, rev.ID, rev.Service = fn.Name+"/revisions/f-00001-abc", "f-1", fn.Name
+	fn.Traffic = sunya.Traffic{Targets: []sunya.Target{{Revision: rev.Name, Permille: 1000}}}
+	fn.Access = sunya.Access{Private: true, Invokers: []string{"user:a@b"}}
+	if err := w.catalog.Apply(t.Context(), serving.Change{PutServices: []sunya.Service{fn}, PutRevisions: []sunya.Revision{rev}}); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		path, audience string
+		status         int
+		body           string
+	}{
+		{"/p/l/f", "http://functions.localhost/p/l/f", 200, "/?"},
+		{"/p/l/f/", "http://functions.localhost:1/p/l/f/", 200, "/?"},
+		{"/p/l/f/a%20b/c?d=e", "http://functions.localhost/p/l/f", 200, "/a%20b/c?d=e"},
+		{"/p/l/f", "http://functions.localhost/p/l/g", 401, "another audience"},
+		{"/p/l/g", "http://functions.localhost/p/l/g", 404, "No function has this path"},
+		{"/p/l", "http://functions.localhost/", 404, "No function has this path"},
+		{"/", "http://functions.localhost/", 404, "No function has this path"},
+	} {
+		r := w.request("GET", c.path, nil)
+		r.Host = "functions.localhost"
+		r.Header.Set("Authorization", "Bearer a@b>"+c.audience)
+		if resp, body := w.do(r); resp.StatusCode != c.status || !strings.Contains(body, c.body) {
+			t.Errorf("%s: %d %q, want %d %q", c.path, resp.StatusCode, body, c.status, c.body)
+		}
+	}
+}

@@ -1,0 +1,33 @@
+package node
+
+import (
+	"github.com/sunya-cloud/sunya"
+	"github.com/sunya-cloud/sunya/internal/core/appengine"
+	"github.com/sunya-cloud/sunya/internal/core/functions"
+	"github.com/sunya-cloud/sunya/internal/core/logs"
+)
+
+// logNames is how a product calls the logs of its revisions.
+type logNames struct {
+	requests, system string
+	streams          string // in front of stdout and stderr
+	resource         func(*sunya.Revision) logs.Resource
+}
+
+func logsOf(rev *sunya.Revision) logNames {
+	if rev.Product == sunya.CloudRun {
+		return logNames{functions.RequestLog, functions.SystemLog, functions.StreamPrefix, functions.LogResource}
+	}
+	return logNames{appengine.RequestLog, appengine.SystemLog, "", appengine.LogResource}
+}
+
+// logNamer names one log of every revision.
+func logNamer(pick func(logNames) string) func(*sunya.Revision) (string, logs.Resource) {
+	return func(rev *sunya.Revision) (string, logs.Resource) {
+		names := logsOf(rev)
+		return logs.LogName(rev.Project, pick(names)), names.resource(rev)
+	}
+}
+
+func requestLog(n logNames) string { return n.requests }
+func systemLog(n logNames) string  { return n.system }
