@@ -110,7 +110,7 @@ func (s *Site) ReadAll(path string) ([]byte, bool) {
 
 // What is held in memory; beyond that it is read again when it is asked for.
 const (
-	maxOpen     = 256      // sites
+	maxOpen     = 200_000  // files of sites, about 200 bytes each
 	maxContents = 32 << 20 // bytes of small files
 	smallFile   = 64 << 10 // bytes of one that is held
 )
@@ -140,6 +140,6 @@ func (s *Sites) Open(digest string) (*Site, error) {
 			return nil, 0, err
 		}
 		site.contents = s.contents
-		return site, 1, nil
+		return site, int64(len(site.files)) + 1, nil
 	})
 }
