@@ -2,6 +2,8 @@ package sunya
 
 import (
 	"encoding/json"
+	"strconv"
+	"sync"
 	"time"
 )
 
@@ -83,4 +85,30 @@ type BuildSpec struct {
 type FunctionSpec struct {
 	Target    string // name of the function
 	Signature string // http or cloudevent
+}
+
+// DeploymentIDs gives out the ids of deployments: decimal numbers that only
+// grow, since App Engine tells programs theirs as a number (GAE_DEPLOYMENT_ID).
+// It is safe for concurrent use.
+type DeploymentIDs struct {
+	mu   sync.Mutex
+	last int64
+}
+
+// Next returns a new id.
+func (d *DeploymentIDs) Next(now time.Time) string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.last = max(d.last+1, now.UnixMicro())
+	return strconv.FormatInt(d.last, 10)
+}
+
+// ShortID is a deployment's id in base 36, which fits into names that are
+// bounded, such as those of cgroups.
+func ShortID(deployment string) string {
+	n, err := strconv.ParseInt(deployment, 10, 64)
+	if err != nil {
+		return deployment
+	}
+	return strconv.FormatInt(n, 36)
 }

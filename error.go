@@ -66,3 +66,15 @@ func CodeOf(err error) Code {
 	}
 	return Unknown
 }
+
+// InField puts the name of a request's field in front of an error about its
+// value.
+func InField(field string, err error) error {
+	var e *Error
+	if !errors.As(err, &e) {
+		return Invalid(field, "%v", err)
+	}
+	out := *e
+	out.Field, out.Resource = field, ""
+	return &out
+}

@@ -54,6 +54,7 @@ func newProducts(cfg Config, url func(label string) string, m *machine, st *stor
 	if err != nil {
 		return nil, fmt.Errorf("prepare builds: %w", err)
 	}
+	ids := new(sunya.DeploymentIDs)
 	p.appengine = appengine.New(appengine.Parts{
 		Store:        st.state,
 		Catalog:      s.catalog,
@@ -65,13 +66,14 @@ func newProducts(cfg Config, url func(label string) string, m *machine, st *stor
 		EndInstance: func(ctx context.Context, revision, id string) error {
 			return s.activator.End(ctx, revision, id, "deleted by hand")
 		},
-		Kick:        func() { p.runner.Kick() },
-		Domain:      cfg.Domain,
-		URL:         url,
-		SourceHosts: []string{"localhost", "127.0.0.1", "api." + cfg.Domain},
-		Location:    "local",
-		Now:         time.Now,
-		NewID:       uuid.NewString,
+		Kick:          func() { p.runner.Kick() },
+		DeploymentIDs: ids,
+		Domain:        cfg.Domain,
+		URL:           url,
+		SourceHosts:   []string{"localhost", "127.0.0.1", "api." + cfg.Domain},
+		Location:      "local",
+		Now:           time.Now,
+		NewID:         uuid.NewString,
 	})
 	p.functions = functions.New(functions.Parts{
 		Store:      st.state,
@@ -81,9 +83,10 @@ func newProducts(cfg Config, url func(label string) string, m *machine, st *stor
 		CheckRuntime: func(runtime string) error {
 			return p.builder.Check(sunya.BuildSpec{Runtime: runtime, Function: &sunya.FunctionSpec{}})
 		},
-		Kick:  func() { p.runner.Kick() },
-		Now:   time.Now,
-		NewID: uuid.NewString,
+		Kick:          func() { p.runner.Kick() },
+		DeploymentIDs: ids,
+		Now:           time.Now,
+		NewID:         uuid.NewString,
 	})
 	p.runner = deploy.New(deploy.Parts{
 		Store:      st.state,

@@ -2,8 +2,6 @@ package appengine
 
 import (
 	"context"
-	"errors"
-	"strconv"
 	"sync"
 	"time"
 
@@ -66,6 +64,8 @@ type Parts struct {
 	Location     string        // locationId of applications: local
 	StartTimeout time.Duration // 0: DefaultStartTimeout
 
+	DeploymentIDs *sunya.DeploymentIDs // shared by all products; nil: its own
+
 	Now   func() time.Time
 	NewID func() string // unique, [a-z0-9-]: the last part of an operation's name
 }
@@ -82,8 +82,7 @@ type Admin struct {
 
 	// mu orders the changes of one server, so that what was checked still
 	// holds when it is written.
-	mu     sync.Mutex
-	lastID int64 // last deployment id given out
+	mu sync.Mutex
 }
 
 // New returns an Admin.
@@ -91,14 +90,10 @@ func New(p Parts) *Admin {
 	if p.StartTimeout == 0 {
 		p.StartTimeout = DefaultStartTimeout
 	}
+	if p.DeploymentIDs == nil {
+		p.DeploymentIDs = new(sunya.DeploymentIDs)
+	}
 	return &Admin{Parts: p}
-}
-
-// deploymentID returns a new number: GAE_DEPLOYMENT_ID is numeric. The caller
-// holds mu.
-func (a *Admin) deploymentID(now time.Time) string {
-	a.lastID = max(a.lastID+1, now.UnixMicro())
-	return strconv.FormatInt(a.lastID, 10)
 }
 
 // operation returns a new operation of a project.
@@ -130,15 +125,4 @@ func found(err error) (ok bool, other error) {
 		return false, nil
 	}
 	return false, err
-}
-
-// inField puts the field's name in front of an error about its value.
-func inField(field string, err error) error {
-	var e *sunya.Error
-	if !errors.As(err, &e) {
-		return sunya.Invalid(field, "%v", err)
-	}
-	out := *e
-	out.Field, out.Resource = field, ""
-	return &out
 }

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"strconv"
 	"strings"
 	"time"
 
@@ -118,13 +117,13 @@ func (a *Admin) draft(ctx context.Context, n *NewVersion) (*sunya.Deployment, []
 
 // checkSettings looks at what the user wrote in app.yaml.
 func (n *NewVersion) checkSettings() error {
-	if err := checkEnv("version.envVariables", n.Env); err != nil {
+	if err := sunya.CheckEnv("version.envVariables", n.Env); err != nil {
 		return err
 	}
 	if err := checkReserved("version.envVariables", n.Env); err != nil {
 		return err
 	}
-	if err := checkEnv("version.buildEnvVariables", n.BuildEnv); err != nil {
+	if err := sunya.CheckEnv("version.buildEnvVariables", n.BuildEnv); err != nil {
 		return err
 	}
 	if len(n.Entrypoint) > maxEntrypoint || strings.ContainsRune(n.Entrypoint, 0) {
@@ -218,7 +217,7 @@ func (a *Admin) place(ctx context.Context, n *NewVersion, d *sunya.Deployment) e
 		return inProgress(old)
 	}
 	now := a.Now()
-	d.ID, d.CreateTime = a.deploymentID(now), now
+	d.ID, d.CreateTime = a.DeploymentIDs.Next(now), now
 	rev := &d.Revision
 	rev.Name = n.Name() + "/" + d.ID
 	rev.ID = revisionID(d.ID)
@@ -239,15 +238,8 @@ func (a *Admin) place(ctx context.Context, n *NewVersion, d *sunya.Deployment) e
 	return a.name(ctx, n.Key, d)
 }
 
-// revisionID is short and fits cgroup names: "gae-" and the deployment's
-// number in base 36.
-func revisionID(deployment string) string {
-	n, err := strconv.ParseInt(deployment, 10, 64)
-	if err != nil {
-		return "gae-" + deployment
-	}
-	return "gae-" + strconv.FormatInt(n, 36)
-}
+// revisionID is short and fits cgroup names.
+func revisionID(deployment string) string { return "gae-" + sunya.ShortID(deployment) }
 
 // checkFirst demands that an application's first service is the default one,
 // as Google does.

@@ -55,10 +55,10 @@ func (a *Admin) dispatch(ctx context.Context, project string, rules []DispatchRu
 	for i, r := range rules {
 		field := fmt.Sprintf("%s[%d]", field, i)
 		if err := appyaml.CheckDispatch(r.Domain, r.Path); err != nil {
-			return nil, inField(field, err)
+			return nil, sunya.InField(field, err)
 		}
 		if err := CheckService(r.Service); err != nil {
-			return nil, inField(field+".service", err)
+			return nil, sunya.InField(field+".service", err)
 		}
 		has, err := a.hasService(ctx, project, r.Service)
 		if err != nil {

@@ -2,7 +2,6 @@ package appengine
 
 import (
 	"maps"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -12,35 +11,6 @@ import (
 
 // port is what programs listen on, as in Google's buildpacks.
 const port = 8080
-
-var envNameRE = regexp.MustCompile(`^[a-zA-Z_][a-zA-Z0-9_]*$`)
-
-// Bounds on variables. Linux allows 128 KiB for one string of an environment.
-const (
-	maxEnvValue = 32 << 10
-	maxEnvTotal = 256 << 10
-)
-
-// checkEnv holds for env_variables and build_env_variables.
-func checkEnv(field string, env map[string]string) error {
-	total := 0
-	for _, name := range slices.Sorted(maps.Keys(env)) {
-		value := env[name]
-		total += len(name) + len(value) + 2
-		switch {
-		case !envNameRE.MatchString(name):
-			return sunya.Invalid(field, "%q is not the name of a variable: use letters, digits and _, not beginning with a digit", name)
-		case strings.ContainsRune(value, 0):
-			return sunya.Invalid(field, "the value of %s holds a NUL byte", name)
-		case len(value) > maxEnvValue:
-			return sunya.Invalid(field, "the value of %s has %d bytes, more than %v", name, len(value), sunya.Bytes(maxEnvValue))
-		}
-	}
-	if total > maxEnvTotal {
-		return sunya.Invalid(field, "the variables have %d bytes together, more than %v", total, sunya.Bytes(maxEnvTotal))
-	}
-	return nil
-}
 
 // checkReserved refuses names that App Engine keeps for itself.
 func checkReserved(field string, env map[string]string) error {

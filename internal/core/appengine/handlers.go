@@ -77,7 +77,7 @@ func (n *NewVersion) front() (front, error) {
 // add appends one handler; its field is for errors.
 func (f *front) add(field string, h *Handler, age time.Duration) error {
 	if err := appyaml.CheckURL(h.URL); err != nil {
-		return inField(field+".urlRegex", err)
+		return sunya.InField(field+".urlRegex", err)
 	}
 	rule := sunya.Rule{Path: h.URL, Secure: h.Secure, RedirectStatus: h.RedirectCode}
 	switch {
@@ -108,17 +108,17 @@ func (s *StaticFiles) rule(field, url string, age time.Duration) (*sunya.StaticR
 		return nil, sunya.Invalid(field+".path", "is missing")
 	}
 	if err := appyaml.CheckFile(s.Path, url); err != nil {
-		return nil, inField(field+".path", err)
+		return nil, sunya.InField(field+".path", err)
 	}
 	if s.Upload == "" {
 		return nil, sunya.Invalid(field+".uploadPathRegex", "is missing: give a regular expression that matches the paths of all the files")
 	}
 	if err := appyaml.CheckPattern(s.Upload); err != nil {
-		return nil, inField(field+".uploadPathRegex", err)
+		return nil, sunya.InField(field+".uploadPathRegex", err)
 	}
 	for _, h := range s.Headers {
 		if err := appyaml.CheckHeader(h.Name, h.Value); err != nil {
-			return nil, inField(field+".httpHeaders", err)
+			return nil, sunya.InField(field+".httpHeaders", err)
 		}
 	}
 	return &sunya.StaticRule{

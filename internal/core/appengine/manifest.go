@@ -50,7 +50,7 @@ func (a *Admin) archive(ctx context.Context, zip string) (sunya.Source, int64, e
 	const field = "version.deployment.zip.sourceUrl"
 	bucket, object, err := ParseSourceURL(zip, a.SourceHosts)
 	if err != nil {
-		return sunya.Source{}, 0, inField(field, err)
+		return sunya.Source{}, 0, sunya.InField(field, err)
 	}
 	size, err := a.objectSize(ctx, field, bucket, object)
 	if err != nil {
@@ -62,15 +62,15 @@ func (a *Admin) archive(ctx context.Context, zip string) (sunya.Source, int64, e
 func (a *Admin) sourceFile(ctx context.Context, path string, f File) (sunya.SourceFile, int64, error) {
 	field := "version.deployment.files[" + path + "]"
 	if err := a.CheckPath(path); err != nil {
-		return sunya.SourceFile{}, 0, inField(field, err)
+		return sunya.SourceFile{}, 0, sunya.InField(field, err)
 	}
 	sha1, err := parseSHA1(f.SHA1)
 	if err != nil {
-		return sunya.SourceFile{}, 0, inField(field+".sha1Sum", err)
+		return sunya.SourceFile{}, 0, sunya.InField(field+".sha1Sum", err)
 	}
 	bucket, object, err := ParseSourceURL(f.SourceURL, a.SourceHosts)
 	if err != nil {
-		return sunya.SourceFile{}, 0, inField(field+".sourceUrl", err)
+		return sunya.SourceFile{}, 0, sunya.InField(field+".sourceUrl", err)
 	}
 	size, err := a.objectSize(ctx, field+".sourceUrl", bucket, object)
 	if err != nil {

@@ -73,7 +73,7 @@ func (a *Admin) beginMigration(ctx context.Context, next newSplit, v *Version, o
 	}
 	now, service := a.Now(), ServiceName(v.Project, v.Service)
 	d := &sunya.Deployment{
-		ID:         a.deploymentID(now),
+		ID:         a.DeploymentIDs.Next(now),
 		Operation:  op.Name,
 		Step:       sunya.StepMigrating,
 		Revision:   sunya.Revision{Service: service, Project: v.Project, Product: sunya.AppEngine},

@@ -75,7 +75,7 @@ func CheckVersion(id string) error {
 // name, too.
 func CheckApp(project string) error {
 	if err := sunya.CheckProject(project); err != nil {
-		return inField("name", err)
+		return sunya.InField("name", err)
 	}
 	if separates(project) {
 		return sunya.Invalid("name", "project %q cannot have an application: -dot- and --- separate the parts of a host name", project)

@@ -38,7 +38,7 @@ func (a *Admin) runtime(id string) (note string, err error) {
 	}
 	note, err = a.Runtimes.Resolve(id)
 	if err != nil {
-		return "", inField(field, err)
+		return "", sunya.InField(field, err)
 	}
 	return note, nil
 }

@@ -100,7 +100,7 @@ func (a *Admin) planSplit(ctx context.Context, project, id string, change SplitC
 func (a *Admin) target(ctx context.Context, k Key) (*Version, error) {
 	const field = "service.split.allocations"
 	if err := CheckVersion(k.ID); err != nil {
-		return nil, inField(field, err)
+		return nil, sunya.InField(field, err)
 	}
 	v, err := a.stored(ctx, k)
 	switch {

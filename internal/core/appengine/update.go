@@ -160,7 +160,7 @@ func (a *Admin) setStopped(ctx context.Context, v *Version, stopped bool, op *su
 func (a *Admin) redeploy(ctx context.Context, v, next *Version, rev sunya.Revision, op *sunya.Operation) error {
 	now := a.Now()
 	d := &sunya.Deployment{
-		ID:         a.deploymentID(now),
+		ID:         a.DeploymentIDs.Next(now),
 		Operation:  op.Name,
 		Step:       sunya.StepStarting,
 		Replaces:   v.Revision,

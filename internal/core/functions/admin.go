@@ -2,8 +2,6 @@ package functions
 
 import (
 	"context"
-	"errors"
-	"strconv"
 	"sync"
 	"time"
 
@@ -61,6 +59,8 @@ type Parts struct {
 	Kick         func()
 	StartTimeout time.Duration // 0: 240 s
 
+	DeploymentIDs *sunya.DeploymentIDs // shared by all products; nil: its own
+
 	Now   func() time.Time
 	NewID func() string // unique, [a-z0-9-]: the last part of an operation's name
 }
@@ -71,14 +71,16 @@ type Admin struct {
 
 	// mu orders the changes of one server, so that what was checked still
 	// holds when it is written.
-	mu     sync.Mutex
-	lastID int64 // last deployment id given out
+	mu sync.Mutex
 }
 
 // New returns an Admin.
 func New(p Parts) *Admin {
 	if p.StartTimeout == 0 {
 		p.StartTimeout = 240 * time.Second // container contract
+	}
+	if p.DeploymentIDs == nil {
+		p.DeploymentIDs = new(sunya.DeploymentIDs)
 	}
 	return &Admin{Parts: p}
 }
@@ -116,12 +118,6 @@ func (a *Admin) stored(ctx context.Context, k Key) (*Function, error) {
 	return f, err
 }
 
-// deploymentID returns a new number. The caller holds mu.
-func (a *Admin) deploymentID(now time.Time) string {
-	a.lastID = max(a.lastID+1, now.UnixMicro())
-	return strconv.FormatInt(a.lastID, 10)
-}
-
 // operation returns a new operation on a function.
 func (a *Admin) operation(k Key, method, user string) *sunya.Operation {
 	return &sunya.Operation{
@@ -136,15 +132,4 @@ func (a *Admin) operation(k Key, method, user string) *sunya.Operation {
 // inProgress answers whoever wants to change a function while it is deployed.
 func inProgress(f *Function) error {
 	return sunya.Errorf(sunya.Aborted, f.Name(), "an operation is already in progress (deployment %s): wait for it and try again", f.Deployment)
-}
-
-// inField puts the field's name in front of an error about its value.
-func inField(field string, err error) error {
-	var e *sunya.Error
-	if !errors.As(err, &e) {
-		return sunya.Invalid(field, "%v", err)
-	}
-	out := *e
-	out.Field, out.Resource = field, ""
-	return &out
 }

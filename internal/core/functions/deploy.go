@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/sunya-cloud/sunya"
@@ -76,7 +75,7 @@ func (a *Admin) check(ctx context.Context, k Key, s *Spec) error {
 		return sunya.Invalid("function.build_config.runtime", "is missing: name one such as python311")
 	}
 	if err := a.CheckRuntime(s.Runtime); err != nil {
-		return inField("function.build_config.runtime", err)
+		return sunya.InField("function.build_config.runtime", err)
 	}
 	if err := s.check(); err != nil {
 		return err
@@ -101,7 +100,7 @@ func (a *Admin) draft(k Key, s Spec, old *Function, op *sunya.Operation) (*Funct
 		next.CreateTime, next.Number, next.Invokers, next.Host = old.CreateTime, old.Number, old.Invokers, old.Host
 	}
 	next.Number++
-	next.Build = a.deploymentID(now)
+	next.Build = a.DeploymentIDs.Next(now)
 	next.Deployment = next.Build
 	if next.Host == "" {
 		next.Host = a.label(k)
@@ -125,7 +124,7 @@ func (a *Admin) draft(k Key, s Spec, old *Function, op *sunya.Operation) (*Funct
 }
 
 func (a *Admin) deployment(f *Function, op *sunya.Operation, now time.Time) *sunya.Deployment {
-	id := base36(f.Build)
+	id := sunya.ShortID(f.Build)
 	name := f.revisionName(f.Number, suffix(id))
 	traffic := &sunya.Traffic{Targets: []sunya.Target{{Revision: name, Permille: 1000}}}
 	return &sunya.Deployment{
@@ -184,15 +183,6 @@ func (a *Admin) label(k Key) string {
 		}
 	}
 	return k.longLabel()
-}
-
-// base36 shortens a deployment's number.
-func base36(id string) string {
-	n, err := strconv.ParseInt(id, 10, 64)
-	if err != nil {
-		return id
-	}
-	return strconv.FormatInt(n, 36)
 }
 
 // suffix is the three letters at the end of a revision's name.

@@ -2,7 +2,6 @@ package functions
 
 import (
 	"maps"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -10,25 +9,16 @@ import (
 	"github.com/sunya-cloud/sunya"
 )
 
-var envNameRE = regexp.MustCompile(`^[a-zA-Z_][a-zA-Z0-9_]*$`)
-
 // reservedEnv are the variables that the platform sets.
 var reservedEnv = []string{
 	"PORT", "K_SERVICE", "K_REVISION", "K_CONFIGURATION", "FUNCTION_TARGET", "FUNCTION_SIGNATURE_TYPE", "CLOUD_RUN_TIMEOUT_SECONDS",
 }
 
-const maxEnvValue = 32 << 10 // bytes
-
-// checkEnv holds for variables of functions and of their builds.
-func checkEnv(field string, env map[string]string, reserved ...string) error {
+// checkReserved refuses the names of variables that the platform sets.
+func checkReserved(field string, env map[string]string) error {
 	for _, name := range slices.Sorted(maps.Keys(env)) {
-		switch {
-		case !envNameRE.MatchString(name):
-			return sunya.Invalid(field, "%q is not the name of a variable: use letters, digits and _, not beginning with a digit", name)
-		case slices.Contains(reserved, name) || strings.HasPrefix(name, "X_GOOGLE_"):
+		if slices.Contains(reservedEnv, name) || strings.HasPrefix(name, "X_GOOGLE_") {
 			return sunya.Invalid(field, "%s is reserved: the platform sets it", name)
-		case strings.ContainsRune(env[name], 0) || len(env[name]) > maxEnvValue:
-			return sunya.Invalid(field, "the value of %s has more than %v, or a NUL", name, sunya.Bytes(maxEnvValue))
 		}
 	}
 	return nil

@@ -159,8 +159,11 @@ func (s *Spec) check() error {
 	case !accountRE.MatchString(s.Account):
 		return sunya.Invalid(service+"service_account_email", "%q is not the e-mail address of a service account", s.Account)
 	}
-	if err := checkEnv(service+"environment_variables", s.Env, reservedEnv...); err != nil {
+	if err := checkReserved(service+"environment_variables", s.Env); err != nil {
 		return err
 	}
-	return checkEnv("function.build_config.environment_variables", s.BuildEnv)
+	if err := sunya.CheckEnv(service+"environment_variables", s.Env); err != nil {
+		return err
+	}
+	return sunya.CheckEnv("function.build_config.environment_variables", s.BuildEnv)
 }

@@ -1,7 +1,6 @@
 package functionsv2
 
 import (
-	"errors"
 	"fmt"
 	"time"
 
@@ -38,12 +37,12 @@ func decode(f *functionspb.Function) (functions.Spec, []string, error) {
 	var err error
 	if m := c.GetAvailableMemory(); m != "" {
 		if s.MemoryBytes, err = functions.ParseMemory(m); err != nil {
-			return s, nil, at("function.service_config.available_memory", err)
+			return s, nil, sunya.InField("function.service_config.available_memory", err)
 		}
 	}
 	if cpu := c.GetAvailableCpu(); cpu != "" {
 		if s.CPUMillis, err = functions.ParseCPU(cpu); err != nil {
-			return s, nil, at("function.service_config.available_cpu", err)
+			return s, nil, sunya.InField("function.service_config.available_cpu", err)
 		}
 	}
 	s.Document, err = sent(f)
@@ -113,15 +112,4 @@ func warnings(f *functionspb.Function) []string {
 		out = append(out, name+": not a field of this API; it has no effect")
 	}
 	return out
-}
-
-// at puts the field's name in front of an error about its value.
-func at(field string, err error) error {
-	var e *sunya.Error
-	if !errors.As(err, &e) {
-		return err
-	}
-	out := *e
-	out.Field = field
-	return &out
 }
