@@ -5,9 +5,11 @@ package e2e
 import (
 	"archive/zip"
 	"bytes"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	functions "cloud.google.com/go/functions/apiv2"
 	"cloud.google.com/go/functions/apiv2/functionspb"
@@ -163,9 +165,13 @@ func TestFunctionsClients(t *testing.T) {
 	}
 	event := `{"specversion":"1.0","id":"e-1","source":"//pubsub.googleapis.com/projects/sunya/topics/t","type":"google.cloud.pubsub.topic.v1.messagePublished","data":{"message":{"data":"aGk="}}}`
 	s.OK("functions", "call", "on-rest", "--region", "us-central1", "--cloud-event", event)
-	if logs := s.OK("functions", "logs", "read", "on-rest").Stdout; !strings.Contains(logs, "event e-1 {'message': {'data': 'aGk='}}") {
-		t.Errorf("the event did not arrive:\n%s", logs)
-	}
+	s.Eventually(10*time.Second, "the event is in the function's log", func() error {
+		logs := s.OK("functions", "logs", "read", "on-rest").Stdout
+		if !strings.Contains(logs, "event e-1 {'message': {'data': 'aGk='}}") {
+			return fmt.Errorf("%s", logs)
+		}
+		return nil
+	})
 	refused(t, overREST, parent)
 }
 
