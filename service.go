@@ -49,6 +49,9 @@ type Traffic struct {
 	Order []Target `json:",omitempty"`
 	// Goal is the split that a gradual change is on its way to, else empty.
 	Goal []Target `json:",omitempty"`
+	// GoalOf is the Deployment.ID of that change, also when it has arrived; empty
+	// once the split was set in another way.
+	GoalOf string `json:",omitempty"`
 	// Stopped names revisions that keep their hosts and shares, and serve nothing.
 	Stopped []string `json:",omitempty"`
 }

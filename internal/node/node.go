@@ -116,6 +116,9 @@ func (n *Node) run(ctx context.Context) error {
 	if err := n.serve.catalog.Load(ctx); err != nil {
 		return err
 	}
+	if err := n.products.runner.Recover(ctx); err != nil {
+		return err
+	}
 	if err := n.serve.activator.Adopt(ctx); err != nil {
 		return err
 	}

@@ -64,7 +64,7 @@ func split(revisions ...string) sunya.Traffic {
 		tr.Targets = append(tr.Targets, sunya.Target{Revision: r, Permille: 1000 / len(revisions)})
 	}
 	tr.Order = []sunya.Target{{Revision: revisions[0], Permille: 1000}}
-	tr.Goal, tr.Stopped = tr.Targets, revisions
+	tr.Goal, tr.GoalOf, tr.Stopped = tr.Targets, "1234", revisions
 	return tr
 }
 

@@ -28,6 +28,10 @@ func (a *Admin) MigrateSplit(ctx context.Context, project, id string, change Spl
 	}
 	op := a.operation(project, "Services.UpdateService", ServiceName(project, id), user)
 	if len(gain) == 0 {
+		// The shares are those of now: what is left to do takes no time.
+		if err := a.setSplit(ctx, next, ServiceName(project, id)); err != nil {
+			return nil, err
+		}
 		return a.finished(ctx, op)
 	}
 	return op, a.beginMigration(ctx, next, gain[0].Version, op)
@@ -60,9 +64,11 @@ func cannotMigrate(v *Version, why string) error {
 	return &sunya.Error{Code: sunya.FailedPrecondition, Resource: v.Name(), Field: "migrateTraffic", Message: "traffic cannot be migrated gradually to this version, because " + why + ": set the split without migrating"}
 }
 
-// beginMigration stores the goal first: a deployment whose goal is not that of
-// the service any more has been overtaken. The version that gains is marked, so
-// that nobody deploys or changes it meanwhile.
+// beginMigration stores the goal first: a deployment that is not the one of the
+// service's goal any more has been overtaken. A server that dies before it has
+// stored the deployment forgets the goal at the next start (deploy.Recover).
+// The version that gains is marked, so that nobody deploys or changes it
+// meanwhile.
 func (a *Admin) beginMigration(ctx context.Context, next newSplit, v *Version, op *sunya.Operation) error {
 	if v.Deployment != "" {
 		return inProgress(v)
@@ -77,25 +83,25 @@ func (a *Admin) beginMigration(ctx context.Context, next newSplit, v *Version, o
 		Operation:  op.Name,
 		Step:       sunya.StepMigrating,
 		Revision:   sunya.Revision{Service: service, Project: v.Project, Product: sunya.AppEngine},
-		Traffic:    &sunya.Traffic{ShardBy: next.shardBy, Goal: next.shares()},
 		Document:   doc,
 		CreateTime: now,
 	}
-	if err := a.setGoal(ctx, service, next.shardBy, next.shares()); err != nil {
+	if err := a.setGoal(ctx, service, sunya.Traffic{ShardBy: next.shardBy, Goal: next.shares(), GoalOf: d.ID}); err != nil {
 		return err
 	}
 	marked := *v
 	marked.Deployment = d.ID
 	if err := a.Store.BeginDeploy(ctx, &marked, op, d); err != nil {
-		return errors.Join(err, a.setGoal(ctx, service, next.now.ShardBy, next.now.Goal))
+		return errors.Join(err, a.setGoal(context.WithoutCancel(ctx), service, sunya.Traffic{ShardBy: next.now.ShardBy}))
 	}
 	a.Kick()
 	return nil
 }
 
-func (a *Admin) setGoal(ctx context.Context, service string, by sunya.ShardBy, goal []sunya.Target) error {
+// setGoal takes over how the traffic of want is sharded, and where it is to go.
+func (a *Admin) setGoal(ctx context.Context, service string, want sunya.Traffic) error {
 	return a.Catalog.Update(ctx, service, func(svc sunya.Service) (serving.Change, error) {
-		svc.Traffic.ShardBy, svc.Traffic.Goal = by, goal
+		svc.Traffic.ShardBy, svc.Traffic.Goal, svc.Traffic.GoalOf = want.ShardBy, want.Goal, want.GoalOf
 		return serving.Change{PutServices: []sunya.Service{svc}}, nil
 	})
 }

@@ -37,15 +37,18 @@ func (a *Admin) SetSplit(ctx context.Context, project, id string, change SplitCh
 		return nil, err
 	}
 	name := ServiceName(project, id)
-	err = a.Catalog.Update(ctx, name, func(svc sunya.Service) (serving.Change, error) {
-		svc.Traffic = serving.Divide(svc.Traffic, next.shares())
-		svc.Traffic.Goal, svc.Traffic.ShardBy = nil, next.shardBy
-		return serving.Change{PutServices: []sunya.Service{svc}}, nil
-	})
-	if err != nil {
+	if err := a.setSplit(ctx, next, name); err != nil {
 		return nil, err
 	}
 	return a.finished(ctx, a.operation(project, "Services.UpdateService", name, user))
+}
+
+func (a *Admin) setSplit(ctx context.Context, next newSplit, service string) error {
+	return a.Catalog.Update(ctx, service, func(svc sunya.Service) (serving.Change, error) {
+		svc.Traffic = serving.Divide(svc.Traffic, next.shares())
+		svc.Traffic.Goal, svc.Traffic.GoalOf, svc.Traffic.ShardBy = nil, "", next.shardBy
+		return serving.Change{PutServices: []sunya.Service{svc}}, nil
+	})
 }
 
 // newSplit is a split that was found to be possible.

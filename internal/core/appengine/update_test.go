@@ -270,6 +270,9 @@ func TestMigrate(t *testing.T) {
 			if diff := cmp.Diff(c.to, svc.Split.Allocations); diff != "" || len(traffic(w).Goal) > 0 {
 				t.Errorf("goal %v, split (-want +got):\n%s", traffic(w).Goal, diff)
 			}
+			if got := traffic(w).ShardBy; got != c.by {
+				t.Errorf("sharded by %q, want %q", got, c.by)
+			}
 			if v, _ := a.Version(ctx, keyOf("next")); v.Deployment != "" || v.Revision == "" {
 				t.Errorf("version = %+v", v)
 			}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/sunya-cloud/sunya"
@@ -43,17 +42,14 @@ func (r *run) migrate(ctx context.Context) error {
 	}
 }
 
-// onMigration changes the traffic while its goal is still that of this
-// deployment, or its split already.
+// onMigration changes the traffic while it is on its way for this deployment.
 func (r *run) onMigration(ctx context.Context, change func(sunya.Traffic) sunya.Traffic) error {
-	want, service := r.d.Traffic.Goal, r.d.Revision.Service
+	service := r.d.Revision.Service
 	err := r.Catalog.Update(ctx, service, func(svc sunya.Service) (serving.Change, error) {
-		now := svc.Traffic
-		there := len(now.Goal) == 0 && slices.Equal(sorted(now.Targets), sorted(want))
-		if !there && !slices.Equal(now.Goal, want) {
+		if svc.Traffic.GoalOf != r.d.ID {
 			return serving.Change{}, sunya.Errorf(sunya.Aborted, service, "another split was set while the traffic was migrated: it stays as it was set")
 		}
-		svc.Traffic = change(now)
+		svc.Traffic = change(svc.Traffic)
 		return serving.Change{PutServices: []sunya.Service{svc}}, nil
 	})
 	if sunya.CodeOf(err) == sunya.NotFound {
@@ -62,21 +58,16 @@ func (r *run) onMigration(ctx context.Context, change func(sunya.Traffic) sunya.
 	return err
 }
 
-func sorted(targets []sunya.Target) []sunya.Target {
-	return slices.SortedFunc(slices.Values(targets), func(a, b sunya.Target) int {
-		return strings.Compare(a.Revision, b.Revision)
-	})
-}
-
 // prepareGoal starts an instance of every revision of the goal. When one does
 // not start, the traffic stays as it is.
 func (r *run) prepareGoal(ctx context.Context) error {
-	for _, t := range r.d.Traffic.Goal {
+	svc, _ := r.Catalog.Service(r.d.Revision.Service)
+	if svc.Traffic.GoalOf != r.d.ID {
+		return nil // the first change will say it
+	}
+	for _, t := range svc.Traffic.Goal {
 		rev, ok := r.Catalog.Revision(t.Revision)
-		if !ok {
-			return sunya.Errorf(sunya.Aborted, t.Revision, "the version was replaced before its traffic was migrated")
-		}
-		if !rev.HasProgram() {
+		if !ok || !rev.HasProgram() {
 			continue
 		}
 		err := r.Prover.Prove(ctx, rev)
@@ -92,11 +83,35 @@ func (r *run) prepareGoal(ctx context.Context) error {
 }
 
 func (r *run) dropGoal(ctx context.Context) {
-	err := r.onMigration(ctx, func(now sunya.Traffic) sunya.Traffic {
-		now.Goal = nil
-		return now
-	})
+	err := r.onMigration(ctx, withoutGoal)
 	if err != nil && sunya.CodeOf(err) != sunya.Aborted {
 		r.log.Error("forget the goal of a migration", "err", err)
 	}
+}
+
+func withoutGoal(t sunya.Traffic) sunya.Traffic {
+	t.Goal, t.GoalOf = nil, ""
+	return t
+}
+
+// Recover forgets the goals of services that no deployment works for: a server
+// that died between storing the one and the other leaves such a goal, and the
+// versions that it names could not be deleted. It must be called before new
+// migrations can begin.
+func (r *Runner) Recover(ctx context.Context) error {
+	pending, err := r.Store.Pending(ctx)
+	if err != nil {
+		return fmt.Errorf("read pending deployments: %w", err)
+	}
+	for _, svc := range r.Catalog.Services() {
+		alive := slices.ContainsFunc(pending, func(d sunya.Deployment) bool { return d.ID == svc.Traffic.GoalOf })
+		if len(svc.Traffic.Goal) == 0 || alive {
+			continue
+		}
+		svc.Traffic = withoutGoal(svc.Traffic)
+		if err := r.Catalog.Apply(ctx, serving.Change{PutServices: []sunya.Service{svc}}); err != nil {
+			return fmt.Errorf("forget the goal of %s: %w", svc.Name, err)
+		}
+	}
+	return nil
 }

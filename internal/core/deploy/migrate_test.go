@@ -16,13 +16,12 @@ func migration() *world {
 	w := newWorld()
 	goal := []sunya.Target{{Revision: "s/new", Permille: 1000}}
 	w.services["s"] = sunya.Service{Name: "s", Traffic: sunya.Traffic{
-		ShardBy: sunya.ShardByIP, Targets: []sunya.Target{{Revision: "s/old", Permille: 1000}}, Goal: goal,
+		ShardBy: sunya.ShardByIP, Targets: []sunya.Target{{Revision: "s/old", Permille: 1000}}, Goal: goal, GoalOf: "m",
 	}}
 	w.revisions["s/old"], w.revisions["s/new"] = sunya.Revision{Name: "s/old"}, sunya.Revision{Name: "s/new"}
 	w.deployments["m"] = sunya.Deployment{
 		ID: "m", Operation: "op-m", Step: sunya.StepMigrating, CreateTime: time.Now(),
 		Revision: sunya.Revision{Service: "s", Product: sunya.AppEngine},
-		Traffic:  &sunya.Traffic{ShardBy: sunya.ShardByIP, Goal: goal},
 	}
 	return w
 }
@@ -91,7 +90,7 @@ func TestKilledServerContinuesTheMigration(t *testing.T) {
 func TestMigrationThatHadArrivedIsDone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := migration()
-		w.services["s"] = sunya.Service{Name: "s", Traffic: sunya.Traffic{Targets: []sunya.Target{{Revision: "s/new", Permille: 1000}}}}
+		w.services["s"] = sunya.Service{Name: "s", Traffic: sunya.Traffic{Targets: []sunya.Target{{Revision: "s/new", Permille: 1000}}, GoalOf: "m"}}
 		w.runUntilIdle(t)
 		if op := w.ops["op-m"]; !op.Done || op.Error != nil {
 			t.Errorf("operation = %+v", op)
@@ -112,7 +111,6 @@ func TestMigrationThatCannotGoOn(t *testing.T) {
 			w.services["s"] = svc
 		}, sunya.Aborted, 300},
 		{"the service is deleted", func(w *world) { delete(w.services, "s") }, sunya.Aborted, 0},
-		{"the version is replaced", func(w *world) { delete(w.revisions, "s/new") }, sunya.Aborted, 0},
 		{"the version does not start", func(w *world) {
 			w.failAt, w.failWith = "prove", &sunya.Error{Code: sunya.Unavailable, Reason: sunya.ReasonRevisionNotReady, Message: "no"}
 		}, sunya.Unavailable, 0},
@@ -137,6 +135,44 @@ func TestMigrationThatCannotGoOn(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// Versions of the split that were deployed again take the place of what they
+// replace: the traffic still gets where it was to go.
+func TestMigrationGoesOnWithWhatReplacesARevision(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := migration()
+		svc := w.services["s"]
+		svc.Traffic = svc.Traffic.Replace("s/new", "s/newer")
+		w.services["s"], w.revisions["s/newer"] = svc, sunya.Revision{Name: "s/newer"}
+		delete(w.revisions, "s/new")
+		w.runUntilIdle(t)
+		if op := w.ops["op-m"]; !op.Done || op.Error != nil {
+			t.Errorf("operation = %+v, error %+v", op, op.Error)
+		}
+		if got := w.share("s/newer"); got != 1000 || len(w.services["s"].Traffic.Goal) > 0 {
+			t.Errorf("s/newer has %d‰ of %+v, want all", got, w.services["s"].Traffic)
+		}
+	})
+}
+
+// A server can die after it has stored the goal and before it has stored the
+// deployment.
+func TestRecoverForgetsGoalsThatNobodyWorksFor(t *testing.T) {
+	w := migration()
+	if err := w.runner().Recover(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := w.services["s"].Traffic; len(got.Goal) == 0 || got.GoalOf != "m" {
+		t.Errorf("traffic = %+v: the goal of a pending migration is gone", got)
+	}
+	delete(w.deployments, "m")
+	if err := w.runner().Recover(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := w.services["s"].Traffic; len(got.Goal) > 0 || got.GoalOf != "" || got.ShardBy != sunya.ShardByIP {
+		t.Errorf("traffic = %+v: the goal is still there, or more than it is gone", got)
 	}
 }
 

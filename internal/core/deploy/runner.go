@@ -27,6 +27,7 @@ type Catalog interface {
 	Apply(ctx context.Context, c serving.Change) error
 	Update(ctx context.Context, service string, f func(now sunya.Service) (serving.Change, error)) error
 	Service(name string) (sunya.Service, bool)
+	Services() []sunya.Service
 	Revision(name string) (*sunya.Revision, bool)
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"sync"
 	"testing"
@@ -123,6 +124,12 @@ func (w *world) Service(name string) (sunya.Service, bool) {
 	defer w.mu.Unlock()
 	s, ok := w.services[name]
 	return s, ok
+}
+
+func (w *world) Services() []sunya.Service {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Collect(maps.Values(w.services))
 }
 
 func (w *world) Revision(name string) (*sunya.Revision, bool) {

@@ -42,6 +42,9 @@ func (c *Catalog) Table() *Table { return c.table.Load() }
 // Service returns a service by name. Its Traffic must not be changed in place.
 func (c *Catalog) Service(name string) (sunya.Service, bool) { return c.Table().Service(name) }
 
+// Services returns all services in the order of their names.
+func (c *Catalog) Services() []sunya.Service { return c.Table().Services() }
+
 // Revision returns a revision by name; it must not be changed.
 func (c *Catalog) Revision(name string) (*sunya.Revision, bool) { return c.Table().Revision(name) }
 
