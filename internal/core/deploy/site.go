@@ -25,6 +25,7 @@ func (r *run) site(ctx context.Context, dir string) error {
 		r.say("Warning: the handlers for static files match no file of the source")
 		return nil
 	}
+	r.checkPages(sel)
 	begin := r.Now()
 	l, made, err := layers.Make(ctx, r.Layers, sel.Key(), func(stage string) error { return sel.Write(ctx, stage) })
 	if err != nil {
@@ -41,6 +42,18 @@ func (r *run) site(ctx context.Context, dir string) error {
 	}
 	r.say("Static files: %d, %v, %s; %d of them are not shown to the program", sel.Len(), sunya.Bytes(sel.Bytes()), what, hidden)
 	return nil
+}
+
+// checkPages warns of error pages that will not be shown.
+func (r *run) checkPages(sel *static.Selection) {
+	for _, p := range r.d.Revision.ErrorPages {
+		switch size := sel.Size(p.File); {
+		case size < 0:
+			r.say("Warning: the error page %s is not in the source: the platform's own is shown", p.File)
+		case size > static.MaxWhole:
+			r.say("Warning: the error page %s has %v, more than %v: the platform's own is shown", p.File, sunya.Bytes(size), sunya.Bytes(static.MaxWhole))
+		}
+	}
 }
 
 // say writes a line that the user reads beside the build's own.

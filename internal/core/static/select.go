@@ -98,6 +98,16 @@ func sumFile(root *os.Root, path string) (sum string, size int64, err error) {
 // Len returns how many files there are.
 func (s *Selection) Len() int { return len(s.files) }
 
+// Size returns the size of one of them in bytes; -1 when it is not there.
+func (s *Selection) Size(path string) int64 {
+	for _, f := range s.files {
+		if f.path == path {
+			return f.size
+		}
+	}
+	return -1
+}
+
 // Bytes returns their size together.
 func (s *Selection) Bytes() int64 {
 	var n int64

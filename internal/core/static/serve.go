@@ -29,6 +29,10 @@ func (s *Site) Serve(w http.ResponseWriter, r *http.Request, path string, rule *
 	}
 	defer done()
 	setHeader(w.Header(), f, enc, rule, now)
+	if r.Header.Get("If-Match") != "" {
+		// It may fail, and net/http then announces no other length than this.
+		w.Header().Del("Content-Length")
+	}
 	http.ServeContent(w, r, "", time.Time{}, content)
 	return nil
 }

@@ -98,10 +98,15 @@ func (s *Site) name(f File, e Encoding) string {
 	return filepath.Join(s.dir, contentDir, f.Sum+e.suffix())
 }
 
-// ReadAll returns the content of a small file, such as an error page.
+// MaxWhole is the size in bytes of what ReadAll returns. Google takes error
+// pages of 10 KB.
+const MaxWhole = smallFile
+
+// ReadAll returns the content of a file of at most MaxWhole, such as an error
+// page.
 func (s *Site) ReadAll(path string) ([]byte, bool) {
 	f, ok := s.files[path]
-	if !ok {
+	if !ok || f.Size > MaxWhole {
 		return nil, false
 	}
 	data, err := s.read(f, Identity)

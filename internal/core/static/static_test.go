@@ -273,3 +273,43 @@ func FuzzSelectAndServe(f *testing.F) {
 		}
 	})
 }
+
+// What was announced as the length of a file is not that of an answer without one.
+func TestFailedPreconditionHasNoBody(t *testing.T) {
+	s := site(t, map[string]string{"a.css": strings.Repeat("a{color:red}", 1000)})
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := s.Serve(w, r, "a.css", &sunya.StaticRule{}, time.Now()); err != nil {
+			t.Error(err)
+		}
+	}))
+	defer srv.Close()
+	for _, c := range []struct {
+		header, value string
+		status        int
+	}{{"If-Match", `"other"`, 412}, {"If-Match", "*", 200}, {"If-None-Match", "*", 304}} {
+		r, err := http.NewRequest("GET", srv.URL, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Accept-Encoding", "br")
+		r.Header.Set(c.header, c.value)
+		resp, err := srv.Client().Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.ReadAll(resp.Body); err != nil || resp.StatusCode != c.status {
+			t.Errorf("%s: %s = %d, %v, want %d", c.header, c.value, resp.StatusCode, err, c.status)
+		}
+		resp.Body.Close()
+	}
+}
+
+func TestOnlySmallFilesAreReadWhole(t *testing.T) {
+	s := site(t, map[string]string{"small": "x", "large": strings.Repeat("x", 1<<20)})
+	if data, ok := s.ReadAll("small"); !ok || string(data) != "x" {
+		t.Errorf("small: %q, %v", data, ok)
+	}
+	if _, ok := s.ReadAll("large"); ok {
+		t.Error("a megabyte is held in memory for each error")
+	}
+}
