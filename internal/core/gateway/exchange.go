@@ -23,6 +23,7 @@ type exchange struct {
 
 	prefix    string          // of the path, when a function is addressed by path
 	challenge string          // WWW-Authenticate, when the caller is not known
+	allow     string          // Allow, when the method is not one of what was asked for
 	rev       *sunya.Revision // nil until routed
 	bucket    int
 	sticky    bool // the client is to be given its bucket as a cookie

@@ -103,7 +103,7 @@ func (x *exchange) outgoing(ctx context.Context, b *body) *http.Request {
 	in := x.r
 	out := &http.Request{
 		Method:        in.Method,
-		URL:           &url.URL{Scheme: "http", Host: "instance", Path: x.path(), RawPath: strings.TrimPrefix(in.URL.RawPath, x.prefix), RawQuery: in.URL.RawQuery, ForceQuery: in.URL.ForceQuery},
+		URL:           &url.URL{Scheme: "http", Host: "instance", Path: x.path(), RawPath: x.rawPath(), RawQuery: in.URL.RawQuery, ForceQuery: in.URL.ForceQuery},
 		Proto:         "HTTP/1.1",
 		ProtoMajor:    1,
 		ProtoMinor:    1,
@@ -114,6 +114,16 @@ func (x *exchange) outgoing(ctx context.Context, b *body) *http.Request {
 		Trailer:       in.Trailer,
 	}
 	return out.WithContext(ctx)
+}
+
+// rawPath is the path as the client wrote it. Where he has escaped a slash of
+// what addresses the function, net/url writes the rest anew.
+func (x *exchange) rawPath() string {
+	raw, ok := strings.CutPrefix(x.r.URL.RawPath, x.prefix)
+	if x.prefix != "" && (!ok || !strings.HasPrefix(raw, "/")) {
+		return ""
+	}
+	return raw
 }
 
 // header is the client's header, purified, with what the platform adds.

@@ -35,6 +35,9 @@ func (x *exchange) fail(err error) {
 	case http.StatusBadRequest, http.StatusRequestTimeout, http.StatusRequestEntityTooLarge:
 		x.w.Header().Set("Connection", "close") // where the next request begins is unknown
 	}
+	if x.allow != "" {
+		x.w.Header().Set("Allow", x.allow)
+	}
 	if x.challenge != "" {
 		x.w.Header().Set("Www-Authenticate", x.challenge)
 	}

@@ -67,7 +67,7 @@ func (x *exchange) site() (*static.Site, error) {
 // serveFile answers with a static file.
 func (x *exchange) serveFile(site *static.Site, m serving.Match) error {
 	if x.r.Method != http.MethodGet && x.r.Method != http.MethodHead {
-		x.w.Header().Set("Allow", "GET, HEAD")
+		x.allow = "GET, HEAD"
 		return fault(http.StatusMethodNotAllowed, "this is a file: it can only be read")
 	}
 	if !site.Has(m.File) {

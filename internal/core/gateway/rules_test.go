@@ -85,6 +85,9 @@ func TestRulesDecideWhoAnswers(t *testing.T) {
 			if resp.StatusCode != tt.status || !strings.Contains(strings.ToLower(body), strings.ToLower(tt.body)) {
 				t.Errorf("%s %s = %d %.80q, want %d %.80q", tt.method, tt.path, resp.StatusCode, body, tt.status, tt.body)
 			}
+			if allow := resp.Header.Get("Allow"); (tt.status == 405) != (allow == "GET, HEAD") {
+				t.Errorf("Allow: %q", allow)
+			}
 		})
 	}
 }
