@@ -1,7 +1,9 @@
 package sunya
 
 import (
+	"fmt"
 	"regexp"
+	"regexp/syntax"
 	"time"
 )
 
@@ -20,11 +22,23 @@ type Rule struct {
 	RedirectStatus int // of the redirect that Secure asks for: 301, 302, 303 or 307; 0 is 302
 }
 
+// maxProgram is how many instructions a compiled pattern may have: some hundred
+// kilobytes. A few counted repetitions make many thousands out of a short text.
+const maxProgram = 5000
+
 // CompilePattern compiles a pattern of a Rule or a StaticSource, which matches
 // a whole path. The error quotes what the user wrote.
 func CompilePattern(pattern string) (*regexp.Regexp, error) {
-	if _, err := regexp.Compile(pattern); err != nil {
+	parsed, err := syntax.Parse(pattern, syntax.Perl)
+	if err != nil {
 		return nil, err
+	}
+	program, err := syntax.Compile(parsed.Simplify())
+	if err != nil {
+		return nil, err
+	}
+	if len(program.Inst) > maxProgram {
+		return nil, fmt.Errorf("its repetitions make it too large: %d steps, more than %d", len(program.Inst), maxProgram)
 	}
 	return regexp.Compile(`^(?:` + pattern + `)$`)
 }

@@ -11,14 +11,14 @@ import (
 	"github.com/sunya-cloud/sunya/internal/core/static"
 )
 
-// maxRules is how many compiled tables are held.
-const maxRules = 4096
+// maxRules is how many compiled rules are held, of all revisions together.
+const maxRules = 20_000
 
 // rules returns the compiled rules of a revision, which never change.
 func (g *Gateway) rules(rev *sunya.Revision) (serving.Rules, error) {
 	return g.compiled.Get(rev.Name, func() (serving.Rules, int64, error) {
 		rs, err := serving.CompileRules(rev.Rules)
-		return rs, 1, err
+		return rs, int64(len(rs)) + 1, err
 	})
 }
 
