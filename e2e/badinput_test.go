@@ -12,6 +12,7 @@ import (
 // TestBadInput: each mistake gets its exit code and an error that names the
 // thing, and leaves nothing behind.
 func TestBadInput(t *testing.T) {
+	t.Parallel()
 	s := platform.Start(t)
 	yaml := "runtime: python311\n"
 	own := yaml + "entrypoint: python3 main.py\n"

@@ -50,6 +50,7 @@ require("http").createServer((req, res) => res.end(boot)).listen(process.env.POR
 // TestFrozenServersAnswer: servers with heartbeats of their own survive being
 // frozen for long: the process that answers afterwards is the one from before.
 func TestFrozenServersAnswer(t *testing.T) {
+	t.Parallel()
 	s := platform.Start(t, "--idle-timeout", "30m")
 	apps := []struct{ service, entrypoint, requirements, file, source string }{
 		{"default", "gunicorn -b :$PORT main:app", "gunicorn\n", "main.py", wsgi},

@@ -318,6 +318,7 @@ func checkNothingLeft(t *testing.T, s *platform.Server) {
 // one that replaces what serves. The old or the new version serves, and
 // deploying once more works.
 func TestKillBetweenSteps(t *testing.T) {
+	t.Parallel()
 	s := platform.Start(t)
 	host := s.Deploy(platform.Bare(t, "old"), "--version", "v0")
 	for i, stage := range []string{"Validating", "Uploading", "Building", "Starting", "Routing"} {

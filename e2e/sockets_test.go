@@ -52,6 +52,7 @@ func (s *socket) answer() (code int, body string, open bool) {
 // TestRawRequests (F17, S19): what no well-behaved client sends is refused or
 // understood in one way only, and never becomes two requests.
 func TestRawRequests(t *testing.T) {
+	t.Parallel()
 	s := platform.Start(t)
 	host := s.Deploy(platform.Files(t, map[string]string{"app.yaml": "service: default" + bareYAML, "main.py": protocols}))
 	get := "GET / HTTP/1.1\r\nHost: " + host + "\r\n"
@@ -177,6 +178,7 @@ func TestRawRequests(t *testing.T) {
 // TestSlowClients (F16): connections that send or take a byte now and then cost
 // little, end, and keep nobody else waiting.
 func TestSlowClients(t *testing.T) {
+	t.Parallel()
 	s := platform.Start(t)
 	host := s.Deploy(platform.Files(t, map[string]string{"app.yaml": "service: default" + bareYAML, "main.py": big100}))
 	s.Get(host, "/")

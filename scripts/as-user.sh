@@ -32,7 +32,7 @@ chown -R "$user": "$home/sunya"
 # Everything of the caller's that names a folder of root's stays behind.
 unset GOPATH GOCACHE GOMODCACHE XDG_CACHE_HOME XDG_CONFIG_HOME XDG_DATA_HOME XDG_RUNTIME_DIR TMPDIR
 path=$(dirname "$(command -v go)"):/usr/local/bin:/usr/bin:/bin
-for step in "make quickstart ONCE=1" "make ${*:-test-unit e2e}"; do
+for step in "make quickstart ONCE=1" "make ${*:-test-unit e2e-user}"; do
 	printf '\n== %s: %s\n' "$user" "$step"
 	su "$user" -s /bin/bash -c "export PATH='$path' && cd ~/sunya && $step"
 done
