@@ -8,6 +8,7 @@ import (
 
 	"github.com/sunya-cloud/sunya"
 	"github.com/sunya-cloud/sunya/internal/core/appengine"
+	"github.com/sunya-cloud/sunya/internal/core/functions"
 )
 
 // tidyEvery is how often things that nobody needs any more are looked for.
@@ -38,6 +39,7 @@ func (n *Node) tidyOnce(ctx context.Context, now time.Time) error {
 		return fmt.Errorf("read pending deployments: %w", err)
 	}
 	err = n.storage.state.Prune(ctx, now.Add(-historyLife))
+	err = errors.Join(err, functions.TidySources(ctx, n.storage.state, n.products.objects, now.Add(-functions.UploadLife), pending))
 	for project := range n.projects() {
 		before := now.Add(-appengine.SourceLife)
 		err = errors.Join(err, appengine.TidySources(ctx, n.products.objects, project, before, pending))

@@ -54,7 +54,7 @@ func getBucket(ctx context.Context, q querier, name string) (*objects.Bucket, er
 // ListBuckets implements objects.Store.
 func (db *DB) ListBuckets(ctx context.Context, project, prefix, after string, limit int) ([]objects.Bucket, error) {
 	return list(ctx, db.read, scanBucket, selectBuckets+`
-		WHERE project = ?1 AND name > ?2 AND name >= ?3 AND (?4 = '' OR name < ?4)
+		WHERE (?1 = '' OR project = ?1) AND name > ?2 AND name >= ?3 AND (?4 = '' OR name < ?4)
 		ORDER BY name LIMIT ?5`, project, after, prefix, endOfPrefix(prefix), limitOf(limit))
 }
 

@@ -90,16 +90,17 @@ func listBuckets(t *testing.T, s objects.Store) {
 	other.Project = "q"
 	must(t, s.CreateBucket(t.Context(), &other))
 	for _, tt := range []struct {
-		prefix, after string
-		limit         int
-		want          []string
+		project, prefix, after string
+		limit                  int
+		want                   []string
 	}{
-		{"", "", 10, []string{"aa", "ab", "b", "c"}},
-		{"a", "", 10, []string{"aa", "ab"}},
-		{"a", "aa", 10, []string{"ab"}},
-		{"", "aa", 2, []string{"ab", "b"}},
+		{"p", "", "", 10, []string{"aa", "ab", "b", "c"}},
+		{"p", "a", "", 10, []string{"aa", "ab"}},
+		{"p", "a", "aa", 10, []string{"ab"}},
+		{"p", "", "aa", 2, []string{"ab", "b"}},
+		{"", "a", "", 10, []string{"a-other", "aa", "ab"}},
 	} {
-		found, err := s.ListBuckets(t.Context(), "p", tt.prefix, tt.after, tt.limit)
+		found, err := s.ListBuckets(t.Context(), tt.project, tt.prefix, tt.after, tt.limit)
 		must(t, err)
 		var got []string
 		for _, b := range found {

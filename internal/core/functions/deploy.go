@@ -132,7 +132,7 @@ func (a *Admin) deployment(f *Function, op *sunya.Operation, now time.Time) *sun
 		Operation:  op.Name,
 		Step:       sunya.StepBuilding,
 		CreateTime: now,
-		Source:     sunya.Source{Archive: f.Source.Bucket + "/" + f.Source.Object},
+		Source:     sunya.Source{Archive: f.Source.path()},
 		Traffic:    traffic,
 		Hosts:      []sunya.Host{{Label: f.Host, Service: f.ServiceName()}},
 		Access:     access(f),

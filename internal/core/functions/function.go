@@ -59,6 +59,8 @@ type Source struct {
 	Object string
 }
 
+func (s Source) path() string { return s.Bucket + "/" + s.Object }
+
 // Signature is how a function is called.
 type Signature string
 

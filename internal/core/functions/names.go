@@ -81,5 +81,5 @@ func (k Key) longLabel() string {
 
 // SourceBucket is where sources are uploaded.
 func SourceBucket(project, location string) string {
-	return fmt.Sprintf("gcf-v2-uploads-%d.%s.cloudfunctions.appspot.com", sunya.ProjectNumber(project), location)
+	return fmt.Sprintf(sourceBuckets+"%d.%s.cloudfunctions.appspot.com", sunya.ProjectNumber(project), location)
 }

@@ -69,7 +69,8 @@ func (c Conditions) holdsOf(b *Bucket) error {
 	return c.check(b.Name, 0, b.Metageneration)
 }
 
-// ListBuckets returns a project's buckets in byte order, at most limit. next is
+// ListBuckets returns a project's buckets, or with an empty project those of all,
+// in byte order, at most limit. next is
 // the name to continue after, empty at the end.
 func (s *Service) ListBuckets(ctx context.Context, project, prefix, after string, limit int) (buckets []Bucket, next string, err error) {
 	buckets, err = s.store.ListBuckets(ctx, project, prefix, after, limit+1)

@@ -41,7 +41,7 @@ type Store interface {
 	CreateBucket(ctx context.Context, b *Bucket) error // AlreadyExists
 	GetBucket(ctx context.Context, name string) (*Bucket, error)
 	// ListBuckets returns buckets in byte order of their names, at most limit,
-	// beginning after the name after.
+	// beginning after the name after. An empty project stands for all.
 	ListBuckets(ctx context.Context, project, prefix, after string, limit int) ([]Bucket, error)
 	// UpdateBucket reads, changes and writes one bucket, unless change refuses.
 	UpdateBucket(ctx context.Context, name string, change func(*Bucket) error) error

@@ -60,7 +60,7 @@ func (s *Store) ListBuckets(_ context.Context, project, prefix, after string, li
 	defer s.mu.Unlock()
 	var out []objects.Bucket
 	for _, b := range s.buckets {
-		if b.Project == project && strings.HasPrefix(b.Name, prefix) && b.Name > after {
+		if (project == "" || b.Project == project) && strings.HasPrefix(b.Name, prefix) && b.Name > after {
 			out = append(out, b)
 		}
 	}
