@@ -13,7 +13,6 @@ import (
 	"github.com/sunya-cloud/sunya/internal/core/instance"
 	"github.com/sunya-cloud/sunya/internal/core/metadata"
 	"github.com/sunya-cloud/sunya/internal/core/sandbox"
-	"github.com/sunya-cloud/sunya/internal/core/serving"
 )
 
 // guests answers what instances ask of the platform from inside. Connections
@@ -101,24 +100,21 @@ func (g *guests) Run(ctx context.Context, h http.Handler) error {
 // location is where everything runs: there are no regions.
 const location = "local"
 
-// whoAsks finds the instance that a request comes from.
-func whoAsks(table func() *serving.Table) func(*http.Request) (metadata.Instance, bool) {
-	return func(r *http.Request) (metadata.Instance, bool) {
-		spec, ok := r.Context().Value(specKey{}).(sandbox.Spec)
-		if !ok {
-			return metadata.Instance{}, false
-		}
-		rev, ok := table().Revision(spec.Labels[instance.LabelRevision])
-		if !ok || rev.ServiceAccount == "" {
-			return metadata.Instance{}, false
-		}
-		return metadata.Instance{
-			ID:             spec.ID,
-			Project:        rev.Project,
-			ProjectNumber:  sunya.ProjectNumber(rev.Project),
-			Region:         location,
-			Zone:           location + "-a",
-			ServiceAccount: rev.ServiceAccount,
-		}, true
+// whoAsks finds the instance that a request comes from. What it says of itself
+// is on its sandbox: an instance that finishes its last requests is still
+// somebody when its revision is gone.
+func whoAsks(r *http.Request) (metadata.Instance, bool) {
+	spec, ok := r.Context().Value(specKey{}).(sandbox.Spec)
+	project, account := spec.Labels[instance.LabelProject], spec.Labels[instance.LabelAccount]
+	if !ok || spec.Kind != instance.Kind || project == "" || account == "" {
+		return metadata.Instance{}, false
 	}
+	return metadata.Instance{
+		ID:             spec.ID,
+		Project:        project,
+		ProjectNumber:  sunya.ProjectNumber(project),
+		Region:         location,
+		Zone:           location + "-a",
+		ServiceAccount: account,
+	}, true
 }

@@ -144,7 +144,7 @@ func (n *Node) run(ctx context.Context) error {
 
 // serveGuests answers what instances ask of the platform.
 func (n *Node) serveGuests(ctx context.Context) error {
-	return n.machine.guests.Run(ctx, metadata.New(n.tokens, whoAsks(n.serve.catalog.Table)))
+	return n.machine.guests.Run(ctx, metadata.New(n.tokens, whoAsks))
 }
 
 // stopTimeout bounds the stop of all instances; their own grace is within it.

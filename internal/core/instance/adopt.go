@@ -23,7 +23,7 @@ func (m *Manager) Adopt(ctx context.Context) ([]*Instance, error) {
 	table := m.Directory.Table()
 	for _, box := range boxes {
 		spec := box.Spec()
-		rev, known := table.Revision(spec.Labels[LabelRevision])
+		rev, known := table.Revision(spec.Labels[labelRevision])
 		if spec.Kind == Kind && known && rev.ID == spec.Labels[labelRevisionID] && !ended(box) {
 			out = append(out, m.newInstance(rev, box))
 			continue
@@ -57,7 +57,7 @@ func (i *Instance) resume(ctx context.Context) error {
 
 func (m *Manager) stopOrphan(ctx context.Context, box sandbox.Sandbox) {
 	spec := box.Spec()
-	m.log.Info("stop what no one owns", "sandbox", spec.ID, "kind", spec.Kind, "revision", spec.Labels[LabelRevision])
+	m.log.Info("stop what no one owns", "sandbox", spec.ID, "kind", spec.Kind, "revision", spec.Labels[labelRevision])
 	ctx, cancel := context.WithTimeout(ctx, grace+stopSlack)
 	defer cancel()
 	if err := box.Stop(ctx, grace); err != nil {

@@ -116,7 +116,7 @@ func TestSpecDescribesTheRevision(t *testing.T) {
 		want := sandbox.Spec{
 			ID:       got,
 			Kind:     "instance",
-			Labels:   map[string]string{"revision": rev.Name, "revision-id": rev.ID, "service": rev.Service},
+			Labels:   map[string]string{"revision": rev.Name, "revision-id": rev.ID, "service": rev.Service, "project": rev.Project, "account": rev.ServiceAccount},
 			Profile:  sandbox.App,
 			Args:     []string{"serve"},
 			Env:      []string{"GAE_INSTANCE=" + got, "A=b=c", "PORT=8080", "HOME=/tmp", "PATH=/usr/local/bin:/usr/bin:/bin"},

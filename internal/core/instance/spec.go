@@ -17,9 +17,11 @@ const Kind = "instance"
 
 // The labels of an instance's sandbox: how a later server knows it again.
 const (
-	LabelRevision   = "revision" // Revision.Name
+	labelRevision   = "revision" // Revision.Name
 	labelRevisionID = "revision-id"
 	labelService    = "service"
+	LabelProject    = "project"
+	LabelAccount    = "account" // Revision.ServiceAccount
 )
 
 // maxRevisionID leaves room in a sandbox id (48) for a dash and eight digits.
@@ -58,9 +60,11 @@ func (m *Manager) spec(rev *sunya.Revision) (sandbox.Spec, error) {
 		ID:   id,
 		Kind: Kind,
 		Labels: map[string]string{
-			LabelRevision:   rev.Name,
+			labelRevision:   rev.Name,
 			labelRevisionID: rev.ID,
 			labelService:    rev.Service,
+			LabelProject:    rev.Project,
+			LabelAccount:    rev.ServiceAccount,
 		},
 		Profile:     sandbox.App,
 		Args:        rev.Command,
