@@ -84,7 +84,8 @@ type BuildSpec struct {
 // FunctionSpec names the function of a source that is to answer requests.
 type FunctionSpec struct {
 	Target    string // name of the function
-	Signature string // http or cloudevent
+	Fallback  string // the name that is taken when the source surely has no Target; empty: none
+	Signature string // http or cloudevent; empty: as the source says, else http
 }
 
 // DeploymentIDs gives out the ids of deployments: decimal numbers that only

@@ -14,9 +14,6 @@ import (
 // command itself.
 const javaHome = LayersDir + "/java"
 
-// memoryVar is the instance's memory in MiB.
-const memoryVar = "SUNYA_MEMORY_MB"
-
 // javaCommand is the java command of an instance. A JVM reads its memory limit
 // from the cgroup's files, which a sandbox does not see: without this it would
 // plan for the whole machine's memory and be killed at its own limit. The heap

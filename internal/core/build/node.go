@@ -18,7 +18,7 @@ import (
 // build, and what npm start comes to.
 type Node struct{}
 
-var _ Language = Node{}
+var _ FunctionLanguage = Node{}
 
 const nodejs = "nodejs"
 
@@ -67,11 +67,19 @@ func (Node) Build(ctx context.Context, j *Job) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	img := nodes.image(b.rt, append(slices.Clone(b.own), layers...)...)
+	target, err := b.target(layers[0])
+	if err != nil {
+		return nil, err
+	}
+	framework, err := b.framework(ctx)
+	if err != nil {
+		return nil, err
+	}
+	img := nodes.image(b.rt, slices.Concat(b.own, framework, layers)...)
 	if len(b.own) > 0 {
 		img.Fingerprint = "" // it stands on nothing of this machine
 	}
-	return &Result{Image: img, Command: []string{b.plan.Shell, "-c", heapLine + b.plan.Line}, Env: b.env(), Dir: Workspace}, nil
+	return &Result{Image: img, Command: []string{b.plan.Shell, "-c", b.heapLine() + b.plan.Line}, Env: append(b.env(), b.functionEnv(target)...), Dir: Workspace}, nil
 }
 
 // prepare reads the source and chooses the runtime.
@@ -95,8 +103,13 @@ func (b *nodeBuild) prepare(ctx context.Context) error {
 // heapLine keeps the heap below the instance's memory, at 80 % as Google does:
 // V8 sees the machine's and would grow until the limit kills it. An option of
 // the user's own comes behind it, and wins.
-const heapLine = `[ -z "$GAE_MEMORY_MB" ] || export NODE_OPTIONS="--max-old-space-size=$((GAE_MEMORY_MB * 8 / 10)) $NODE_OPTIONS"
-`
+func (b *nodeBuild) heapLine() string {
+	memory := "GAE_MEMORY_MB"
+	if b.plan.Function != "" {
+		memory = memoryVar
+	}
+	return `[ -z "$` + memory + `" ] || export NODE_OPTIONS="--max-old-space-size=$((` + memory + ` * 8 / 10)) $NODE_OPTIONS"` + "\n"
+}
 
 // env is what a Node.js program of ours runs with.
 func (b *nodeBuild) env() []sunya.EnvVar {

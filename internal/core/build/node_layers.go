@@ -231,7 +231,7 @@ func (b *nodeBuild) checkEntry(ctx context.Context, dir string) error {
 			case err == nil && fi.Mode().IsRegular():
 				entry = append(entry, name)
 			case errors.Is(err, os.ErrNotExist) && simple: // several commands may make it
-				return failed(nil, "the program is started with %s, which is not in the source%s", name, b.afterScripts())
+				return failed(nil, "the %s is started with %s, which is not in the source%s", b.noun(), name, b.afterScripts())
 			}
 		}
 	}
@@ -252,6 +252,13 @@ func (b *nodeBuild) checkEntry(ctx context.Context, dir string) error {
 		return failed(b.Last(), "%s", checkCause(b.Last()))
 	}
 	return err
+}
+
+func (b *nodeBuild) noun() string {
+	if b.plan.Function != "" {
+		return "function"
+	}
+	return "program"
 }
 
 func (b *nodeBuild) afterScripts() string {

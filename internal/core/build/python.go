@@ -14,7 +14,7 @@ import (
 // nothing else serves.
 type Python struct{}
 
-var _ Language = Python{}
+var _ FunctionLanguage = Python{}
 
 const python = "python"
 
@@ -35,6 +35,9 @@ func (Python) Runtimes(m Machine) string { return pythons.runtimes(m) }
 
 // Check implements Language.
 func (Python) Check(m Machine, spec sunya.BuildSpec) error { return pythons.check(m, spec) }
+
+// FunctionRuntimes implements FunctionLanguage.
+func (Python) FunctionRuntimes() []string { return pythons.known(nil) }
 
 // venvDir is the virtual environment, at build and at run time.
 const venvDir = LayersDir + "/python"
@@ -62,7 +65,7 @@ func (Python) Build(ctx context.Context, j *Job) (*Result, error) {
 	}
 	return &Result{
 		Image:   pythons.image(b.rt, deps, app),
-		Command: b.plan.Command, Env: pythonEnv(), Dir: Workspace,
+		Command: b.plan.Command, Env: append(pythonEnv(), functionEnv(b.Spec.Function, b.plan.Function, "")...), Dir: Workspace,
 	}, nil
 }
 

@@ -99,23 +99,11 @@ func (r *Runner) Check(spec sunya.BuildSpec) error {
 	if err != nil {
 		return err
 	}
-	if spec.Function != nil && !slices.Contains(functionLanguages, l.Name()) {
-		return &sunya.Error{Code: sunya.Unimplemented, Field: "runtime", Message: fmt.Sprintf("functions in %s are not supported yet, only in %s", spec.Runtime, strings.Join(functionLanguages, ", "))}
+	if _, ok := l.(FunctionLanguage); spec.Function != nil && !ok {
+		return r.noFunctions(l, spec.Runtime)
 	}
 	return l.Check(r.o.Machine, spec)
 }
-
-// Functions lists the runtime ids of functions.
-func (r *Runner) Functions() []string {
-	var list []string
-	for minor := pythons.oldest.Minor; minor <= pythons.newest.Minor; minor++ {
-		list = append(list, fmt.Sprintf("%s3%d", python, minor))
-	}
-	return list
-}
-
-// functionLanguages are those whose builds know functions.
-var functionLanguages = []string{python}
 
 func (r *Runner) language(runtime string) (Language, error) {
 	for _, l := range r.o.Languages {

@@ -139,8 +139,7 @@ func TestCreateDescribesDeployment(t *testing.T) {
 		env[v.Name] = v.Value
 	}
 	want := map[string]string{
-		"PORT": "8080", "K_SERVICE": "hello", "K_REVISION": ShortRevision(rev.Name), "K_CONFIGURATION": "hello", "FUNCTION_TARGET": "f",
-		"FUNCTION_SIGNATURE_TYPE": "http", "CLOUD_RUN_TIMEOUT_SECONDS": "60", "A": "1",
+		"PORT": "8080", "K_SERVICE": "hello", "K_REVISION": ShortRevision(rev.Name), "K_CONFIGURATION": "hello", "CLOUD_RUN_TIMEOUT_SECONDS": "60", "A": "1",
 	}
 	if diff := cmp.Diff(want, env); diff != "" {
 		t.Error(diff)

@@ -140,7 +140,7 @@ func (a *Admin) deployment(f *Function, op *sunya.Operation, now time.Time) *sun
 			Runtime:  f.Runtime,
 			Env:      f.BuildEnv,
 			Timeout:  buildTimeout,
-			Function: &sunya.FunctionSpec{Target: f.EntryPoint, Signature: string(f.Signature)},
+			Function: f.target(),
 		},
 		Revision: sunya.Revision{
 			Name:           name,

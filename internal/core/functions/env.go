@@ -24,16 +24,15 @@ func checkReserved(field string, env map[string]string) error {
 	return nil
 }
 
-// environment returns the variables of an instance: the container contract's,
-// the functions frameworks', the user's.
+// environment returns the variables of an instance: the container contract's
+// and the user's. What tells the framework which function of which kind it
+// serves comes from the build, which has read the source.
 func environment(k Key, s *Spec, revision string) []sunya.EnvVar {
 	env := []sunya.EnvVar{
 		{Name: "PORT", Value: strconv.Itoa(port)},
 		{Name: "K_SERVICE", Value: k.ID},
 		{Name: "K_REVISION", Value: ShortRevision(revision)},
 		{Name: "K_CONFIGURATION", Value: k.ID},
-		{Name: "FUNCTION_TARGET", Value: s.EntryPoint},
-		{Name: "FUNCTION_SIGNATURE_TYPE", Value: string(s.Signature)},
 		{Name: "CLOUD_RUN_TIMEOUT_SECONDS", Value: strconv.Itoa(int(s.Timeout.Seconds()))},
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.Env)) {

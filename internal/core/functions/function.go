@@ -34,9 +34,12 @@ type Function struct {
 type Spec struct {
 	Runtime    string // python311
 	EntryPoint string // name of the function in the source; empty: the function's own name
-	Signature  Signature
-	Source     Source
-	BuildEnv   map[string]string
+	// Unnamed says that EntryPoint is the function's own name for want of another:
+	// a function named "function" will do too.
+	Unnamed   bool
+	Signature Signature // empty: as the source says
+	Source    Source
+	BuildEnv  map[string]string
 
 	Env         map[string]string
 	MemoryBytes int64
@@ -111,15 +114,24 @@ func (s *Spec) complete(k Key) {
 	if s.Max == 0 {
 		s.Max = DefaultMax
 	}
-	if s.Signature == "" {
-		s.Signature = HTTP
-	}
 	if s.EntryPoint == "" {
-		s.EntryPoint = k.ID
+		s.EntryPoint, s.Unnamed = k.ID, true
 	}
 	if s.Account == "" {
 		s.Account = DefaultAccount(k.Project)
 	}
+}
+
+// anyFunction is what a function is called whose name nobody gave.
+const anyFunction = "function"
+
+// target says which function of the source is to be built.
+func (s *Spec) target() *sunya.FunctionSpec {
+	t := &sunya.FunctionSpec{Target: s.EntryPoint, Signature: string(s.Signature)}
+	if s.Unnamed {
+		t.Fallback = anyFunction
+	}
+	return t
 }
 
 // cpuFor is the share of a core, in thousandths, that goes with an amount of
@@ -156,7 +168,7 @@ func (s *Spec) check() error {
 		return sunya.Invalid(service+"max_instance_count", "%d is not allowed: use 1 to %d", s.Max, maxInstances)
 	case s.Min > s.Max:
 		return sunya.Invalid(service+"min_instance_count", "%d is more than max_instance_count %d", s.Min, s.Max)
-	case !entryRE.MatchString(s.EntryPoint):
+	case !s.Unnamed && !entryRE.MatchString(s.EntryPoint):
 		return sunya.Invalid("function.build_config.entry_point", "%q is not the name of a function", s.EntryPoint)
 	case !accountRE.MatchString(s.Account):
 		return sunya.Invalid(service+"service_account_email", "%q is not the e-mail address of a service account", s.Account)

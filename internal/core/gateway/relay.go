@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/sunya-cloud/sunya"
 	"github.com/sunya-cloud/sunya/internal/core/serving"
 )
 
@@ -16,6 +17,9 @@ import (
 func (x *exchange) relay(ctx context.Context, resp *http.Response) error {
 	h := x.w.Header()
 	copyResponseHeader(h, resp.Header)
+	if x.rev.Product == sunya.CloudRun {
+		h.Del("X-Google-Status") // a functions framework's word to the platform: crash, error
+	}
 	if !setsCookie(resp.Header, serving.Cookie) {
 		x.keepOnRevision(h)
 	}

@@ -2,6 +2,7 @@ package detect
 
 import (
 	"cmp"
+	"fmt"
 	"io/fs"
 	"regexp"
 	"slices"
@@ -58,10 +59,28 @@ func (p *PythonPlan) function(fsys fs.FS, spec sunya.BuildSpec, names map[string
 	if !names[frameworkPy] {
 		p.Extra = []string{frameworkPy}
 	}
-	p.Default, p.Entry, p.Function = true, []string{file}, spec.Function.Target
+	p.Default, p.Entry, p.Function = true, []string{file}, pythonTarget(fsys, file, spec.Function)
 	p.Command = []string{"/bin/sh", "-c", "exec " + frameworkPy + " --source='" + strings.ReplaceAll(file, "'", `'\''`) + "'"}
 	return nil
 }
+
+// pythonTarget is the function that a file is to have: the one that was asked
+// for, else, where its name is nowhere in the file, the one that takes its place.
+func pythonTarget(fsys fs.FS, file string, f *sunya.FunctionSpec) string {
+	data, err := readManifest(fsys, file)
+	if err != nil || f.Fallback == "" || starImportRE.Match(data) {
+		return f.Target
+	}
+	has := func(format, name string) bool {
+		return regexp.MustCompile(fmt.Sprintf(format, regexp.QuoteMeta(name))).Match(data)
+	}
+	if has(`\b%s\b`, f.Target) || !has(`(?m)^(?:async +)?def +%s\b`, f.Fallback) {
+		return f.Target
+	}
+	return f.Fallback
+}
+
+var starImportRE = regexp.MustCompile(`(?m)^\s*from\s.*import\s+\*`)
 
 // serve is the default line for a module whose application is named app.
 func (p *PythonPlan) serve(module string, v Version, names map[string]bool) string {

@@ -41,6 +41,9 @@ type NodePlan struct {
 	Prune     bool     // and removed again
 	Requires  Semver   // of Node.js
 
+	Function  string // the function that is asked for; empty: the source is a program
+	Framework bool   // its framework is not among the dependencies
+
 	Line     string            // how the program starts, for a shell
 	Shell    string            // which shell
 	Env      map[string]string // of the program, besides what all have

@@ -13,6 +13,9 @@ import (
 // start sets how the program starts: the user's line; else, as Google does,
 // scripts.start, server.js, main, index.js.
 func (p *NodePlan) start(fsys fs.FS, pkg *packageJSON, spec sunya.BuildSpec) error {
+	if spec.Function != nil {
+		return p.function(fsys, pkg, spec)
+	}
 	line, err := userLine(fsys, spec)
 	if err != nil {
 		return err
@@ -40,19 +43,29 @@ func (p *NodePlan) mainFile(fsys fs.FS, pkg *packageJSON) string {
 	if exists(fsys, "server.js") {
 		return "server.js"
 	}
-	if pkg != nil && pkg.Main != "" {
-		main := path.Clean(strings.TrimPrefix(pkg.Main, "./"))
-		for _, name := range []string{main, main + ".js", main + "/index.js"} {
-			if fs.ValidPath(name) && exists(fsys, name) {
-				return name
-			}
-		}
-		if len(p.Scripts) > 0 {
-			return main
-		}
+	if main := p.namedMain(fsys, pkg); main != "" {
+		return main
 	}
 	if exists(fsys, "index.js") {
 		return "index.js"
+	}
+	return ""
+}
+
+// namedMain is the file that package.json names as main, if it is there or may
+// yet be made.
+func (p *NodePlan) namedMain(fsys fs.FS, pkg *packageJSON) string {
+	if pkg == nil || pkg.Main == "" {
+		return ""
+	}
+	main := path.Clean(strings.TrimPrefix(pkg.Main, "./"))
+	for _, name := range []string{main, main + ".js", main + "/index.js"} {
+		if fs.ValidPath(name) && exists(fsys, name) {
+			return name
+		}
+	}
+	if len(p.Scripts) > 0 {
+		return main
 	}
 	return ""
 }

@@ -1,0 +1,76 @@
+package build_test
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/sunya-cloud/sunya"
+	"github.com/sunya-cloud/sunya/internal/core/build"
+)
+
+func function(target string) func(*build.Request) {
+	return func(r *build.Request) {
+		r.Spec = sunya.BuildSpec{Runtime: "nodejs20", Function: &sunya.FunctionSpec{Target: target, Fallback: "function"}}
+	}
+}
+
+// value is that of a variable in a result.
+func value(res *build.Result, name string) string {
+	i := slices.IndexFunc(res.Env, func(v sunya.EnvVar) bool { return v.Name == name })
+	if i < 0 {
+		return ""
+	}
+	return res.Env[i].Value
+}
+
+func TestNodeFunctionBuild(t *testing.T) {
+	b := newNodeBench(t, "index.js", "exports.a = 1; exports.function = 2")
+	os.Remove(filepath.Join(b.src, "requirements.txt"))
+	for _, tt := range []struct {
+		target, want string
+		kinds        []string
+	}{
+		{"a", "a", []string{"check", "?"}}, // the framework is fetched once
+		{"b", "function", []string{"check"}},
+		{"b", "function", nil},
+	} {
+		res, err := b.build(t, function(tt.target))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := value(res, "FUNCTION_TARGET"); got != tt.want || value(res, "FUNCTION_SIGNATURE_TYPE") != "http" {
+			t.Errorf("%s: %s %v", tt.target, got, res.Env)
+		}
+		if diff := cmp.Diff(tt.kinds, b.nodeKinds()); diff != "" {
+			t.Errorf("%s: %s", tt.target, diff)
+		}
+		if ls := res.Image.Layers; len(ls) != 2 || ls[0].Target != "/node_modules" || ls[1].Target != "/workspace" {
+			t.Errorf("layers %+v", ls)
+		}
+	}
+	b.put(t, "index.js", "exports.a = 1")
+	if _, err := b.build(t, function("b")); sunya.CodeOf(err) != sunya.FailedPrecondition || !strings.Contains(err.Error(), "function b is not in index.js; found: a") {
+		t.Errorf("missing: %v", err)
+	}
+}
+
+func TestFunctionRuntimes(t *testing.T) {
+	b := newBench(t, nodeWorks)
+	have := b.Functions()
+	for _, id := range []string{"python37", "python315", "nodejs10", "nodejs22"} {
+		if !slices.Contains(have, id) {
+			t.Errorf("no %s in %v", id, have)
+		}
+	}
+	for id, want := range map[string]string{"php82": "google/cloud-functions-framework of Packagist", "ruby33": "functions_framework of RubyGems"} {
+		err := b.Check(sunya.BuildSpec{Runtime: id, Function: &sunya.FunctionSpec{}})
+		if sunya.CodeOf(err) != sunya.Unimplemented || !strings.Contains(err.Error(), want) || slices.Contains(have, id) {
+			t.Errorf("%s: %v", id, err)
+		}
+	}
+}
