@@ -89,6 +89,8 @@ func TestWarnings(t *testing.T) {
 		{"connector", "vpc_access_connector:\n  name: projects/p/locations/europe-west1/connectors/c\n  egress_setting: private-ranges-only", "vpc_access_connector (line 2): stored and returned"},
 		{"bundled services off", "app_engine_apis: false", ""},
 		{"the standard environment", "env: standard", ""},
+		{"a block of comments", "env_variables:\n  # A: b\nhandlers:", "env_variables (line 2): has no value, as if it were not there; handlers (line 4): has no value"},
+		{"a value that is not there", "basic_scaling: {max_instances: 1, idle_timeout: }", "idle_timeout (line 2): has no value"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -113,6 +115,8 @@ func TestErrors(t *testing.T) {
 		{"malformed", "runtime: [python311\n", "app.yaml line 1: not valid YAML"},
 		{"tab", "runtime: python311\nenv_variables:\n\tA: b\n", "app.yaml line 3: not valid YAML"},
 		{"no runtime", "service: a\n", "\"runtime\" is missing"},
+		{"runtime without a value", "runtime:\n", "\"runtime\" is missing or has no value"},
+		{"block without indentation", rt + "env_variables:\nA: b\n", `line 3: unknown key "A" in app.yaml; if it belongs to env_variables (line 2), indent it by two spaces`},
 		{"runtime of the wrong type", "runtime: [a]\n", "runtime needs a text, not a list"},
 		{"odd runtime", "runtime: Python 3\n", `runtime: "Python 3" is not allowed`},
 		{"first generation", "runtime: python27\n", `runtime "python27" is of the first generation`},

@@ -24,6 +24,7 @@ type DispatchRule struct {
 }
 
 // ParseDispatch reads the dispatch.yaml in data; errors are those of Parse.
+// Without rules, what was there before goes.
 func ParseDispatch(name string, data []byte) ([]DispatchRule, error) {
 	p := &parser{file: name, cfg: &Config{}, lines: map[string]int{}}
 	root, err := p.document(data)
@@ -40,9 +41,6 @@ func ParseDispatch(name string, data []byte) ([]DispatchRule, error) {
 
 func (p *parser) dispatch(dst *[]DispatchRule) func(string, int, *yaml.Node) error {
 	return func(key string, line int, v *yaml.Node) error {
-		if v.Kind == yaml.ScalarNode && v.Tag == "!!null" {
-			return nil // no rules: what was there before goes
-		}
 		if v.Kind != yaml.SequenceNode {
 			return p.errorf(line, "%s must be a list of \"- url: …\" entries, not %s", key, kindName(v))
 		}

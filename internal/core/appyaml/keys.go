@@ -146,7 +146,7 @@ func (p *parser) skipFiles(key string, line int, _ *yaml.Node) error {
 // finish checks the rules between keys.
 func (p *parser) finish() error {
 	if p.lines["runtime"] == 0 {
-		return p.errorf(1, "key \"runtime\" is missing: add a line such as \"runtime: python311\"")
+		return p.errorf(1, "key \"runtime\" is missing or has no value: add a line such as \"runtime: python311\"")
 	}
 	if p.lines["service"] > 0 && p.lines["module"] > 0 {
 		return p.errorf(p.lines["module"], "module is the old name of service (line %d): keep only service", p.lines["service"])

@@ -60,8 +60,10 @@ func (p *parser) document(data []byte) (*yaml.Node, error) {
 }
 
 func isEmpty(doc *yaml.Node) bool {
-	return len(doc.Content) == 0 || doc.Content[0].Tag == "!!null"
+	return len(doc.Content) == 0 || isNull(doc.Content[0])
 }
+
+func isNull(n *yaml.Node) bool { return n.Kind == yaml.ScalarNode && n.Tag == "!!null" }
 
 // bound refuses trees that are too deep or, with every alias followed, too big.
 func (p *parser) bound(n *yaml.Node, budget *int, depth int) error {
@@ -91,22 +93,36 @@ func (p *parser) syntaxError(err error) error {
 }
 
 // mapping hands each value of n to the field of its key. what names the mapping
-// in messages.
+// in messages. A key without a value is as if it were not there, as for gcloud:
+// a block whose lines are all comments is one.
 func (p *parser) mapping(n *yaml.Node, what string, fields []field) error {
 	pairs, err := p.pairs(n, what)
 	if err != nil {
 		return err
 	}
-	for _, kv := range pairs {
+	for i, kv := range pairs {
 		f, ok := find(fields, kv.key)
 		if !ok {
-			return p.errorf(kv.line, "unknown key %q in %s%s", kv.key, what, hint(kv.key, keysOf(fields)))
+			return p.errorf(kv.line, "unknown key %q in %s%s", kv.key, what, whereTo(pairs[:i], kv.key, keysOf(fields)))
+		}
+		if isNull(kv.value) {
+			p.warn(kv.key, kv.line, "has no value, as if it were not there")
+			continue
 		}
 		if err := f.apply(kv.key, kv.line, kv.value); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// whereTo says what an unknown key after the pairs before it may have been meant
+// to be: lost indentation leaves a key without a value behind.
+func whereTo(before []pair, key string, known []string) string {
+	if n := len(before); n > 0 && isNull(before[n-1].value) {
+		return fmt.Sprintf("; if it belongs to %s (line %d), indent it by two spaces", before[n-1].key, before[n-1].line)
+	}
+	return hint(key, known)
 }
 
 // pair is one entry of a mapping, its alias already followed.
@@ -168,7 +184,7 @@ func kindName(n *yaml.Node) string {
 		return "a mapping"
 	case n.Kind == yaml.SequenceNode:
 		return "a list"
-	case n.Tag == "!!null":
+	case isNull(n):
 		return "nothing"
 	}
 	return fmt.Sprintf("%q", n.Value)

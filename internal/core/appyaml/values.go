@@ -12,7 +12,7 @@ import (
 
 // text returns a scalar as it was written.
 func (p *parser) text(key string, line int, v *yaml.Node) (string, error) {
-	if v.Kind != yaml.ScalarNode || v.Tag == "!!null" {
+	if v.Kind != yaml.ScalarNode || isNull(v) {
 		return "", p.errorf(line, "%s needs a text, not %s", key, kindName(v))
 	}
 	if strings.ContainsRune(v.Value, 0) {
@@ -203,7 +203,7 @@ func (p *parser) variable(dst map[string]string, block string, kv pair, reserved
 		return p.errorf(kv.line, "%s: %s holds a NUL byte", block, kv.key)
 	}
 	dst[kv.key] = kv.value.Value
-	if kv.value.Tag == "!!null" {
+	if isNull(kv.value) {
 		dst[kv.key] = ""
 	}
 	return nil
