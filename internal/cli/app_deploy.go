@@ -23,6 +23,8 @@ type deployOptions struct {
 	version string
 	promote bool
 	stop    bool // the version that had all traffic before
+
+	appYAML string // instead of the one that the argument means
 }
 
 func newAppDeployCommand(env *Env) *cobra.Command {
@@ -39,7 +41,25 @@ func newAppDeployCommand(env *Env) *cobra.Command {
 	cmd.Flags().StringVarP(&o.version, "version", "v", "", "id of the new version (default: local time, YYYYMMDDthhmmss)")
 	boolFlag(cmd.Flags(), &o.promote, "promote", true, "send all traffic to the new version")
 	boolFlag(cmd.Flags(), &o.stop, "stop-previous-version", true, "stop the version that served before, if its scaling is basic or manual")
+	cmd.Flags().StringVar(&o.appYAML, "appyaml", "", "take this app.yaml instead of the source's own")
 	return cmd
+}
+
+// readTargets reads what the arguments mean. An app.yaml from elsewhere (or none,
+// empty) goes with one source only, as with gcloud.
+func readTargets(env *Env, args []string, appYAML string) ([]target, error) {
+	if appYAML != "" {
+		t, err := readElsewhere(env, args, appYAML)
+		return []target{t}, err
+	}
+	targets := make([]target, len(args))
+	for i, arg := range args {
+		var err error
+		if targets[i], err = readTarget(env, arg); err != nil {
+			return nil, err
+		}
+	}
+	return targets, nil
 }
 
 // target is one app.yaml or dispatch.yaml to deploy.
@@ -63,14 +83,10 @@ func appDeploy(ctx context.Context, env *Env, args []string, o deployOptions) er
 	}
 	p := newProgress(env)
 	defer p.close()
-	targets := make([]target, len(args))
+	var targets []target
 	err = p.during(stageValidating, func() error {
-		for i, arg := range args {
-			if targets[i], err = readTarget(env, arg); err != nil {
-				return err
-			}
-		}
-		return nil
+		targets, err = readTargets(env, args, o.appYAML)
+		return err
 	})
 	if err != nil {
 		return refused(args, err)
@@ -148,43 +164,11 @@ func versionID(env *Env, given string) (string, error) {
 	return given, nil
 }
 
-// otherFiles are gcloud's deployables that cannot be deployed, and why.
-var otherFiles = map[string]string{
-	"cron.yaml":  "scheduled requests come with Cloud Scheduler, which Sunya does not have yet",
-	"queue.yaml": "task queues come with Cloud Tasks, which Sunya does not have yet",
-	"index.yaml": "indexes come with Datastore, which Sunya does not have yet",
-	"dos.yaml":   "it has been replaced by firewall rules, which Sunya does not have yet",
-}
-
-// dispatchFile is the name by which gcloud, too, knows dispatch rules.
-const dispatchFile = "dispatch.yaml"
-
-// readTarget finds and reads the app.yaml that an argument means.
-func readTarget(env *Env, arg string) (target, error) {
-	path := arg
-	if !filepath.IsAbs(path) {
-		path = filepath.Join(env.Dir, path)
-	}
-	info, err := os.Stat(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return target{}, usagef("there is no %s", arg)
-	}
-	if err != nil {
-		return target{}, fmt.Errorf("read %s: %w", arg, err)
-	}
-	if info.IsDir() {
-		path = filepath.Join(path, "app.yaml")
-	}
-	if why, ok := otherFiles[filepath.Base(path)]; ok {
-		return target{}, sunya.Errorf(sunya.Unimplemented, arg, "cannot be deployed: %s", why)
-	}
-	return parseTarget(path)
-}
-
 func parseTarget(path string) (target, error) {
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return target{}, usagef("there is no app.yaml in %s; the smallest one is the line \"runtime: python311\"", filepath.Dir(path))
+		dir := filepath.Dir(path)
+		return target{}, usagef("there is no %s in %s; the smallest one is the line %q", filepath.Base(path), dir, smallestYAML(dir))
 	}
 	if err != nil {
 		return target{}, fmt.Errorf("read app.yaml: %w", err)

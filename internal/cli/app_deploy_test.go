@@ -202,6 +202,11 @@ func TestDeployBadInput(t *testing.T) {
 		{"malformed YAML", []string{dir("runtime: [a\n")}, "app.yaml line 1: not valid YAML"},
 		{"unknown key", []string{dir("runtime: python311\ninstance_clas: F1\n")}, `line 2: unknown key "instance_clas"`},
 		{"no app.yaml", []string{t.TempDir()}, "there is no app.yaml in "},
+		{"no app.yaml for Node.js", []string{source(t, map[string]string{"package.json": "{}"})}, `the smallest one is the line "runtime: nodejs22"`},
+		{"a jar", []string{source(t, map[string]string{"a.jar": "PK"}) + "/a.jar"}, "a.jar is neither a directory nor a YAML file"},
+		{"app.yaml for several", []string{"a", "b", "--appyaml", "c.yaml"}, "--appyaml goes with one source"},
+		{"app.yaml that is not there", []string{dir("runtime: python311\n"), "--appyaml", "c.yaml"}, "there is no c.yaml"},
+		{"app.yaml that is none", []string{dir("runtime: python311\n"), "--appyaml", source(t, map[string]string{"dispatch.yaml": "dispatch: []"}) + "/dispatch.yaml"}, "does not describe a service"},
 		{"no such directory", []string{"nowhere"}, "there is no nowhere"},
 		{"cron.yaml", []string{source(t, map[string]string{"cron.yaml": ""}) + "/cron.yaml"}, "cron.yaml: cannot be deployed: scheduled requests come with Cloud Scheduler"},
 		{"bad version", []string{dir("runtime: python311\n"), "--version", "V 1"}, `--version: "V 1" is not allowed`},
@@ -220,6 +225,35 @@ func TestDeployBadInput(t *testing.T) {
 	}
 	if len(f.objects) > 0 {
 		t.Errorf("something was uploaded: %v", f.objects)
+	}
+}
+
+// TestDeployElsewhere is about sources whose app.yaml is not in their directory.
+func TestDeployElsewhere(t *testing.T) {
+	java := source(t, map[string]string{"pom.xml": "<project/>", "src/main/appengine/app.yaml": "runtime: java21\n", "src/main/java/Main.java": ""})
+	python := source(t, map[string]string{"app.yaml": "runtime: python311\n", "main.py": ""})
+	other := source(t, map[string]string{"staging.yaml": "runtime: python312\nenv_variables: {STAGE: test}\n"})
+	tests := []struct {
+		name    string
+		args    []string
+		runtime string
+		file    string
+	}{
+		{"a Maven project", []string{"app", "deploy", java}, "java21", "src/main/java/Main.java"},
+		{"its pom.xml", []string{"app", "deploy", java + "/pom.xml"}, "java21", "src/main/java/Main.java"},
+		{"a Maven project, found out", []string{"deploy", java}, "java21", "src/main/java/Main.java"},
+		{"--appyaml", []string{"app", "deploy", python, "--appyaml", other + "/staging.yaml"}, "python312", "main.py"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			f := newFake(t)
+			deployLog(f)
+			execute(t, f, append(tt.args, "--version", "v1")...).expect(t, exitOK)
+			v := f.versions["default/v1"]
+			if v.GetRuntime() != tt.runtime || v.GetDeployment().GetFiles()[tt.file] == nil {
+				t.Errorf("runtime = %s, files = %v", v.GetRuntime(), v.GetDeployment().GetFiles())
+			}
+		})
 	}
 }
 
@@ -251,6 +285,7 @@ func TestDetect(t *testing.T) {
 		{"Dockerfile", map[string]string{"Dockerfile": "", "main.py": ""}, "Cloud Run service is not supported yet", exitUsage},
 		{"function", map[string]string{"main.py": "import functions_framework\n@functions_framework.http\ndef f(r): pass"}, "sunya functions deploy NAME", exitUsage},
 		{"source", map[string]string{"main.py": "", "requirements.txt": ""}, "add an app.yaml", exitUsage},
+		{"source in Go", map[string]string{"go.mod": ""}, `add an app.yaml with the line "runtime: go125"`, exitUsage},
 		{"nothing", map[string]string{"README": ""}, "holds nothing that can be deployed", exitUsage},
 	}
 	for _, tt := range tests {

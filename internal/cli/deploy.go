@@ -57,7 +57,10 @@ var functionRE = regexp.MustCompile(`(?m)^\s*@functions_framework\.|functions\.(
 // maxPeek is how much of a source file is looked at.
 const maxPeek = 1 << 20
 
-const addAppYAML = "to deploy it to App Engine, add an app.yaml with the line \"runtime: python311\""
+// addAppYAML says how the source in dir becomes an app.
+func addAppYAML(dir string) string {
+	return fmt.Sprintf("to deploy it to App Engine, add an app.yaml with the line %q", smallestYAML(dir))
+}
 
 // detect decides in a fixed order; the first sign counts.
 func detect(env *Env, dir string) (kind, error) {
@@ -75,29 +78,34 @@ func detect(env *Env, dir string) (kind, error) {
 		}
 		return kind{}, usagef("%s is not a directory", dir)
 	}
-	has := func(name string) bool {
-		info, err := os.Stat(filepath.Join(path, name))
-		return err == nil && info.Mode().IsRegular()
-	}
-	return detectIn(path, dir, has)
+	return detectIn(path, dir, func(name string) bool { return isFile(path, name) })
 }
 
 func detectIn(path, dir string, has func(string) bool) (kind, error) {
 	switch {
 	case has("app.yaml"):
 		return kind{name: "an App Engine service", because: "it has an app.yaml"}, nil
+	case hasJavaYAML(path):
+		return kind{name: "an App Engine service", because: "it has a " + filepath.ToSlash(javaYAML)}, nil
 	case has("Dockerfile"):
-		return kind{name: "a Cloud Run service", because: "it has a Dockerfile", notYet: addAppYAML}, nil
+		return kind{name: "a Cloud Run service", because: "it has a Dockerfile", notYet: addAppYAML(path)}, nil
 	case isFunction(path, "main.py"), isFunction(path, "index.js"):
 		return kind{name: "a Cloud Function", because: "its main file marks a function",
 			instead: "sunya functions deploy NAME --runtime RUNTIME --entry-point FUNCTION --source " + dir}, nil
 	}
-	for _, sign := range []string{"Procfile", "requirements.txt", "pyproject.toml", "Pipfile", "main.py", "package.json", "go.mod", "pom.xml", "composer.json", "Gemfile"} {
-		if has(sign) {
-			return kind{name: "a Cloud Run service from source", because: "it has a " + sign + " and no app.yaml", notYet: addAppYAML}, nil
+	if has("Procfile") {
+		return fromSource(path, "Procfile"), nil
+	}
+	for _, sign := range sourceSigns {
+		if has(sign.file) {
+			return fromSource(path, sign.file), nil
 		}
 	}
 	return kind{}, usagef("%s holds nothing that can be deployed: no app.yaml, Dockerfile, Procfile or sources; \"sunya init\" writes an example", dir)
+}
+
+func fromSource(path, sign string) kind {
+	return kind{name: "a Cloud Run service from source", because: "it has a " + sign + " and no app.yaml", notYet: addAppYAML(path)}
 }
 
 func isFunction(dir, name string) bool {

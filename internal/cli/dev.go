@@ -95,11 +95,12 @@ func devTargets(env *Env, args []string) ([]target, error) {
 		if err != nil {
 			return nil, err
 		}
-		// Events name true paths.
-		if t.dir, err = filepath.EvalSymlinks(t.dir); err != nil {
-			return nil, fmt.Errorf("open source directory: %w", err)
+		if t.cfg == nil {
+			return nil, usagef("%s does not describe a service: deploy it with sunya app deploy", arg)
 		}
-		t.yaml = filepath.Join(t.dir, filepath.Base(t.yaml))
+		if err := t.resolve(); err != nil {
+			return nil, err
+		}
 		if slices.ContainsFunc(targets, func(o target) bool { return o.cfg.Service == t.cfg.Service }) {
 			return nil, usagef("%s: the service %q was named already", arg, t.cfg.Service)
 		}
@@ -107,6 +108,19 @@ func devTargets(env *Env, args []string) ([]target, error) {
 	}
 	slices.SortStableFunc(targets, func(a, b target) int { return rank(a) - rank(b) })
 	return targets, nil
+}
+
+// resolve names the source by its true path, as events do.
+func (t *target) resolve() error {
+	inside, err := filepath.Rel(t.dir, t.yaml)
+	if err == nil {
+		t.dir, err = filepath.EvalSymlinks(t.dir)
+	}
+	if err != nil {
+		return fmt.Errorf("open source directory: %w", err)
+	}
+	t.yaml = filepath.Join(t.dir, inside)
+	return nil
 }
 
 func rank(t target) int {

@@ -81,6 +81,7 @@ func (d *devService) Fingerprint(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", &failure{stage: stageValidating, err: err}
 	}
+	t.dir = d.source.Dir
 	if t.cfg.Service != d.name {
 		return "", usagef("%s: the service is now %q and was %q: end sunya dev and start it again", t.yaml, t.cfg.Service, d.name)
 	}

@@ -22,6 +22,8 @@ func TestDevTargets(t *testing.T) {
 	dir := source(t, map[string]string{
 		"app.yaml": "runtime: python311\n", "worker/app.yaml": "runtime: python311\nservice: worker\n",
 		"twice.yaml": "runtime: python311\nservice: worker\n", "cron.yaml": "cron: []\n",
+		"dispatch.yaml": "dispatch: []\n",
+		"java/pom.xml":  "", "java/src/main/appengine/app.yaml": "runtime: java21\n",
 	})
 	env := prepare(t, nil).env
 	env.Dir = dir
@@ -29,7 +31,11 @@ func TestDevTargets(t *testing.T) {
 	if err != nil || len(got) != 2 || got[0].cfg.Service != "default" || got[1].cfg.Service != "worker" {
 		t.Fatalf("devTargets = %v, %v: the default service must come first", got, err)
 	}
-	for _, args := range [][]string{{"worker", "twice.yaml"}, {"cron.yaml"}, {"nothing"}} {
+	got, err = devTargets(env, []string{"java"})
+	if err != nil || len(got) != 1 || filepath.Base(got[0].dir) != "java" || got[0].yaml != filepath.Join(got[0].dir, javaYAML) {
+		t.Errorf("devTargets = %v, %v: the source is the project of the app.yaml", got, err)
+	}
+	for _, args := range [][]string{{"worker", "twice.yaml"}, {"cron.yaml"}, {"dispatch.yaml"}, {"nothing"}} {
 		if _, err := devTargets(env, args); err == nil {
 			t.Errorf("devTargets(%v) is no error", args)
 		}

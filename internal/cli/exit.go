@@ -184,15 +184,15 @@ func remedy(env *Env, command string, err error) string {
 	case errors.As(err, &usage):
 		return helpCommand(command)
 	}
-	return remedyOf(env, command, codeOf(err))
+	return remedyOf(env, command, err)
 }
 
-func remedyOf(env *Env, command string, code sunya.Code) string {
-	switch code {
+func remedyOf(env *Env, command string, err error) string {
+	switch codeOf(err) {
 	case sunya.Unauthenticated, sunya.PermissionDenied:
 		return "set SUNYA_TOKEN to a token of this server"
 	case sunya.NotFound:
-		return "sunya app services list --project " + cmp.Or(env.flags.Project, defaultProject)
+		return listCommand(command, err) + " --project " + cmp.Or(env.flags.Project, defaultProject)
 	case sunya.AlreadyExists, sunya.FailedPrecondition, sunya.Aborted:
 		return "sunya app versions list --project " + cmp.Or(env.flags.Project, defaultProject)
 	case sunya.DeadlineExceeded, sunya.Unavailable:
@@ -201,4 +201,17 @@ func remedyOf(env *Env, command string, code sunya.Code) string {
 		return helpCommand(command)
 	}
 	return "sunya doctor"
+}
+
+// listCommand shows what there is where something was not found.
+func listCommand(command string, err error) string {
+	switch {
+	case strings.HasPrefix(command, "sunya.functions"):
+		return "sunya functions list"
+	case strings.HasPrefix(command, "sunya.app.versions"), strings.Contains(err.Error(), "/versions/"):
+		return "sunya app versions list"
+	case strings.HasPrefix(command, "sunya.app.operations"):
+		return "sunya app operations list"
+	}
+	return "sunya app services list"
 }

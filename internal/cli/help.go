@@ -24,8 +24,12 @@ func writeHelp(env *Env, cmd *cobra.Command) {
 	}
 	if children := visible(cmd); len(children) > 0 {
 		fmt.Fprint(w, "\nCommands:\n")
+		width := 12
 		for _, c := range children {
-			fmt.Fprintf(w, "  %-12s %s\n", c.Name(), c.Short)
+			width = max(width, len(c.Name()))
+		}
+		for _, c := range children {
+			fmt.Fprintf(w, "  %-*s %s\n", width, c.Name(), c.Short)
 		}
 	}
 	writeFlags(env, cmd)

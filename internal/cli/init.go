@@ -12,7 +12,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sunya-cloud/sunya"
-	"github.com/sunya-cloud/sunya/internal/core/appyaml"
 )
 
 // templates holds one directory for each template. Each runs on Google
@@ -59,8 +58,7 @@ func templateNames() []string {
 func initApp(env *Env, name, dir string) error {
 	files, err := templates.ReadDir("templates/" + name)
 	if err != nil || strings.ContainsAny(name, "/.") {
-		near := appyaml.Nearest(name, templateNames(), 3)
-		return usagef("there is no template %q; there is: %s", name, strings.Join(near, ", "))
+		return usagef("there is no template %q; there is: %s", name, strings.Join(templateNames(), ", "))
 	}
 	path := dir
 	if !filepath.IsAbs(path) {

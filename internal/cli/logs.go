@@ -28,6 +28,7 @@ type logOptions struct {
 	filter   string
 	build    bool
 	revision string
+	logs     []string // only these logs, named as gcloud's --logs does
 }
 
 // defaultTail is how many lines are shown when nothing else limits them.
@@ -61,7 +62,7 @@ func (o *logOptions) register(fs *pflag.FlagSet) {
 	fs.StringVar(&o.filter, "filter", "", "only what a Cloud Logging filter matches")
 	boolFlag(fs, &o.build, "build", false, "the log of a build: NAME is a build id (default: the latest)")
 	fs.StringVar(&o.revision, "revision", "", "only one revision (App Engine: version)")
-	fs.StringVar(&o.revision, "version", "", "the same as --revision")
+	fs.StringVarP(&o.revision, "version", "v", "", "the same as --revision")
 }
 
 // newAppLogsCommand is gcloud's spelling.
@@ -75,12 +76,12 @@ func newAppLogsCommand(env *Env) *cobra.Command {
 			Example: "sunya app logs " + name + "\nsunya app logs " + name + " --service default",
 			RunE: func(cmd *cobra.Command, _ []string) error {
 				o.follow = o.follow || follow
-				o.tailSet = cmd.Flags().Changed("tail")
+				o.tailSet = cmd.Flags().Changed("tail") || cmd.Flags().Changed("limit")
 				return showLogs(cmd.Context(), env, o)
 			},
 		}
 		o.register(cmd.Flags())
-		cmd.Flags().StringVarP(&o.service, "service", "s", "", "only this service")
+		o.registerGcloud(cmd.Flags())
 		return cmd
 	}
 	logs := group("logs", "Read or follow the logs of an app.",
@@ -88,6 +89,15 @@ func newAppLogsCommand(env *Env) *cobra.Command {
 		verb("tail", "Follow an app's log.", true))
 	logs.Example = "sunya app logs read\nsunya app logs tail --service default"
 	return logs
+}
+
+// registerGcloud adds gcloud's names for what register has, so that scripts go on
+// working.
+func (o *logOptions) registerGcloud(fs *pflag.FlagSet) {
+	fs.StringVarP(&o.service, "service", "s", "", "only this service")
+	fs.IntVar(&o.tail, "limit", defaultTail, "the same as --tail")
+	fs.StringVar(&o.severity, "level", "", "the same as --severity; any shows everything")
+	fs.StringSliceVar(&o.logs, "logs", nil, "only these logs: request_log, stdout, stderr, ...")
 }
 
 // showLogs prints what is stored and, when asked to, what arrives.
@@ -165,7 +175,10 @@ func (o *logOptions) query(now time.Time) (string, error) {
 	if !o.build {
 		parts = append(parts, o.resource()...)
 	}
-	if o.severity != "" {
+	if len(o.logs) > 0 {
+		parts = append(parts, logFilter(o.logs))
+	}
+	if o.severity != "" && o.severity != "any" {
 		level, err := severityName(o.severity)
 		if err != nil {
 			return "", err
@@ -186,6 +199,15 @@ func (o *logOptions) query(now time.Time) (string, error) {
 		parts = append(parts, "("+o.filter+")")
 	}
 	return strings.Join(parts, " AND "), nil
+}
+
+// logFilter matches the logs that gcloud knows by these names.
+func logFilter(names []string) string {
+	var ids []string
+	for _, name := range names {
+		ids = append(ids, fmt.Sprintf("log_id(%q) OR log_id(%q)", name, "appengine.googleapis.com/"+name))
+	}
+	return "(" + strings.Join(ids, " OR ") + ")"
 }
 
 // resource is whose entries are wanted: an app's, or a function's.

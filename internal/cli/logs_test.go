@@ -56,6 +56,21 @@ func TestLogs(t *testing.T) {
 	}
 }
 
+func TestLogsAsGcloud(t *testing.T) {
+	f := withLogs(t, 5)
+	r := execute(t, f, "app", "logs", "read", "--limit", "2", "--level", "any", "-s", "default").expect(t, exitOK)
+	if got := strings.Count(r.stdout.String(), "\n"); got != 2 {
+		t.Errorf("%d lines, want 2:\n%s", got, r.stdout)
+	}
+	o := logOptions{logs: []string{"request_log", "stderr"}}
+	got, err := o.query(testTime)
+	want := `resource.type="gae_app" AND (log_id("request_log") OR log_id("appengine.googleapis.com/request_log") OR ` +
+		`log_id("stderr") OR log_id("appengine.googleapis.com/stderr"))`
+	if err != nil || got != want {
+		t.Errorf("query = %s, %v\nwant %s", got, err, want)
+	}
+}
+
 func TestLogsJSONLines(t *testing.T) {
 	f := withLogs(t, 3)
 	f.entries = append(f.entries, appEntry(3, "default", "\x1b[31mred"))

@@ -73,17 +73,55 @@ func group(use, short string, children ...*cobra.Command) *cobra.Command {
 	return cmd
 }
 
-// unknownCommand names the three commands nearest to what was typed.
+// unknownCommand names the commands that are meant most likely, or what stands in
+// for one of gcloud's.
 func unknownCommand(parent *cobra.Command, word string) error {
+	path := parent.CommandPath() + " " + word
+	if instead, ok := insteadOf[strings.TrimPrefix(path, "sunya ")]; ok {
+		return usagef("there is no command %q: %s", path, instead)
+	}
 	var names []string
 	for _, c := range parent.Commands() {
 		if !c.Hidden {
 			names = append(names, c.Name())
 		}
 	}
-	near := appyaml.Nearest(word, names, 3)
-	return usagef("there is no command %q; nearest: %s", parent.CommandPath()+" "+word, strings.Join(near, ", "))
+	near := appyaml.Near(word, names, 3)
+	if len(near) == 0 {
+		return usagef("there is no command %q", path)
+	}
+	return usagef("there is no command %q; nearest: %s", path, strings.Join(near, ", "))
 }
+
+// insteadOf says what to do where gcloud has a command and Sunya has none.
+var insteadOf = map[string]string{
+	"app regions":                 "there is one region, this machine; any name is accepted",
+	"app runtimes":                "sunya doctor lists the runtimes of this machine",
+	"app open-console":            "sunya status and sunya app services list show what there is",
+	"app repair":                  "nothing is there to repair: Sunya makes what an app needs by itself",
+	"app update":                  "an app has no settings of its own; those of a service: sunya app services update",
+	"app firewall-rules":          "let the server listen where outsiders do not reach (sunya up --listen)",
+	"app domain-mappings":         "the domain is the server's: sunya up --domain",
+	"app ssl-certificates":        "certificates are the server's: sunya up --tls-cert and --tls-key",
+	"app migrate-config":          "gcloud's own does it: it works on files alone",
+	"app gen-config":              "write app.yaml by hand; its smallest form is the line \"runtime: python311\"",
+	"app instances ssh":           instancesSSH,
+	"app instances scp":           instancesSSH,
+	"app instances enable-debug":  instancesSSH,
+	"app instances disable-debug": instancesSSH,
+	"run":                         notYetService,
+	"pubsub":                      notYetService,
+	"storage":                     "use gcloud storage: sunya gcloud-config",
+	"auth login":                  "on its own machine the server knows who calls; elsewhere set SUNYA_TOKEN",
+	"start":                       "the server is started by sunya up",
+	"serve":                       "the server is started by sunya up",
+	"config":                      "settings are flags or variables: --project is SUNYA_PROJECT; for gcloud's own: sunya gcloud-config",
+}
+
+const (
+	instancesSSH  = "as at Google it belongs to the flexible environment; sunya logs shows what an instance says"
+	notYetService = "Sunya does not have this service yet"
+)
 
 // args checks the number of arguments and says what they are.
 func args(low, high int, what string) cobra.PositionalArgs {

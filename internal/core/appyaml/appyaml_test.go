@@ -242,9 +242,11 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-func TestNearest(t *testing.T) {
-	got := Nearest("deploi", []string{"list", "describe", "deploy", "delete"}, 2)
-	if diff := cmp.Diff([]string{"deploy", "delete"}, got); diff != "" {
-		t.Error(diff)
+func TestNear(t *testing.T) {
+	known := []string{"deploy", "dev", "env", "logs", "status", "versions"}
+	for word, want := range map[string]string{"deplyo": "deploy", "de": "dev deploy", "vers": "versions", "foo": "", "statsu": "status", "regions": ""} {
+		if got := strings.Join(Near(word, known, 3), " "); got != want {
+			t.Errorf("Near(%q) = %q, want %q", word, got, want)
+		}
 	}
 }

@@ -4,11 +4,15 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 )
 
-// Nearest returns at most n of the known words, nearest to word first.
-func Nearest(word string, known []string, n int) []string {
-	out := slices.Clone(known)
+// Near returns at most n of the known words, nearest first: those that word is
+// the beginning of, or a misspelling of.
+func Near(word string, known []string, n int) []string {
+	out := slices.DeleteFunc(slices.Clone(known), func(k string) bool {
+		return !strings.HasPrefix(k, word) && distance(word, k) > max(1, (len(word)+1)/3)
+	})
 	slices.SortStableFunc(out, func(a, b string) int {
 		return cmp.Compare(distance(word, a), distance(word, b))
 	})
@@ -17,8 +21,8 @@ func Nearest(word string, known []string, n int) []string {
 
 // hint proposes the known word nearest to an unknown one, if one is near.
 func hint(word string, known []string) string {
-	best := Nearest(word, known, 1)
-	if len(best) == 0 || distance(word, best[0]) > max(1, len(word)/3) {
+	best := Near(word, known, 1)
+	if len(best) == 0 {
 		return ""
 	}
 	return fmt.Sprintf("; did you mean %q?", best[0])
