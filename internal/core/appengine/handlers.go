@@ -79,6 +79,9 @@ func (f *front) add(field string, h *Handler, age time.Duration) error {
 	if err := appyaml.CheckURL(h.URL); err != nil {
 		return sunya.InField(field+".urlRegex", err)
 	}
+	if h.RedirectCode != 0 && !slices.Contains([]int{301, 302, 303, 307}, h.RedirectCode) {
+		return sunya.Invalid(field+".redirectHttpResponseCode", "%d is not allowed: use 301, 302, 303 or 307", h.RedirectCode)
+	}
 	rule := sunya.Rule{Path: h.URL, Secure: h.Secure, RedirectStatus: h.RedirectCode}
 	switch {
 	case h.Static == nil && h.Script == "":
@@ -115,6 +118,9 @@ func (s *StaticFiles) rule(field, url string, age time.Duration) (*sunya.StaticR
 	}
 	if err := appyaml.CheckPattern(s.Upload); err != nil {
 		return nil, sunya.InField(field+".uploadPathRegex", err)
+	}
+	if err := appyaml.CheckMIMEType(s.MIMEType); err != nil {
+		return nil, sunya.InField(field+".mimeType", err)
 	}
 	for _, h := range s.Headers {
 		if err := appyaml.CheckHeader(h.Name, h.Value); err != nil {
@@ -153,6 +159,9 @@ func (f *front) addPages(handlers []ErrorHandler) error {
 			return sunya.Invalid(field+".errorCode", "%s has two pages: keep one", h.Code)
 		case h.File == "":
 			return sunya.Invalid(field+".staticFile", "is missing")
+		}
+		if err := appyaml.CheckMIMEType(h.MIMEType); err != nil {
+			return sunya.InField(field+".mimeType", err)
 		}
 		f.pages = append(f.pages, sunya.ErrorPage{On: kind, File: h.File, MIMEType: h.MIMEType})
 		f.static = append(f.static, sunya.StaticSource{Pattern: regexp.QuoteMeta(h.File), Readable: true})

@@ -92,6 +92,15 @@ func TestHandlerRefusals(t *testing.T) {
 		{"negative expiration", func(n *appengine.NewVersion) {
 			n.Handlers = static(func(s *appengine.StaticFiles) { s.Expiration = &ago })
 		}, "expiration: must not be negative"},
+		{"a redirect that is none", func(n *appengine.NewVersion) {
+			n.Handlers = []appengine.Handler{{URL: "/.*", Script: "auto", RedirectCode: 99}}
+		}, "redirectHttpResponseCode: 99"},
+		{"a type that is none", func(n *appengine.NewVersion) {
+			n.Handlers = []appengine.Handler{{URL: "/a", Static: &appengine.StaticFiles{Path: "a", Upload: "a", MIMEType: "a/b\r\nX: y"}}}
+		}, "handlers[0].staticFiles.mimeType"},
+		{"a page's type that is none", func(n *appengine.NewVersion) {
+			n.ErrorHandlers = []appengine.ErrorHandler{{Code: "timeout", File: "f", MIMEType: "html"}}
+		}, "errorHandlers[0].mimeType"},
 		{"negative default", func(n *appengine.NewVersion) { n.DefaultExpiration = &ago }, "defaultExpiration"},
 		{"unknown error", func(n *appengine.NewVersion) { n.ErrorHandlers = []appengine.ErrorHandler{{Code: "x", File: "f"}} }, "errorHandlers[0].errorCode"},
 		{"two pages", func(n *appengine.NewVersion) {

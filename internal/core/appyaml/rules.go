@@ -63,6 +63,14 @@ func CheckFile(template, url string) error {
 	return nil
 }
 
+// CheckMIMEType holds for mime_type, which may be left away.
+func CheckMIMEType(s string) error {
+	if s != "" && !mimeRE.MatchString(s) {
+		return sunya.Invalid("", "%q is not a media type: write one such as text/css", s)
+	}
+	return nil
+}
+
 // requestHeaders cannot be in an answer.
 var requestHeaders = " accept accept-charset accept-encoding accept-language authorization expect from host if-match" +
 	" if-modified-since if-none-match if-range if-unmodified-since max-forwards proxy-authorization range referer te user-agent "
