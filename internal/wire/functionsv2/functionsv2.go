@@ -5,6 +5,7 @@ package functionsv2
 
 import (
 	"context"
+	"net/url"
 
 	"cloud.google.com/go/functions/apiv2/functionspb"
 	"cloud.google.com/go/iam/apiv1/iampb"
@@ -12,6 +13,7 @@ import (
 	"google.golang.org/genproto/googleapis/api/annotations"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/peer"
 
 	"github.com/sunya-cloud/sunya"
 	"github.com/sunya-cloud/sunya/internal/core/functions"
@@ -245,11 +247,15 @@ func (a *API) ListRuntimes(_ context.Context, req *functionspb.ListRuntimesReque
 
 // link is a URL on the address that the caller used.
 func (a *API) link(ctx context.Context, method, bucket, object string) string {
-	host := "localhost"
+	scheme, host := "http", "localhost"
+	if p, ok := peer.FromContext(ctx); ok && p.AuthInfo != nil { // TLS
+		scheme = "https"
+	}
 	if md, ok := metadata.FromIncomingContext(ctx); ok && len(md.Get(":authority")) > 0 {
 		host = md.Get(":authority")[0]
 	}
-	return "http://" + host + SourcePath + bucket + "/" + object + "?" + a.Links.Query(method, bucket, object).Encode()
+	u := url.URL{Scheme: scheme, Host: host, Path: SourcePath + bucket + "/" + object, RawQuery: a.Links.Query(method, bucket, object).Encode()}
+	return u.String()
 }
 
 // operation takes what a method of Admin returns.

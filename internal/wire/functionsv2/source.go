@@ -2,6 +2,7 @@ package functionsv2
 
 import (
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 	"net/http"
@@ -57,11 +58,15 @@ func fail(w http.ResponseWriter, r *http.Request, err error, log *slog.Logger) {
 }
 
 func upload(r *http.Request, store Objects, bucket, object string) error {
+	tooLarge := sunya.Errorf(sunya.InvalidArgument, object, "the archive has more than %v", sunya.Bytes(maxSource))
 	if r.ContentLength > maxSource {
-		return sunya.Errorf(sunya.InvalidArgument, object, "the archive has %v, more than %v", sunya.Bytes(r.ContentLength), sunya.Bytes(maxSource))
+		return tooLarge
 	}
 	body := http.MaxBytesReader(nil, r.Body, maxSource)
 	_, err := store.Put(r.Context(), objects.NewObject{Bucket: bucket, Name: object, ContentType: "application/zip"}, body, r.ContentLength)
+	if over := (*http.MaxBytesError)(nil); errors.As(err, &over) {
+		return tooLarge
+	}
 	return err
 }
 
