@@ -195,9 +195,27 @@ func (r *Runner) carryOut(ctx context.Context, d *sunya.Deployment, slot int) {
 		log.Info("deployment interrupted, continues at the next start", "step", d.Step)
 		return
 	}
-	log.Warn("deployment failed", "step", d.Step, "err", err)
-	run.fail(context.WithoutCancel(ctx), err)
+	var u *unrecorded
+	if !errors.As(err, &u) {
+		log.Warn("deployment failed", "step", d.Step, "err", err)
+		err = run.fail(context.WithoutCancel(ctx), err)
+	}
+	if err == nil {
+		return
+	}
+	log.Error("record a deployment; it is tried again", "step", d.Step, "err", err)
+	select {
+	case <-time.After(rescan):
+	case <-ctx.Done():
+	}
 }
+
+// unrecorded is a step that was done, or not begun, because the store failed:
+// that is no fault of the deployment, which goes on where it was recorded.
+type unrecorded struct{ err error }
+
+func (u *unrecorded) Error() string { return u.err.Error() }
+func (u *unrecorded) Unwrap() error { return u.err }
 
 // operationError is how err looks to whoever waits for the operation.
 func operationError(err error) *sunya.OperationError {

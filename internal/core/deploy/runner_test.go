@@ -26,7 +26,9 @@ type world struct {
 	revisions   map[string]sunya.Revision
 	events      []string
 	failAt      string        // name of the call that fails
+	failTimes   int           // so often; 0: always
 	failWith    error         // and how
+	onEnd       func()        // when a deployment is done or failed
 	buildTime   time.Duration // virtual
 	building    map[string]int
 	sameService bool // two builds of one service were seen at once
@@ -46,10 +48,13 @@ func (w *world) did(what string) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.events = append(w.events, what)
-	if what == w.failAt {
-		return w.failWith
+	if what != w.failAt {
+		return nil
 	}
-	return nil
+	if w.failTimes--; w.failTimes == 0 {
+		w.failAt = ""
+	}
+	return w.failWith
 }
 
 func (w *world) Pending(context.Context) ([]sunya.Deployment, error) {
@@ -74,6 +79,9 @@ func (w *world) PutDeployment(_ context.Context, d *sunya.Deployment) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.deployments[d.ID] = *d
+	if w.onEnd != nil && (d.Step == sunya.StepDone || d.Step == sunya.StepFailed) {
+		w.onEnd()
+	}
 	return nil
 }
 
@@ -267,6 +275,46 @@ func TestFailureLeavesTheOldRevisionAndSaysWhy(t *testing.T) {
 				}
 				if w.deployments["v1"].Step != sunya.StepFailed {
 					t.Errorf("step = %s, want failed", w.deployments["v1"].Step)
+				}
+			})
+		})
+	}
+}
+
+// What cannot be recorded is no fault of the deployment, and it is not tried
+// without a pause.
+func TestWhatCannotBeRecordedIsTriedAgain(t *testing.T) {
+	for _, c := range []struct {
+		rule   string
+		set    func(w *world)
+		events []string
+		step   sunya.Step
+	}{
+		{"the end", func(w *world) { w.failAt = "finish" }, []string{"finish", "finish", "finish"}, sunya.StepDone},
+		{"a failure", func(w *world) {
+			w.failAt = "fail"
+			w.services = map[string]sunya.Service{} // so that there is nothing to route to
+		}, []string{"fail", "fail", "fail"}, sunya.StepFailed},
+	} {
+		t.Run(c.rule, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld()
+				w.services["s"] = sunya.Service{Name: "s"}
+				w.add("v1", "s", sunya.StepRouting)
+				w.failTimes, w.failWith = 2, errors.New("disk full")
+				c.set(w)
+				begin := time.Now()
+				ctx, cancel := context.WithCancel(t.Context())
+				w.onEnd = func() { cancel() }
+				_ = w.runner().Run(ctx)
+				if took := time.Since(begin); took != 2*rescan {
+					t.Errorf("two more attempts in %v, want one every %v", took, rescan)
+				}
+				if got := w.deployments["v1"].Step; got != c.step || !slices.Equal(w.events, c.events) {
+					t.Errorf("step %s after %v, want %s after %v", got, w.events, c.step, c.events)
+				}
+				if op := w.ops["op-v1"]; !op.Done || (op.Error != nil) != (c.step == sunya.StepFailed) {
+					t.Errorf("operation = %+v", op)
 				}
 			})
 		})

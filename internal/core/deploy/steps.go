@@ -51,7 +51,7 @@ func (r *run) steps(ctx context.Context) error {
 			return err
 		}
 		if err := r.reach(ctx, s.next); err != nil {
-			return err
+			return &unrecorded{err}
 		}
 	}
 	return nil
@@ -62,7 +62,9 @@ func (r *run) stage(ctx context.Context, name string, do func(context.Context) e
 	begin := r.Now()
 	r.journal.Stage(name, logs.StageStart, 0)
 	err := r.Operations.Update(ctx, r.d.Operation, func(op *sunya.Operation) { op.Stage = name })
-	if err == nil {
+	if err != nil {
+		err = &unrecorded{err}
+	} else {
 		err = do(ctx)
 	}
 	state := logs.StageDone
@@ -213,8 +215,9 @@ func (r *run) finish(ctx context.Context) error {
 const failTimeout = 30 * time.Second
 
 // fail undoes what the deployment stored and records why it failed. The old
-// revision keeps serving.
-func (r *run) fail(ctx context.Context, cause error) {
+// revision keeps serving. An error is of the store: nothing that comes after
+// has been done, and all of it may be done again.
+func (r *run) fail(ctx context.Context, cause error) error {
 	ctx, cancel := context.WithTimeout(ctx, failTimeout)
 	defer cancel()
 	steps := []struct {
@@ -235,9 +238,10 @@ func (r *run) fail(ctx context.Context, cause error) {
 	}
 	for _, s := range steps {
 		if err := s.do(); err != nil {
-			r.log.Error(s.what, "err", err)
+			return fmt.Errorf("%s: %w", s.what, err)
 		}
 	}
+	return nil
 }
 
 // undo removes the revision, and the service when this was its only one.
