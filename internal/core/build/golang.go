@@ -13,7 +13,7 @@ import (
 // package, the source beside the binary. What it leaves needs no runtime.
 type Go struct{}
 
-var _ Language = Go{}
+var _ FunctionLanguage = Go{}
 
 // gos is every Go that has a runtime id at Google.
 var gos = family{
@@ -75,10 +75,10 @@ func (Go) Build(ctx context.Context, j *Job) (*Result, error) {
 		// alone, and stays right when the machine's Go changes.
 		Image:   sunya.Image{Stack: sunya.HostStack, Layers: []sunya.Layer{app, bin}, Runtime: "Go " + b.rt.Version},
 		Command: command, Dir: Workspace,
-		Env: []sunya.EnvVar{
+		Env: append([]sunya.EnvVar{
 			{Name: "PATH", Value: goDir + "/bin:/usr/local/bin:/usr/bin:/bin"},
 			{Name: "LANG", Value: "C.UTF-8"},
-		},
+		}, b.functionEnv()...),
 	}, nil
 }
 
@@ -89,7 +89,10 @@ func (b *goBuild) source(ctx context.Context) (sunya.Layer, error) {
 	if err != nil {
 		return sunya.Layer{}, err
 	}
-	if !clear {
+	switch {
+	case !clear && b.plan.Function != nil:
+		return b.application(ctx, []any{"function"}, "taken", moveFunction)
+	case !clear:
 		return b.application(ctx, nil, "taken", nil)
 	}
 	return b.application(ctx, []any{"cleared"}, "cleared", func(_ context.Context, dir string) error { return clearSource(dir) })

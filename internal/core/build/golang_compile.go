@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/sunya-cloud/sunya"
+	"github.com/sunya-cloud/sunya/internal/core/build/detect"
 	"github.com/sunya-cloud/sunya/internal/core/sandbox"
 )
 
@@ -24,6 +25,9 @@ if [ "$SUNYA_GO" = gopath ]; then
 		mkdir -p "$GOPATH/src/$SUNYA_IMPORT"
 		cp -R . "$GOPATH/src/$SUNYA_IMPORT"
 	fi
+fi
+if [ -n "$SUNYA_FRAMEWORK" ]; then
+	go mod edit -require="$SUNYA_FRAMEWORK"
 fi
 if [ "$SUNYA_GO" = tidy ]; then
 	go mod tidy
@@ -54,7 +58,7 @@ func (b *goBuild) binary(ctx context.Context) (sunya.Layer, error) {
 	if err != nil {
 		return sunya.Layer{}, err
 	}
-	k, err := key([]any{"go 1", b.Project, sum, b.rt.Fingerprint, b.plan.Package, b.cacheEnv(), compileGo})
+	k, err := key([]any{"go 1", b.Project, sum, b.rt.Fingerprint, b.plan.Package, b.cacheEnv(), compileGo, b.functionMain()})
 	if err != nil {
 		return sunya.Layer{}, err
 	}
@@ -83,6 +87,9 @@ func (b *goBuild) compile(ctx context.Context, dir string) error {
 			return err
 		}
 		mounts = append(mounts, m)
+	}
+	if err := b.writeMain(); err != nil {
+		return err
 	}
 	err := b.Run(ctx, Step{
 		Name:   "Compiling",
@@ -155,6 +162,9 @@ func (b *goBuild) goEnv() map[string]string {
 		}
 	case b.plan.Tidy:
 		env["SUNYA_GO"] = "tidy"
+	}
+	if f := b.plan.Function; f != nil && f.Version == "" {
+		env["SUNYA_FRAMEWORK"] = detect.GoFramework + "@" + goFrameworkVersion
 	}
 	return env
 }

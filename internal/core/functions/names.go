@@ -40,7 +40,7 @@ func ShortRevision(name string) string { return name[strings.LastIndexByte(name,
 var (
 	idRE       = regexp.MustCompile(`^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$`)
 	locationRE = regexp.MustCompile(`^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$`)
-	entryRE    = regexp.MustCompile(`^[A-Za-z_$][A-Za-z0-9_.$]{0,199}$`)
+	entryRE    = regexp.MustCompile(`^[A-Za-z_$][A-Za-z0-9_.$-]{0,199}$`)
 	accountRE  = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]*@[a-z0-9.-]+\.[a-z]+$`)
 )
 

@@ -24,6 +24,8 @@ type GoPlan struct {
 	Ignored bool      // there is a vendor folder that go build does not look at
 	Tidy    bool      // there is no go.sum: go mod tidy makes one
 	Command []string  // the user's argument vector; nil: the binary itself
+
+	Function *GoFunction // nil: the source is a program
 }
 
 // GoVersion is a Go version as go.mod writes it: 1.22, 1.22.3, 1.23rc1.
@@ -68,11 +70,17 @@ const autoVendor GoVersion = "1.14"
 // source's fault.
 func Go(fsys fs.FS, spec sunya.BuildSpec) (*GoPlan, error) {
 	p := &GoPlan{Module: exists(fsys, "go.mod")}
+	if spec.Function != nil {
+		p.Function = &GoFunction{}
+	}
 	if p.Module {
 		if err := p.readMod(fsys); err != nil {
 			return nil, err
 		}
 		p.Tidy = !exists(fsys, "go.sum") && !p.Vendor
+	}
+	if spec.Function != nil {
+		return p, p.function(fsys, spec)
 	}
 	if err := p.choosePackage(fsys, spec); err != nil {
 		return nil, err
@@ -97,6 +105,9 @@ func (p *GoPlan) readMod(fsys fs.FS) error {
 	}
 	if f.Module == nil || f.Module.Mod.Path == "" {
 		return badSource("go.mod has no module line: write for example: module example.com/app")
+	}
+	if p.Function != nil {
+		p.Function.readMod(f)
 	}
 	if f.Go != nil {
 		p.Needs = GoVersion(f.Go.Version)

@@ -23,24 +23,33 @@ func goContext(fsys fs.FS) *gobuild.Context {
 // packageName is the name of the package in a folder, "" where no file of it
 // would be compiled. A file that does not parse is the compiler's to explain.
 func packageName(fsys fs.FS, dir string) (string, error) {
+	files, err := goFiles(fsys, dir)
+	for _, name := range files {
+		if pkg := packageClause(fsys, name); pkg != "" && pkg != "documentation" {
+			return pkg, nil
+		}
+	}
+	return "", err
+}
+
+// goFiles are the files of a folder that would be compiled.
+func goFiles(fsys fs.FS, dir string) ([]string, error) {
 	entries, err := fs.ReadDir(fsys, dir)
 	if err != nil {
-		return "", badSource("%s cannot be read: %v", dir, plain(err))
+		return nil, badSource("%s cannot be read: %v", dir, plain(err))
 	}
 	c := goContext(fsys)
+	var files []string
 	for _, e := range entries {
 		name := e.Name()
 		if !strings.HasSuffix(name, ".go") || strings.HasSuffix(name, "_test.go") || !e.Type().IsRegular() {
 			continue
 		}
-		if ok, err := c.MatchFile(dir, name); err != nil || !ok {
-			continue
-		}
-		if pkg := packageClause(fsys, path.Join(dir, name)); pkg != "" && pkg != "documentation" {
-			return pkg, nil
+		if ok, err := c.MatchFile(dir, name); err == nil && ok {
+			files = append(files, path.Join(dir, name))
 		}
 	}
-	return "", nil
+	return files, nil
 }
 
 // packageClause reads the package clause of a file, "" where it has none.
