@@ -138,6 +138,9 @@ func (x *exchange) serve() error {
 	if x.r.Method == http.MethodConnect {
 		return fault(http.StatusMethodNotAllowed, "this is not a proxy: CONNECT is not offered")
 	}
+	if x.r.URL.Opaque != "" {
+		return fault(http.StatusBadRequest, "the request target is not a path")
+	}
 	route, err := x.route()
 	if err != nil {
 		return err

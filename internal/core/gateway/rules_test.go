@@ -136,6 +136,17 @@ func TestSecureRedirects(t *testing.T) {
 	}
 }
 
+// x:.evil.example/ is a URI without a host. Behind the host of a redirect it
+// would make another one.
+func TestTargetsThatAreNoPathsAreRefused(t *testing.T) {
+	w := newRuledWorld(t, func(http.ResponseWriter, *http.Request) {}, gateway.Options{HTTPSPort: 443})
+	r := w.request("GET", "/", nil)
+	r.URL.Opaque = "x:.evil.example/"
+	if resp, body := w.do(r); resp.StatusCode != 400 {
+		t.Errorf("%d %q %s, want 400", resp.StatusCode, resp.Header.Get("Location"), body)
+	}
+}
+
 func TestOwnErrorPages(t *testing.T) {
 	w := newRuledWorld(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/app/own" {
