@@ -9,7 +9,7 @@ import (
 )
 
 const (
-	goFnMod    = "module example.com/f\n\ngo 1.21\n"
+	goFnMod  = "module example.com/f\n\ngo 1.21\n"
 	goPlain  = "package f\nimport (\"context\"; \"net/http\"; ce \"github.com/cloudevents/sdk-go/v2\")\nfunc Hello(w http.ResponseWriter, r *http.Request) {}\nfunc OnEvent(_ context.Context, e ce.Event) error { return nil }\nfunc OnMessage(ctx context.Context, m struct{}) error { return nil }\nfunc Helper(a, b int) error { return nil }\nfunc hidden() {}\nvar Wrapped = wrap()\ntype T int\nfunc (T) Method(w http.ResponseWriter, r *http.Request) {}\n"
 	goListed = goFnMod + "require github.com/GoogleCloudPlatform/functions-framework-go v1.9.2\n"
 )
