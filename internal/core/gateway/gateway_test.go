@@ -14,6 +14,7 @@ import (
 	"sync"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
@@ -420,5 +421,20 @@ func TestResponseThatBreaksOffIsSeenAsBroken(t *testing.T) {
 	}
 	if e := w.entries(1)[0]; !strings.Contains(e.Text, "broke off") {
 		t.Errorf("entry = %+v", e)
+	}
+}
+
+func TestLogIsText(t *testing.T) {
+	w := newWorld(t, func(http.ResponseWriter, *http.Request) {})
+	r := w.request("GET", "/", nil)
+	r.URL.RawQuery = "a=\xff"
+	r.Header.Set("User-Agent", "u\xff")
+	r.Header.Set("Referer", "r\xff")
+	w.do(r)
+	h := w.entries(1)[0].HTTP
+	for _, s := range []string{h.URL, h.UserAgent, h.Referer} {
+		if !utf8.ValidString(s) || !strings.Contains(s, "\uFFFD") {
+			t.Errorf("logged %q", s)
+		}
 	}
 }

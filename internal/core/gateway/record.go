@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"strconv"
+	"strings"
 
 	"github.com/sunya-cloud/sunya/internal/core/logs"
 )
@@ -21,23 +22,27 @@ func (x *exchange) record() {
 		Severity:  severity(x.status, x.problem),
 		Resource:  resource,
 		Labels:    x.labels(),
-		Text:      x.problem,
+		Text:      text(x.problem),
 		Trace:     "projects/" + x.rev.Project + "/traces/" + x.trace.id,
 		SpanID:    hexSpan(x.trace.span),
 		HTTP: &logs.HTTPRequest{
 			Method:       x.r.Method,
-			URL:          x.client.scheme + "://" + x.r.Host + x.r.URL.RequestURI(),
+			URL:          text(x.client.scheme + "://" + x.r.Host + x.r.URL.RequestURI()),
 			RequestSize:  x.received,
 			Status:       x.status,
 			ResponseSize: x.sent,
-			UserAgent:    x.r.UserAgent(),
+			UserAgent:    text(x.r.UserAgent()),
 			RemoteIP:     x.client.ip,
-			Referer:      x.r.Referer(),
+			Referer:      text(x.r.Referer()),
 			Latency:      now.Sub(x.begin),
 			Protocol:     x.r.Proto,
 		},
 	})
 }
+
+// text is what a client sent as the log takes it: who follows the log gets
+// entries as protobuf, which has no bytes that are not UTF-8.
+func text(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }
 
 func (x *exchange) labels() map[string]string {
 	out := map[string]string{"request_id": x.id}
