@@ -206,6 +206,8 @@ func remedyOf(env *Env, command string, err error) string {
 // listCommand shows what there is where something was not found.
 func listCommand(command string, err error) string {
 	switch {
+	case strings.HasPrefix(command, "sunya.app.instances"):
+		return "sunya app instances list"
 	case strings.HasPrefix(command, "sunya.functions"):
 		return "sunya functions list"
 	case strings.HasPrefix(command, "sunya.app.versions"), strings.Contains(err.Error(), "/versions/"):

@@ -78,9 +78,13 @@ func (d *Dir) create(owner Owner) error {
 	return ownDir(abs, 0o711, owner)
 }
 
-// foreign is the error for a directory with somebody else's files in it: as
-// root it would be given away, with a mode that suits none of them.
+// foreign is the error for a directory with somebody else's files in it, or for
+// something that is no directory: as root it would be given away, with a mode
+// that suits none of them.
 func foreign(path string) error {
+	if info, err := os.Stat(path); err == nil && !info.IsDir() {
+		return sunya.Errorf(sunya.FailedPrecondition, path, "this is not a directory: name an empty one, or one that is yet to be made")
+	}
 	entries, err := os.ReadDir(path)
 	if err != nil {
 		return nil // there is none, or ownDir says what is wrong

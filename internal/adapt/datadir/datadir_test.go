@@ -65,6 +65,19 @@ func TestADirectoryOfOtherFilesIsLeftAsItWas(t *testing.T) {
 	d.Close()
 }
 
+func TestAFileIsLeftAsItWas(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "precious")
+	if err := os.WriteFile(path, []byte("x"), 0o640); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(path, Owner{os.Getuid(), os.Getgid()}); sunya.CodeOf(err) != sunya.FailedPrecondition {
+		t.Errorf("err = %v, want that it is not a directory", err)
+	}
+	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o640 {
+		t.Errorf("info = %v, %v: the file was changed", info, err)
+	}
+}
+
 func TestEphemeralLeavesNothing(t *testing.T) {
 	d, err := Open("", me())
 	if err != nil {

@@ -112,7 +112,7 @@ func TestErrors(t *testing.T) {
 		{"empty file", "", "app.yaml line 1: the file is empty"},
 		{"only a comment", "# nothing\n", "the file is empty"},
 		{"not a mapping", "- a\n", "app.yaml line 1: app.yaml must hold \"key: value\" lines, not a list"},
-		{"malformed", "runtime: [python311\n", "app.yaml line 1: not valid YAML"},
+		{"malformed", "runtime: [python311\n", "check the indentation"},
 		{"tab", "runtime: python311\nenv_variables:\n\tA: b\n", "app.yaml line 3: not valid YAML"},
 		{"no runtime", "service: a\n", "\"runtime\" is missing"},
 		{"runtime without a value", "runtime:\n", "\"runtime\" is missing or has no value"},

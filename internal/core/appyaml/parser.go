@@ -89,7 +89,7 @@ func (p *parser) syntaxError(err error) error {
 	if n, scanErr := fmt.Sscanf(msg, "line %d:", &line); n == 1 && scanErr == nil {
 		_, msg, _ = strings.Cut(msg, ": ")
 	}
-	return p.errorf(line, "not valid YAML: %s", msg)
+	return p.errorf(line, "not valid YAML: %s; check the indentation of this line and the one before: spaces, never tabs", msg)
 }
 
 // mapping hands each value of n to the field of its key. what names the mapping

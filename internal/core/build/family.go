@@ -58,7 +58,7 @@ func (f family) runtimes(m Machine) string { return f.ids() + " (" + f.here(m) +
 func (f family) parse(m Machine, spec sunya.BuildSpec) (want, error) {
 	v, ok := f.version(spec.Runtime)
 	if !ok {
-		return want{}, sunya.Invalid("runtime", "unknown runtime %q: use %s", spec.Runtime, f.runtimes(m))
+		return want{}, sunya.Invalid("runtime", "unknown runtime %q: use %s%s", spec.Runtime, f.runtimes(m), f.meant(spec.Runtime))
 	}
 	w := want{version: v}
 	for _, name := range f.pins {
@@ -93,6 +93,18 @@ func (f family) version(id string) (detect.Version, bool) {
 	v.Major, err = strconv.Atoi(digits)
 	known := err == nil && v.Compare(f.oldest) >= 0 && v.Compare(f.newest) <= 0
 	return v, known && f.id(v) == id
+}
+
+// meant proposes the id that other spellings of a version stand for: python3.11,
+// nodejs18.x, golang126.
+func (f family) meant(id string) string {
+	number := strings.TrimLeft(id, "abcdefghijklmnopqrstuvwxyz-")
+	number = strings.TrimSuffix(strings.TrimSuffix(number, ".x"), ".")
+	proposal := f.language + strings.ReplaceAll(number, ".", "")
+	if _, ok := f.version(proposal); !ok {
+		return ""
+	}
+	return fmt.Sprintf("; did you mean %q?", proposal)
 }
 
 // check reports whether a build can be met at all.

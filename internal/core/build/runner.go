@@ -115,7 +115,11 @@ func (r *Runner) language(runtime string) (Language, error) {
 	if slices.ContainsFunc(notBuilt, func(f string) bool { return strings.HasPrefix(runtime, f) }) {
 		return nil, &sunya.Error{Code: sunya.Unimplemented, Field: "runtime", Message: fmt.Sprintf("runtime %q is not supported: this version builds %s", runtime, here)}
 	}
-	return nil, sunya.Invalid("runtime", "unknown runtime %q: use %s", runtime, here)
+	hint := ""
+	if number, ok := strings.CutPrefix(runtime, "node"); ok {
+		hint = fmt.Sprintf("; did you mean %q?", "nodejs"+number)
+	}
+	return nil, sunya.Invalid("runtime", "unknown runtime %q: use %s%s", runtime, here, hint)
 }
 
 // notBuilt are the families of runtimes at Google that Sunya does not build.

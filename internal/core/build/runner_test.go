@@ -271,3 +271,16 @@ func TestNewSweepsScratch(t *testing.T) {
 		t.Errorf("download cache is gone: %v", err)
 	}
 }
+
+func TestRuntimesThatAreSpeltDifferently(t *testing.T) {
+	b := newBench(t, works)
+	for runtime, want := range map[string]string{
+		"python3.11": `did you mean "python311"?`, "nodejs18.x": `did you mean "nodejs18"?`, "node18": `did you mean "nodejs18"?`,
+		"golang126": `did you mean "go126"?`, "php-8.2": `did you mean "php82"?`, "ruby3": "use ruby25 to ruby40", "nodejs": "use nodejs10 to nodejs26",
+	} {
+		err := b.Check(sunya.BuildSpec{Runtime: runtime})
+		if sunya.CodeOf(err) != sunya.InvalidArgument || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %s", runtime, err, want)
+		}
+	}
+}
