@@ -40,6 +40,17 @@ func newGcloud(t *testing.T, server *platform.Server) *gcloud {
 	return g
 }
 
+// configure makes the configuration that leads to the server.
+func (g *gcloud) configure() {
+	g.t.Helper()
+	cli := exec.Command(orDefault(os.Getenv("SUNYA_BIN"), "../bin/sunya"), "gcloud-config")
+	cli.Env = g.env
+	if out, err := cli.CombinedOutput(); err != nil {
+		g.t.Fatalf("sunya gcloud-config: %v\n%s", err, out)
+	}
+	g.env = append(g.env, "CLOUDSDK_ACTIVE_CONFIG_NAME=sunya")
+}
+
 // run returns what gcloud printed, both streams in one, and its error.
 func (g *gcloud) run(args ...string) (string, error) {
 	g.t.Helper()
@@ -93,12 +104,7 @@ func TestGcloud(t *testing.T) {
 	t.Parallel()
 	s := platform.Start(t)
 	g := newGcloud(t, s)
-	cli := exec.Command(orDefault(os.Getenv("SUNYA_BIN"), "../bin/sunya"), "gcloud-config")
-	cli.Env = g.env
-	if out, err := cli.CombinedOutput(); err != nil {
-		t.Fatalf("sunya gcloud-config: %v\n%s", err, out)
-	}
-	g.env = append(g.env, "CLOUDSDK_ACTIVE_CONFIG_NAME=sunya")
+	g.configure()
 	host := "sunya.localhost:" + s.Port
 
 	app := platform.Files(t, map[string]string{
@@ -174,4 +180,41 @@ func TestGcloud(t *testing.T) {
 		return nil
 	})
 	g.ok("app operations list --limit 1", "COMPLETED")
+}
+
+// TestGcloudFunctions does with an unmodified gcloud what its users do with a
+// function.
+func TestGcloudFunctions(t *testing.T) {
+	if _, err := exec.LookPath("gcloud"); err != nil {
+		t.Skip("gcloud is not installed")
+	}
+	t.Parallel()
+	s := platform.Start(t)
+	g := newGcloud(t, s)
+	g.configure()
+	dir := platform.Files(t, map[string]string{"main.py": helloFunction, "requirements.txt": "functions-framework\n"})
+	const region = " --region us-central1"
+	deploy := "functions deploy hello --gen2 --trigger-http --source " + dir + region + " --quiet"
+	g.ok(deploy+" --runtime python311 --entry-point hello_http --allow-unauthenticated", "state: ACTIVE", "uri: http://hello.localhost:"+s.Port)
+	if got := s.Get("hello.localhost:"+s.Port, "/x"); got != "Hello World! /x" {
+		t.Errorf("the function answers %q", got)
+	}
+	g.fails(deploy+" --entry-point nope", "function nope is not in main.py; found: hello_http, hello_event")
+	g.ok(deploy+" --entry-point hello_event --no-allow-unauthenticated", "state: ACTIVE", "entryPoint: hello_event")
+	if code, _, _ := s.Try("hello.localhost:"+s.Port, "/"); code != http.StatusUnauthorized {
+		t.Errorf("a private function answers strangers with %d", code)
+	}
+	s.OK("functions", "call", "hello", "--region", "us-central1", "--cloud-event",
+		`{"specversion":"1.0","id":"e-1","source":"//x","type":"x","data":{"a":1}}`)
+	g.ok("functions describe hello"+region, "entryPoint: hello_event", "availableMemory: 256M")
+	g.ok("functions list", "hello", "HTTP Trigger", "us-central1")
+	s.Eventually(30*time.Second, "gcloud reads the log", func() error {
+		if out := g.ok("functions logs read hello" + region); !strings.Contains(out, "event e-1") {
+			return fmt.Errorf("log:\n%s", out)
+		}
+		return nil
+	})
+	g.fails("functions call hello"+region, "do not currently have an active account")
+	g.ok("functions delete hello"+region+" --quiet", "Deleted [projects/sunya/locations/us-central1/functions/hello]")
+	g.fails("functions describe hello"+region, "not found")
 }

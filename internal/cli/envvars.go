@@ -29,22 +29,23 @@ func newEnvCommand(env *Env) *cobra.Command {
 	return cmd
 }
 
-// The APIs by gcloud's names: those that this server has, and those that gcloud
-// app asks for besides. For these a server says itself that it does not have
-// them: without an address they would be asked for at Google's.
+// The APIs by gcloud's names: those whose paths are nobody else's, and those that
+// share theirs with others, and have their name in front. Of some of these the
+// server has little or nothing, and says so: without an address gcloud would ask
+// Google's.
 var (
 	gcloudAPIs  = []string{"appengine", "logging", "storage"}
-	gcloudLater = []string{"cloudbuild", "cloudscheduler", "cloudtasks", "datastore", "serviceusage"}
+	gcloudNamed = []string{"cloudbuild", "cloudfunctions", "cloudresourcemanager", "cloudscheduler", "cloudtasks", "datastore", "run", "serviceusage"}
 )
 
 // gcloudOverrides are the addresses of APIs as gcloud wants them: they end in a
-// slash. An API that is not there has no paths of its own: it is named.
+// slash.
 func gcloudOverrides(base *url.URL) []property {
 	var out []property
 	for _, api := range gcloudAPIs {
 		out = append(out, property{"api_endpoint_overrides", api, base.String() + "/"})
 	}
-	for _, api := range gcloudLater {
+	for _, api := range gcloudNamed {
 		out = append(out, property{"api_endpoint_overrides", api, base.String() + "/" + api + ".googleapis.com/"})
 	}
 	return out

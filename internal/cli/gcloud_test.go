@@ -17,7 +17,7 @@ func TestGcloudConfig(t *testing.T) {
 	}
 	want := "[core]\nproject = sunya\n\n[auth]\ndisable_credentials = true\n\n[api_endpoint_overrides]\n" +
 		"appengine = " + f.url + "/\nlogging = " + f.url + "/\nstorage = " + f.url + "/\n"
-	for _, api := range []string{"cloudbuild", "cloudscheduler", "cloudtasks", "datastore", "serviceusage"} {
+	for _, api := range []string{"cloudbuild", "cloudfunctions", "cloudresourcemanager", "cloudscheduler", "cloudtasks", "datastore", "run", "serviceusage"} {
 		want += api + " = " + f.url + "/" + api + ".googleapis.com/\n"
 	}
 	if got := read(t, path); got != want {

@@ -19,6 +19,7 @@ import (
 	"github.com/sunya-cloud/sunya/internal/wire/loggingv2"
 	"github.com/sunya-cloud/sunya/internal/wire/lro"
 	"github.com/sunya-cloud/sunya/internal/wire/oauth2"
+	"github.com/sunya-cloud/sunya/internal/wire/projectv1"
 	"github.com/sunya-cloud/sunya/internal/wire/storagev1"
 	"github.com/sunya-cloud/sunya/internal/wire/sunyav1"
 	"github.com/sunya-cloud/sunya/internal/wire/transcode"
@@ -29,9 +30,7 @@ import (
 var later = map[string]string{
 	"cloudscheduler.googleapis.com": "cron jobs (cron.yaml) come with it; until then call the URL from a timer of your own",
 	"cloudtasks.googleapis.com":     "task queues (queue.yaml) come with it",
-	"serviceusage.googleapis.com":   "gcloud asks it before task queues (queue.yaml), which come with cloudtasks.googleapis.com",
 	"datastore.googleapis.com":      "indexes (index.yaml) come with it",
-	"cloudbuild.googleapis.com":     "builds are part of a deploy; their log is at sunya logs --build",
 }
 
 // api is everything that the API hosts answer.
@@ -69,6 +68,7 @@ func newAPI(n *Node, log *slog.Logger) (*api, error) {
 	}{
 		{appenginev1.Descriptor(), []string{"/v1/apps", "/v1/apps/"}, appenginev1.BetaPatterns()},
 		{functionsv2.Descriptor(), functionsv2.Patterns(), nil},
+		{functionsv2.RunDescriptor(), []string{functionsv2.RunPattern}, nil},
 		{iamcredentialsv1.Descriptor(), []string{iamcredentialsv1.Pattern}, nil},
 		{logging2(), []string{"/v2/entries:list", "/v2/entries:write", "/v2/entries:tail", "/v2/projects/", "/v2/monitoredResourceDescriptors"}, nil},
 	} {
@@ -95,6 +95,9 @@ func newAPI(n *Node, log *slog.Logger) (*api, error) {
 	}
 	a.add(http.MethodGet, "", oauth2.Certs, front.Public, oauth2.Keys(n.tokens, log))
 	a.add(http.MethodGet, "", oauth2.Discovery, front.Public, oauth2.Configuration())
+	for _, r := range projectv1.Routes(a.serves) {
+		a.add(r.Method, r.API, r.Pattern, front.Local, r.Handler)
+	}
 	own := sunyav1.Handler(n, log)
 	a.add(http.MethodGet, "", "/sunya/v1/", front.Local, own)
 	a.add(http.MethodGet, "", "/healthz", front.Public, front.Health(n.ready))
@@ -104,6 +107,11 @@ func newAPI(n *Node, log *slog.Logger) (*api, error) {
 
 func (a *api) add(method, api, pattern string, perm front.Permission, h http.Handler) {
 	a.routes = append(a.routes, front.Route{Method: method, API: api, Pattern: pattern, Permission: perm, Handler: h})
+}
+
+// serves reports whether there is something of an API.
+func (a *api) serves(name string) bool {
+	return slices.ContainsFunc(a.routes, func(r front.Route) bool { return r.API == name })
 }
 
 // instancesOf returns the instances of one revision.

@@ -12,13 +12,14 @@ type logNames struct {
 	requests, system string
 	streams          string // in front of stdout and stderr
 	resource         func(*sunya.Revision) logs.Resource
+	labels           map[string]string // of what instances print
 }
 
 func logsOf(rev *sunya.Revision) logNames {
 	if rev.Product == sunya.CloudRun {
-		return logNames{functions.RequestLog, functions.SystemLog, functions.StreamPrefix, functions.LogResource}
+		return logNames{functions.RequestLog, functions.SystemLog, functions.StreamPrefix, functions.LogResource, functions.LogLabels()}
 	}
-	return logNames{appengine.RequestLog, appengine.SystemLog, "", appengine.LogResource}
+	return logNames{appengine.RequestLog, appengine.SystemLog, "", appengine.LogResource, nil}
 }
 
 // logNamer names one log of every revision.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"maps"
 	"time"
 
 	"github.com/sunya-cloud/sunya"
@@ -83,10 +84,12 @@ func collect(sink logs.Sink) instance.Output {
 		return func(stream string, r io.ReadCloser) {
 			defer r.Close()
 			names := logsOf(rev)
+			labels := map[string]string{"clone_id": id}
+			maps.Copy(labels, names.labels)
 			c := logs.NewCollector(sink, logs.Meta{
 				LogName:  logs.LogName(rev.Project, names.streams+stream),
 				Resource: names.resource(rev),
-				Labels:   map[string]string{"clone_id": id},
+				Labels:   labels,
 				Limiter:  limiter,
 			}, time.Now)
 			// It ends with its stream: there is nobody to tell and nothing to do.

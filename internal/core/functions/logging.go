@@ -12,6 +12,10 @@ const (
 	StreamPrefix = "run.googleapis.com/"              // of stdout and stderr
 )
 
+// LogLabels are those of what instances print: by them Google's tools tell a
+// function's log from that of another service.
+func LogLabels() map[string]string { return map[string]string{"goog-managed-by": "cloudfunctions"} }
+
 // LogResource is what a revision's log entries are about.
 func LogResource(rev *sunya.Revision) logs.Resource {
 	return logs.Resource{Type: "cloud_run_revision", Labels: rev.Labels}

@@ -77,6 +77,23 @@ func Descriptor() transcode.API {
 	}
 }
 
+// RunDescriptor describes what the API of Cloud Run has of a function's service:
+// its policy.
+func RunDescriptor() transcode.API {
+	const iam = "google.iam.v1.IAMPolicy"
+	return transcode.API{Name: "run.googleapis.com", Services: []string{iam}, Rules: []*annotations.HttpRule{
+		{Selector: iam + ".GetIamPolicy", Pattern: &annotations.HttpRule_Get{Get: runService + ":getIamPolicy"}},
+		{Selector: iam + ".SetIamPolicy", Pattern: &annotations.HttpRule_Post{Post: runService + ":setIamPolicy"}, Body: "*"},
+		{Selector: iam + ".TestIamPermissions", Pattern: &annotations.HttpRule_Post{Post: runService + ":testIamPermissions"}, Body: "*"},
+	}}
+}
+
+const (
+	runService = "/v1/{resource=projects/*/locations/*/services/*}"
+	// RunPattern is where the services of Cloud Run lie.
+	RunPattern = "/v1/projects/*/locations/*/services/"
+)
+
 // Page sizes of lists.
 const (
 	defaultPage = 100
@@ -96,13 +113,22 @@ func (a *API) GetFunction(ctx context.Context, req *functionspb.GetFunctionReque
 	return a.encode(f)
 }
 
+// The filters that gcloud asks with.
+const (
+	firstGeneration  = `environment="GEN_1"`
+	secondGeneration = `environment="GEN_2"`
+)
+
 // ListFunctions implements the service.
 func (a *API) ListFunctions(ctx context.Context, req *functionspb.ListFunctionsRequest) (*functionspb.ListFunctionsResponse, error) {
 	project, location, err := parseParent(req.GetParent())
 	if err != nil {
 		return nil, err
 	}
-	if req.GetFilter() != "" || req.GetOrderBy() != "" {
+	switch {
+	case req.GetFilter() == firstGeneration:
+		return &functionspb.ListFunctionsResponse{}, nil // there are none
+	case req.GetFilter() != "" && req.GetFilter() != secondGeneration, req.GetOrderBy() != "":
 		return nil, &sunya.Error{Code: sunya.Unimplemented, Field: "filter", Message: "filter and orderBy are not supported yet: leave them out and choose from the whole list"}
 	}
 	size, err := page.Size(int(req.GetPageSize()), defaultPage, maxPage)

@@ -6,6 +6,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -136,8 +137,12 @@ func query(raw string, bools map[string]bool) (string, error) {
 	return strings.Join(keep, "&"), nil
 }
 
-// mask removes the empty entries of a mask.
+// mask removes the empty entries of a mask, and spells the others as JSON does:
+// gcloud also sends build_config.entry_point.
 func mask(value string) string {
 	paths := strings.Split(value, ",")
-	return strings.Join(slices.DeleteFunc(paths, func(p string) bool { return strings.TrimSpace(p) == "" }), ",")
+	paths = slices.DeleteFunc(paths, func(p string) bool { return strings.TrimSpace(p) == "" })
+	return underscoreRE.ReplaceAllStringFunc(strings.Join(paths, ","), func(s string) string { return strings.ToUpper(s[1:]) })
 }
+
+var underscoreRE = regexp.MustCompile(`_[a-z0-9]`)

@@ -22,6 +22,7 @@ func TestQuery(t *testing.T) {
 		{"unescaped", "$alt=json;enum-encoding=int", ""},
 		{"all of them", "alt=json&key=k&prettyPrint=false&fields=a,b&quotaUser=u", ""},
 		{"order and spelling stay", "b=%2F&a=1", "b=%2F&a=1"},
+		{"gcloud's spelling", "updateMask=build_config.entry_point%2Clabels", "updateMask=buildConfig.entryPoint%2Clabels"},
 		{"gcloud's comma", "updateMask=split,", "updateMask=split"},
 		{"escaped comma", "update_mask=split%2C", "update_mask=split"},
 		{"two paths", "updateMask=a,,b", "updateMask=a%2Cb"},
