@@ -33,7 +33,7 @@ type languageFunction struct {
 }
 
 func languageFunctions() []languageFunction {
-	return slices.Concat(nodeFunctions, goFunctions)
+	return slices.Concat(nodeFunctions, goFunctions, javaFunctions)
 }
 
 // TestFunctionLanguages: the same things are true of functions in every

@@ -62,7 +62,7 @@ func TestNodeFunctionBuild(t *testing.T) {
 func TestFunctionRuntimes(t *testing.T) {
 	b := newBench(t, nodeWorks)
 	have := b.Functions()
-	for _, id := range []string{"python37", "python315", "nodejs10", "nodejs22"} {
+	for _, id := range []string{"python37", "python315", "nodejs10", "nodejs22", "go113", "go127", "java11", "java25"} {
 		if !slices.Contains(have, id) {
 			t.Errorf("no %s in %v", id, have)
 		}
@@ -72,5 +72,19 @@ func TestFunctionRuntimes(t *testing.T) {
 		if sunya.CodeOf(err) != sunya.Unimplemented || !strings.Contains(err.Error(), want) || slices.Contains(have, id) {
 			t.Errorf("%s: %v", id, err)
 		}
+	}
+}
+
+func TestJavaFunctionBuild(t *testing.T) {
+	b, _ := newJavaBench(t, mavenWorks("target/app.jar"))
+	b.put(t, "pom.xml", "<project/>")
+	_, err := b.build(t, func(r *build.Request) {
+		r.Spec = sunya.BuildSpec{Runtime: "java17", Function: &sunya.FunctionSpec{Target: "a.Hello"}}
+	})
+	if sunya.CodeOf(err) != sunya.FailedPrecondition || !strings.Contains(err.Error(), "class a.Hello is not in target/app.jar; classes that implement a function there: none") {
+		t.Errorf("missing: %v", err)
+	}
+	if args := b.engine.starts[0].Args; !slices.Contains(args, "dependency:copy-dependencies") {
+		t.Errorf("Maven is not told to copy what the function stands on: %q", args)
 	}
 }

@@ -16,7 +16,7 @@ import (
 // jar that is ready, and java -jar for the only jar with a Main-Class.
 type Java struct{}
 
-var _ Language = Java{}
+var _ FunctionLanguage = Java{}
 
 // javas is every Java since 11; Google has ids for 11, 17, 21 and 25.
 var javas = family{
@@ -41,6 +41,8 @@ type javaBuild struct {
 	*Job
 	plan *detect.JavaPlan
 	rt   Runtime
+
+	function *detect.JavaFunction // once it is built; nil: a program
 }
 
 // Build implements Language.
@@ -69,7 +71,11 @@ func (Java) Build(ctx context.Context, j *Job) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Result{Image: javas.image(b.rt, home, app), Command: command, Env: javaEnv(), Dir: Workspace}, nil
+	framework, err := b.framework(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &Result{Image: javas.image(b.rt, append(framework, home, app)...), Command: command, Env: append(javaEnv(), b.functionEnv()...), Dir: Workspace}, nil
 }
 
 // source is the layer of the source and of what the tool makes of it. One
@@ -94,6 +100,9 @@ func (b *javaBuild) source(ctx context.Context, tool *javaTool) (sunya.Layer, er
 			if err := clearSource(dir, "target", "build"); err != nil {
 				return err
 			}
+		}
+		if b.plan.Function { // another target will find it here
+			return nil
 		}
 		_, err := b.command(dir)
 		return err
@@ -128,6 +137,9 @@ func (b *javaBuild) command(dir string) ([]string, error) {
 		return nil, fmt.Errorf("open source: %w", err)
 	}
 	defer root.Close()
+	if b.plan.Function {
+		return b.functionCommand(root.FS())
+	}
 	jar, err := b.plan.ExecutableJar(root.FS())
 	if err != nil {
 		return nil, asFailed(err)

@@ -46,6 +46,9 @@ func (b *javaBuild) maven() (*javaTool, error) {
 	if own := b.Spec.Env["GOOGLE_MAVEN_BUILD_ARGS"]; own != "" {
 		args = strings.Fields(own)
 	}
+	if b.plan.Function {
+		args = append(args, "dependency:copy-dependencies", "-Dmdep.prependGroupId", "-DincludeScope=runtime")
+	}
 	args = append(args, "--quiet", "-Dstyle.color=never", "-Dmaven.repo.local="+mavenCache+"/repository")
 	if settings := b.client["SUNYA_MAVEN_SETTINGS"]; settings != "" {
 		args = append(args, "--settings", settings)

@@ -30,6 +30,8 @@ type JavaPlan struct {
 	POM     string   // Maven's -f; "" for its default
 	Module  string   // GOOGLE_BUILDABLE: the folder of the module that serves
 	Command []string // the user's argument vector; nil: the executable jar
+
+	Function bool // the source is a function
 }
 
 var gradleFiles = []string{"build.gradle", "build.gradle.kts", "settings.gradle.kts", "settings.gradle"}
@@ -46,6 +48,9 @@ func Java(fsys fs.FS, spec sunya.BuildSpec) (*JavaPlan, error) {
 		return nil, err
 	}
 	p.tool(fsys)
+	if spec.Function != nil {
+		return p, p.function(spec)
+	}
 	line, err := userLine(fsys, spec)
 	if err == nil && line != "" {
 		p.Command = []string{"/bin/bash", "-c", execLine(line)}
@@ -150,29 +155,16 @@ var mainClassRE = regexp.MustCompile(`(?mi)^Main-Class:[ \t]*(\S+)`)
 // MainClass returns the Main-Class of a jar's manifest; "" where it has none
 // or is no jar that can be read within the limits.
 func MainClass(fsys fs.FS, name string) string {
-	fi, err := fs.Stat(fsys, name) // before it is opened: to open a pipe is to wait
-	if err != nil || !fi.Mode().IsRegular() || fi.Size() > maxJar {
-		return ""
-	}
-	f, err := fsys.Open(name)
-	if err != nil {
-		return ""
-	}
-	defer f.Close()
-	at, ok := f.(io.ReaderAt)
-	if !ok {
-		return ""
-	}
-	jar, err := zip.NewReader(&rationed{at, maxJarReading}, fi.Size())
-	if err != nil {
-		return ""
-	}
-	for _, entry := range jar.File {
-		if entry.Name == "META-INF/MANIFEST.MF" {
-			return mainClass(entry)
+	class := ""
+	openJar(fsys, name, func(jar *zip.Reader) {
+		for _, entry := range jar.File {
+			if entry.Name == "META-INF/MANIFEST.MF" {
+				class = mainClass(entry)
+				return
+			}
 		}
-	}
-	return ""
+	})
+	return class
 }
 
 // rationed reads so many bytes and no more.
