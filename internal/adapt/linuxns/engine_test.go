@@ -412,6 +412,16 @@ func TestLimits(t *testing.T) {
 			t.Errorf("exit = %+v, output %q", got, stdout)
 		}
 	})
+	t.Run("memory of a process that is started again", func(t *testing.T) {
+		if missing(e, "memory limit") {
+			t.Skip("no memory controller")
+		}
+		s := start(t, e, sandbox.Spec{Args: shell("while :; do tail /dev/zero; done"), MemoryBytes: 64 << 20})
+		stdout, _ := output(t, s)
+		if got := wait(t, s); !got.OOMKilled || got.Code != 137 {
+			t.Errorf("exit = %+v, output %q", got, stdout)
+		}
+	})
 	t.Run("temporary files", func(t *testing.T) {
 		s := start(t, e, sandbox.Spec{Args: shell("head -c 90M /dev/zero > /tmp/x; echo $?"), MemoryBytes: 64 << 20})
 		_, _ = output(t, s)

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -23,6 +24,7 @@ type Limits struct {
 type Group struct {
 	tree *Tree
 	name string
+	oom  atomic.Bool // the limit was reached, and the group ended for it
 }
 
 // Create makes a group with its limits. A limit whose controller is missing is
@@ -113,6 +115,9 @@ func (g *Group) Remove() error {
 
 // OOMKilled reports whether the memory limit has killed a process.
 func (g *Group) OOMKilled() bool {
+	if g.oom.Load() {
+		return true
+	}
 	if dir := g.v1(memory); dir != "" {
 		return keyed(read(dir, "memory.oom_control"), "oom_kill") > 0
 	}
@@ -149,6 +154,7 @@ func (g *Group) limit(l Limits) error {
 		set(g.v1(memory), "memory.limit_in_bytes", limit)
 		set(g.with(memory), "memory.max", limit)
 		g.limitSwap(limit)
+		_ = g.endOnOOM() // without it a process is killed, not all
 	}
 	if l.CPUShares > 0 {
 		set(g.v1(cpu), "cpu.shares", strconv.FormatUint(max(2, l.CPUShares), 10))
