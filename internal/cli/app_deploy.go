@@ -58,6 +58,9 @@ func readTargets(env *Env, args []string, appYAML string) ([]target, error) {
 		if targets[i], err = readTarget(env, arg); err != nil {
 			return nil, err
 		}
+		if j := slices.IndexFunc(targets[:i], targets[i].same); j >= 0 {
+			return nil, usagef("%s and %s deploy the same: %s", args[j], arg, targets[i].what())
+		}
 	}
 	return targets, nil
 }
@@ -69,6 +72,17 @@ type target struct {
 	cfg  *appyaml.Config
 
 	dispatch *[]appyaml.DispatchRule // instead of cfg
+}
+
+// same reports whether both would replace one another.
+func (t target) same(o target) bool { return t.what() == o.what() }
+
+// what is what a target deploys, in words.
+func (t target) what() string {
+	if t.cfg == nil {
+		return "the dispatch rules"
+	}
+	return fmt.Sprintf("the service %q", t.cfg.Service)
 }
 
 // appDeploy deploys the services one after the other.

@@ -204,6 +204,7 @@ func TestDeployBadInput(t *testing.T) {
 		{"no app.yaml", []string{t.TempDir()}, "there is no app.yaml in "},
 		{"no app.yaml for Node.js", []string{source(t, map[string]string{"package.json": "{}"})}, `the smallest one is the line "runtime: nodejs22"`},
 		{"a jar", []string{source(t, map[string]string{"a.jar": "PK"}) + "/a.jar"}, "a.jar is neither a directory nor a YAML file"},
+		{"one service twice", []string{dir("runtime: python311\n"), dir("runtime: python312\n")}, `deploy the same: the service "default"`},
 		{"app.yaml for several", []string{"a", "b", "--appyaml", "c.yaml"}, "--appyaml goes with one source"},
 		{"app.yaml that is not there", []string{dir("runtime: python311\n"), "--appyaml", "c.yaml"}, "there is no c.yaml"},
 		{"app.yaml that is none", []string{dir("runtime: python311\n"), "--appyaml", source(t, map[string]string{"dispatch.yaml": "dispatch: []"}) + "/dispatch.yaml"}, "does not describe a service"},
