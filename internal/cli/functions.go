@@ -139,12 +139,13 @@ func newFunctionsLogsCommand(env *Env) *cobra.Command {
 		Args:    args(1, 1, "the name of a function"),
 		Example: "sunya functions logs read hello\nsunya functions logs read hello -f",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			o.tailSet = cmd.Flags().Changed("tail")
+			o.tailSet = cmd.Flags().Changed("tail") || cmd.Flags().Changed("limit")
 			o.service = args[0]
 			return showLogs(cmd.Context(), env, o)
 		},
 	}
 	o.register(read.Flags())
+	o.registerLimit(read.Flags())
 	logs := group("logs", "Read or follow the log of a function.", read)
 	logs.Example = read.Example
 	return logs

@@ -95,9 +95,13 @@ func newAppLogsCommand(env *Env) *cobra.Command {
 // working.
 func (o *logOptions) registerGcloud(fs *pflag.FlagSet) {
 	fs.StringVarP(&o.service, "service", "s", "", "only this service")
-	fs.IntVar(&o.tail, "limit", defaultTail, "the same as --tail")
+	o.registerLimit(fs)
 	fs.StringVar(&o.severity, "level", "", "the same as --severity; any shows everything")
 	fs.StringSliceVar(&o.logs, "logs", nil, "only these logs: request_log, stdout, stderr, ...")
+}
+
+func (o *logOptions) registerLimit(fs *pflag.FlagSet) {
+	fs.IntVar(&o.tail, "limit", defaultTail, "the same as --tail")
 }
 
 // showLogs prints what is stored and, when asked to, what arrives.

@@ -58,7 +58,7 @@ func (f family) runtimes(m Machine) string { return f.ids() + " (" + f.here(m) +
 func (f family) parse(m Machine, spec sunya.BuildSpec) (want, error) {
 	v, ok := f.version(spec.Runtime)
 	if !ok {
-		return want{}, sunya.Invalid("runtime", "unknown runtime %q: use %s%s", spec.Runtime, f.runtimes(m), f.meant(spec.Runtime))
+		return want{}, sunya.Invalid("runtime", "unknown runtime %q%s: use %s", spec.Runtime, f.meant(spec.Runtime), f.runtimes(m))
 	}
 	w := want{version: v}
 	for _, name := range f.pins {
@@ -104,8 +104,10 @@ func (f family) meant(id string) string {
 	if _, ok := f.version(proposal); !ok {
 		return ""
 	}
-	return fmt.Sprintf("; did you mean %q?", proposal)
+	return meaning(proposal)
 }
+
+func meaning(id string) string { return fmt.Sprintf(" (did you mean %q?)", id) }
 
 // check reports whether a build can be met at all.
 func (f family) check(m Machine, spec sunya.BuildSpec) error {

@@ -117,9 +117,9 @@ func (r *Runner) language(runtime string) (Language, error) {
 	}
 	hint := ""
 	if number, ok := strings.CutPrefix(runtime, "node"); ok {
-		hint = fmt.Sprintf("; did you mean %q?", "nodejs"+number)
+		hint = meaning("nodejs" + number)
 	}
-	return nil, sunya.Invalid("runtime", "unknown runtime %q: use %s%s", runtime, here, hint)
+	return nil, sunya.Invalid("runtime", "unknown runtime %q%s: use %s", runtime, hint, here)
 }
 
 // notBuilt are the families of runtimes at Google that Sunya does not build.

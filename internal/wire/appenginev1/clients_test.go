@@ -405,7 +405,8 @@ func TestClientsApplicationAndInstances(t *testing.T) {
 		want := &appenginepb.Application{
 			Name: "apps/sunya", Id: "sunya", LocationId: "local", CodeBucket: "staging.sunya.appspot.com",
 			DefaultBucket: "sunya.appspot.com", DefaultHostname: "sunya.localhost:8080",
-			ServingStatus: appenginepb.Application_SERVING,
+			ServiceAccount: "sunya@appspot.gserviceaccount.com",
+			ServingStatus:  appenginepb.Application_SERVING,
 		}
 		if diff := cmp.Diff(want, app, protocmp.Transform()); diff != "" {
 			t.Errorf("application (-want +got):\n%s", diff)
