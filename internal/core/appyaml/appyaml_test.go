@@ -120,6 +120,8 @@ func TestErrors(t *testing.T) {
 		{"runtime of the wrong type", "runtime: [a]\n", "runtime needs a text, not a list"},
 		{"odd runtime", "runtime: Python 3\n", `runtime: "Python 3" is not allowed`},
 		{"first generation", "runtime: python27\n", `runtime "python27" is of the first generation`},
+		{"first generation of another language", "runtime: go\n", "such as go125"},
+		{"first generation's id in the flexible environment", "runtime: go\nenv: flex\n", "env: flex is the flexible environment"},
 		{"custom runtime", "runtime: custom\n", "flexible environment"},
 		{"unknown key, near", rt + "entrypiont: x\n", `app.yaml line 2: unknown key "entrypiont" in app.yaml; did you mean "entrypoint"?`},
 		{"unknown key, far", rt + "zzzzzzzzzzzz: x\n", `line 2: unknown key "zzzzzzzzzzzz" in app.yaml`},

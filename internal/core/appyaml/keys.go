@@ -2,7 +2,6 @@ package appyaml
 
 import (
 	"regexp"
-	"slices"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -83,18 +82,24 @@ func (p *parser) seen(next func(string, int, *yaml.Node) error) func(string, int
 	}
 }
 
-// firstGeneration runtimes ran inside Google's own patched interpreters.
-var firstGeneration = []string{"python", "python27", "java", "java7", "java8", "php", "php55", "go", "go18", "go19", "go1.8", "go1.9"}
+// firstGeneration runtimes ran inside Google's own patched interpreters. Each has
+// a current one of its language. Some ids are the flexible environment's, too.
+var firstGeneration = map[string]string{
+	"python": "python311", "python27": "python311",
+	"java": "java21", "java7": "java21", "java8": "java21",
+	"php": "php83", "php55": "php83",
+	"go": "go125", "go18": "go125", "go19": "go125", "go1.8": "go125", "go1.9": "go125",
+}
 
 func (p *parser) runtime(key string, line int, v *yaml.Node) error {
 	if err := p.pattern(&p.cfg.Runtime, runtimeRE, "a runtime id such as python311")(key, line, v); err != nil {
 		return err
 	}
-	if slices.Contains(firstGeneration, p.cfg.Runtime) {
-		return p.refuse(line, "runtime %q is of the first generation, which no longer exists outside old apps; move to a current one such as python311", p.cfg.Runtime)
-	}
-	if p.cfg.Runtime == "custom" {
-		return p.refuse(line, "runtime \"custom\" belongs to the flexible environment; name a standard runtime such as python311")
+	switch current, old := firstGeneration[p.cfg.Runtime]; {
+	case old:
+		p.ended = p.refuse(line, "runtime %q is of the first generation, which no longer exists outside old apps; move to a current one such as %s", p.cfg.Runtime, current)
+	case p.cfg.Runtime == "custom":
+		p.ended = p.refuse(line, "runtime \"custom\" belongs to the flexible environment; name a standard runtime such as python311")
 	}
 	return nil
 }
@@ -147,6 +152,9 @@ func (p *parser) skipFiles(key string, line int, _ *yaml.Node) error {
 func (p *parser) finish() error {
 	if p.lines["runtime"] == 0 {
 		return p.errorf(1, "key \"runtime\" is missing or has no value: add a line such as \"runtime: python311\"")
+	}
+	if p.ended != nil {
+		return p.ended
 	}
 	if p.lines["service"] > 0 && p.lines["module"] > 0 {
 		return p.errorf(p.lines["module"], "module is the old name of service (line %d): keep only service", p.lines["service"])

@@ -24,6 +24,7 @@ type parser struct {
 	file  string
 	cfg   *Config
 	lines map[string]int // top-level keys seen, and where
+	ended error          // that the runtime is not there any more, unless something is worse
 }
 
 // field says what to do with the value of one key.
