@@ -41,6 +41,16 @@ func languageFunctions() []languageFunction {
 func TestFunctionLanguages(t *testing.T) {
 	t.Parallel()
 	s := platform.Start(t)
+	for _, example := range [][3]string{{"python", "python311", "hello"}, {"node", "nodejs20", "hello"}, {"go", "go121", "Hello"}} {
+		name := "hello-function-" + example[0]
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s.OK("functions", "deploy", name, "--runtime", example[1], "--entry-point", example[2], "--source", "../examples/"+name, "--allow-unauthenticated", "--quiet")
+			if got := s.Get(name+".localhost:"+s.Port, "/"); strings.TrimSpace(got) != greeting {
+				t.Errorf("%q", got)
+			}
+		})
+	}
 	for _, f := range languageFunctions() {
 		t.Run(f.name, func(t *testing.T) {
 			t.Parallel()

@@ -3,6 +3,7 @@ package build
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/sunya-cloud/sunya"
@@ -66,6 +67,28 @@ func (f family) known(keep func(n int) bool) []string {
 
 // memoryVar is the instance's memory in MiB.
 const memoryVar = "SUNYA_MEMORY_MB"
+
+// signatureVar is the build variable, of Google's, that says how a function is
+// called about which the source says nothing.
+const signatureVar = "GOOGLE_FUNCTION_SIGNATURE_TYPE"
+
+// signatures are those of the functions frameworks.
+var signatures = []string{signatureHTTP, "cloudevent", "event", "typed"}
+
+// askedSignature is a build's function with the signature that the variable
+// names, unless it has one already.
+func askedSignature(spec sunya.BuildSpec) (*sunya.FunctionSpec, error) {
+	v := spec.Env[signatureVar]
+	if spec.Function == nil || spec.Function.Signature != "" || v == "" {
+		return spec.Function, nil
+	}
+	if !slices.Contains(signatures, v) {
+		return nil, failed(nil, "%s: %q is not a signature: use %s", signatureVar, v, strings.Join(signatures, ", "))
+	}
+	f := *spec.Function
+	f.Signature = v
+	return &f, nil
+}
 
 // signatureHTTP is how a function is called about which nothing else is known.
 const signatureHTTP = "http"

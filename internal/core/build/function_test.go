@@ -88,3 +88,21 @@ func TestJavaFunctionBuild(t *testing.T) {
 		t.Errorf("Maven is not told to copy what the function stands on: %q", args)
 	}
 }
+
+func TestAskedSignature(t *testing.T) {
+	b := newNodeBench(t, "index.js", "exports.a = 1")
+	for asked, want := range map[string]string{"": "http", "cloudevent": "cloudevent", "pubsub": `"pubsub" is not a signature`} {
+		res, err := b.build(t, function("a"), func(r *build.Request) {
+			r.Spec.Env = map[string]string{"GOOGLE_FUNCTION_SIGNATURE_TYPE": asked}
+		})
+		got := ""
+		if err != nil {
+			got = err.Error()
+		} else {
+			got = value(res, "FUNCTION_SIGNATURE_TYPE")
+		}
+		if !strings.Contains(got, want) {
+			t.Errorf("%q: %q, want %q", asked, got, want)
+		}
+	}
+}

@@ -12,9 +12,9 @@ import (
 	"github.com/sunya-cloud/sunya/internal/core/build/detect"
 )
 
-// FunctionRuntimes implements FunctionLanguage: all but go111, whose functions
+// FunctionRuntimes implements FunctionLanguage: all but go111 and go112, whose functions
 // knew no modules.
-func (Go) FunctionRuntimes() []string { return gos.known(func(n int) bool { return n > 11 }) }
+func (Go) FunctionRuntimes() []string { return gos.known(func(n int) bool { return n > 12 }) }
 
 // goFrameworkVersion is what a go.mod gets that does not name the framework.
 const goFrameworkVersion = "v1.9.2"

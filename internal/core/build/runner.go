@@ -144,6 +144,9 @@ func (r *Runner) Build(ctx context.Context, req Request) (*Result, error) {
 	if err := l.Check(r.o.Machine, req.Spec); err != nil {
 		return nil, err
 	}
+	if req.Spec.Function, err = askedSignature(req.Spec); err != nil {
+		return nil, err
+	}
 	j, err := r.job(req)
 	if err != nil {
 		return nil, fmt.Errorf("prepare build %s: %w", req.ID, err)
