@@ -141,14 +141,16 @@ const (
 	functionPackage = "com/google/cloud/functions/"
 	maxClass        = 1 << 20 // bytes
 	maxClasses      = 5000    // of a jar, to be looked at
+	maxClassReading = 64 << 20
 )
 
 // functionClasses are the classes of a jar that say that they are functions.
 func functionClasses(fsys fs.FS, jar string) []string {
 	var found []string
 	openJar(fsys, jar, func(r *zip.Reader) {
+		left := int64(maxClassReading)
 		for _, f := range r.File[:min(maxClasses, len(r.File))] {
-			if path.Ext(f.Name) != ".class" || f.UncompressedSize64 > maxClass {
+			if path.Ext(f.Name) != ".class" || f.UncompressedSize64 > maxClass || left <= 0 {
 				continue
 			}
 			in, err := f.Open()
@@ -157,6 +159,7 @@ func functionClasses(fsys fs.FS, jar string) []string {
 			}
 			data, err := io.ReadAll(io.LimitReader(in, maxClass))
 			in.Close()
+			left -= int64(len(data))
 			c, err2 := parseClass(data)
 			if err != nil || err2 != nil || c.Abstract {
 				continue

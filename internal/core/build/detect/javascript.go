@@ -17,8 +17,11 @@ type JSFunctions struct {
 	said map[string]bool // every name and word of the file
 }
 
-// maxJSFiles bounds how many files are read to know one.
-const maxJSFiles = 200
+// What is read to know one file is bounded: the server itself reads.
+const (
+	maxJSFiles   = 100
+	maxJSReading = 4 << 20 // bytes
+)
 
 // ReadJSFunctions reads the file of a function in Node.js, and of the files that
 // it loads as much as to know whether they register functions of their own.
@@ -59,7 +62,7 @@ func jsFile(fsys fs.FS, file string) ([]jsToken, bool) {
 // registersNothing reports whether no other file of the source that a file
 // loads, or those load, speaks of the functions framework.
 func registersNothing(fsys fs.FS, file string, tokens []jsToken) bool {
-	seen, todo := map[string]bool{file: true}, jsLoads(file, tokens)
+	seen, todo, left := map[string]bool{file: true}, jsLoads(file, tokens), maxJSReading
 	for len(todo) > 0 {
 		name := todo[0]
 		todo = todo[1:]
@@ -71,7 +74,12 @@ func registersNothing(fsys fs.FS, file string, tokens []jsToken) bool {
 		if seen[name] || path.Ext(name) == ".json" {
 			continue
 		}
-		if seen[name] = true; len(seen) > maxJSFiles {
+		fi, err := fs.Stat(fsys, name)
+		if err != nil {
+			return false
+		}
+		seen[name], left = true, left-int(fi.Size())
+		if len(seen) > maxJSFiles || left < 0 {
 			return false
 		}
 		tokens, ok := jsFile(fsys, name)
