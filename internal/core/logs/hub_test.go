@@ -213,7 +213,10 @@ func TestSlowFollowerLearnsWhatItMissed(t *testing.T) {
 			for i := range followEntries + 7 {
 				h.Write(line(i))
 			}
-			_ = h.Flush(t.Context())
+			if err := h.Flush(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			synctest.Wait() // what is stored is handed on after its writer heard
 			got, lost, err := f.Next(t.Context())
 			if len(got) != followEntries || lost != 7 || err != nil {
 				t.Errorf("Next = %d entries, %d lost, %v", len(got), lost, err)
