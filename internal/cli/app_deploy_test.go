@@ -12,6 +12,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/sunya-cloud/sunya"
+	"github.com/sunya-cloud/sunya/internal/core/appyaml"
 	"github.com/sunya-cloud/sunya/internal/core/ignore"
 )
 
@@ -349,4 +350,14 @@ func prepareSettled(t *testing.T, f *fake) *Env {
 	env := prepare(t, f).env
 	env.flags.Server = f.url
 	return env
+}
+
+func TestWarningsAreSaidOnce(t *testing.T) {
+	d := &deployment{target: target{cfg: &appyaml.Config{Warnings: []string{
+		"beta_settings (line 3): not supported yet", "automatic_scaling.max_pending_latency (line 9): stored",
+	}}}}
+	got := d.unsaid([]string{"betaSettings: not supported yet; it is stored and has no effect", "zones: only for the flexible environment"})
+	if diff := cmp.Diff([]string{"zones: only for the flexible environment"}, got); diff != "" {
+		t.Errorf("warnings of the server that are said (-want +got):\n%s", diff)
+	}
 }
