@@ -184,19 +184,19 @@ error_handlers:
 		t.Errorf("a path of no handler: %d", resp.StatusCode)
 	}
 	dispatch := filepath.Join(t.TempDir(), "dispatch.yaml")
-	if err := os.WriteFile(dispatch, []byte("dispatch:\n- url: '*/work/*'\n  service: worker\n"), 0o644); err != nil {
+	if err := os.WriteFile(dispatch, []byte("dispatch:\n- url: '*/jobs/*'\n  service: worker\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	s.OK("app", "deploy", dispatch, "--quiet")
 	s.Kill()
 	s.Up()
-	if got := s.Get(host, "/work/x"); got != "work" {
+	if got := s.Get(host, "/jobs/x"); got != "work" {
 		t.Errorf("dispatched: %q", got)
 	}
 	if got := s.Get(worker, "/other"); got != "work" {
 		t.Errorf("the service's own host: %q", got)
 	}
-	if resp, _ := exchange(t, s, "GET", "default-dot-"+host, "/work/x"); resp.StatusCode != 404 {
+	if resp, _ := exchange(t, s, "GET", "default-dot-"+host, "/jobs/x"); resp.StatusCode != 404 {
 		t.Errorf("a host that names the service is dispatched: %d", resp.StatusCode)
 	}
 }
