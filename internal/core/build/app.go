@@ -2,7 +2,10 @@ package build
 
 import (
 	"context"
+	"fmt"
+	"io/fs"
 	"maps"
+	"os"
 	"strings"
 
 	"github.com/sunya-cloud/sunya"
@@ -16,6 +19,18 @@ func (f family) image(rt Runtime, layers ...sunya.Layer) sunya.Image {
 		Stack: sunya.HostStack, Layers: layers,
 		HostPaths: rt.Prefixes, Fingerprint: rt.Fingerprint, Runtime: f.title + " " + rt.Version,
 	}
+}
+
+// planOf reads the source and says how it is built; it runs nothing. What is
+// wrong with the source is the user's failure.
+func planOf[P any](j *Job, detector func(fs.FS, sunya.BuildSpec) (*P, error)) (*P, error) {
+	root, err := os.OpenRoot(j.Dir)
+	if err != nil {
+		return nil, fmt.Errorf("open source: %w", err)
+	}
+	defer root.Close()
+	plan, err := detector(root.FS(), j.Spec)
+	return plan, asFailed(err)
 }
 
 // use chooses the runtime of the build and says which it is.
@@ -59,6 +74,22 @@ func (j *Job) application(ctx context.Context, parts []any, did string, finish f
 		j.Printf("Source %s (%s)", did, j.took(start))
 	default:
 		j.Printf("Source unchanged: reused")
+	}
+	return l, nil
+}
+
+// installed is the layer of the dependencies that install puts below target. It
+// says whether it had to.
+func (j *Job) installed(ctx context.Context, key, target string, install func(ctx context.Context, dir string) error) (sunya.Layer, error) {
+	start := j.now()
+	l, made, err := j.Layer(ctx, key, target, func(dir string) error { return install(ctx, dir) })
+	switch {
+	case err != nil:
+		return l, err
+	case made:
+		j.Printf("Dependencies installed: %.1f MB (%s)", float64(l.Bytes)/1e6, j.took(start))
+	default:
+		j.Printf("Dependencies unchanged: reused")
 	}
 	return l, nil
 }

@@ -2,8 +2,6 @@ package build
 
 import (
 	"context"
-	"fmt"
-	"os"
 
 	"github.com/sunya-cloud/sunya"
 	"github.com/sunya-cloud/sunya/internal/core/build/detect"
@@ -100,14 +98,11 @@ func (b *goBuild) source(ctx context.Context) (sunya.Layer, error) {
 
 // prepare reads the source and finds the Go that compiles it.
 func (b *goBuild) prepare(ctx context.Context) error {
-	root, err := os.OpenRoot(b.Dir)
+	plan, err := planOf(b.Job, detect.Go)
 	if err != nil {
-		return fmt.Errorf("open source: %w", err)
+		return err
 	}
-	defer root.Close()
-	if b.plan, err = detect.Go(root.FS(), b.Spec); err != nil {
-		return asFailed(err)
-	}
+	b.plan = plan
 	if err := b.choose(ctx); err != nil {
 		return err
 	}

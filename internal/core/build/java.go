@@ -115,13 +115,8 @@ func (b *javaBuild) prepare() error {
 	if err != nil {
 		return err
 	}
-	root, err := os.OpenRoot(b.Dir)
-	if err != nil {
-		return fmt.Errorf("open source: %w", err)
-	}
-	defer root.Close()
-	if b.plan, err = detect.Java(root.FS(), b.Spec); err != nil {
-		return asFailed(err)
+	if b.plan, err = planOf(b.Job, detect.Java); err != nil {
+		return err
 	}
 	b.rt, err = b.use(javas, w, detect.Range{})
 	return err

@@ -2,9 +2,7 @@ package build
 
 import (
 	"context"
-	"fmt"
 	"maps"
-	"os"
 	"path"
 	"slices"
 
@@ -88,13 +86,8 @@ func (b *nodeBuild) prepare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	root, err := os.OpenRoot(b.Dir)
-	if err != nil {
-		return fmt.Errorf("open source: %w", err)
-	}
-	defer root.Close()
-	if b.plan, err = detect.Node(root.FS(), b.Spec); err != nil {
-		return asFailed(err)
+	if b.plan, err = planOf(b.Job, detect.Node); err != nil {
+		return err
 	}
 	b.Warn(b.plan.Warnings...)
 	return b.runtime(ctx, w)

@@ -57,17 +57,7 @@ func (b *nodeBuild) dependencies(ctx context.Context) (sunya.Layer, error) {
 	if err != nil {
 		return sunya.Layer{}, err
 	}
-	start := b.now()
-	l, made, err := b.Layer(ctx, k, modulesDir, func(dir string) error { return b.installAlone(ctx, dir) })
-	switch {
-	case err != nil:
-		return l, err
-	case made:
-		b.Printf("Dependencies installed: %.1f MB (%s)", float64(l.Bytes)/1e6, b.took(start))
-	default:
-		b.Printf("Dependencies unchanged: reused")
-	}
-	return l, nil
+	return b.installed(ctx, k, modulesDir, b.installAlone)
 }
 
 // installAlone installs beside nothing but the manifests: no code of the

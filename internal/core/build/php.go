@@ -84,13 +84,8 @@ func (b *phpBuild) prepare() error {
 	if err != nil {
 		return err
 	}
-	root, err := os.OpenRoot(b.Dir)
-	if err != nil {
-		return fmt.Errorf("open source: %w", err)
-	}
-	defer root.Close()
-	if b.plan, err = detect.PHP(root.FS(), b.Spec); err != nil {
-		return asFailed(err)
+	if b.plan, err = planOf(b.Job, detect.PHP); err != nil {
+		return err
 	}
 	b.Warn(b.plan.Warnings...)
 	if b.rt, err = b.use(phps, w, b.plan.Requires); err != nil {

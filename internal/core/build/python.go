@@ -2,8 +2,7 @@ package build
 
 import (
 	"context"
-	"fmt"
-	"os"
+	"io/fs"
 
 	"github.com/sunya-cloud/sunya"
 	"github.com/sunya-cloud/sunya/internal/core/build/detect"
@@ -75,13 +74,11 @@ func (b *pythonBuild) prepare() error {
 	if err != nil {
 		return err
 	}
-	root, err := os.OpenRoot(b.Dir)
+	b.plan, err = planOf(b.Job, func(fsys fs.FS, spec sunya.BuildSpec) (*detect.PythonPlan, error) {
+		return detect.Python(fsys, spec, w.version)
+	})
 	if err != nil {
-		return fmt.Errorf("open source: %w", err)
-	}
-	defer root.Close()
-	if b.plan, err = detect.Python(root.FS(), b.Spec, w.version); err != nil {
-		return asFailed(err)
+		return err
 	}
 	b.Warn(b.plan.Warnings...)
 	b.rt, err = b.use(pythons, w, b.plan.Requires)

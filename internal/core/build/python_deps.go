@@ -22,19 +22,13 @@ func (b *pythonBuild) dependencies(ctx context.Context) (sunya.Layer, error) {
 	if err != nil {
 		return sunya.Layer{}, err
 	}
-	start := b.now()
-	l, made, err := b.Layer(ctx, k, venvDir, func(dir string) error { return b.install(ctx, ins, dir) })
-	switch {
-	case err != nil:
-		return l, err
-	case b.nothingToInstall():
+	install := func(ctx context.Context, dir string) error { return b.install(ctx, ins, dir) }
+	if b.nothingToInstall() {
 		b.Printf("No dependencies to install")
-	case made:
-		b.Printf("Dependencies installed: %.1f MB (%s)", float64(l.Bytes)/1e6, b.took(start))
-	default:
-		b.Printf("Dependencies unchanged: reused")
+		l, _, err := b.Layer(ctx, k, venvDir, func(dir string) error { return install(ctx, dir) })
+		return l, err
 	}
-	return l, nil
+	return b.installed(ctx, k, venvDir, install)
 }
 
 func (b *pythonBuild) dependencyKey(ins installer) (string, error) {

@@ -73,13 +73,8 @@ func (b *rubyBuild) prepare() error {
 	if err != nil {
 		return err
 	}
-	root, err := os.OpenRoot(b.Dir)
-	if err != nil {
-		return fmt.Errorf("open source: %w", err)
-	}
-	defer root.Close()
-	if b.plan, err = detect.Ruby(root.FS(), b.Spec); err != nil {
-		return asFailed(err)
+	if b.plan, err = planOf(b.Job, detect.Ruby); err != nil {
+		return err
 	}
 	b.Warn(b.plan.Warnings...)
 	if b.rt, err = b.use(rubies, w, b.plan.Requires); err != nil {
@@ -130,15 +125,9 @@ func (b *rubyBuild) gems(ctx context.Context) ([]sunya.Layer, error) {
 	if err != nil {
 		return nil, err
 	}
-	start := b.now()
-	l, made, err := b.Layer(ctx, k, gemsDir, func(dir string) error { return b.install(ctx, dir) })
-	switch {
-	case err != nil:
+	l, err := b.installed(ctx, k, gemsDir, b.install)
+	if err != nil {
 		return nil, err
-	case made:
-		b.Printf("Dependencies installed: %.1f MB (%s)", float64(l.Bytes)/1e6, b.took(start))
-	default:
-		b.Printf("Dependencies unchanged: reused")
 	}
 	return []sunya.Layer{l}, nil
 }
