@@ -16,7 +16,7 @@ func (n *Node) Banner() string {
 	fmt.Fprintf(&b, "  apps       %s\n", n.url("<name>"))
 	for _, l := range n.machine.listeners {
 		if l.Roles.Has(front.API) {
-			fmt.Fprintf(&b, "  APIs       http://%s   eval \"$(sunya env)\"\n", l.Addr())
+			fmt.Fprintf(&b, "  APIs       http://%s   eval \"$(%s)\"\n", l.Addr(), envCommand(l.Addr().String()))
 		}
 	}
 	kept := "durable; --ephemeral to discard"
@@ -29,4 +29,13 @@ func (n *Node) Banner() string {
 		fmt.Fprintf(&b, "             missing: %s\n", m)
 	}
 	return b.String()
+}
+
+// envCommand points other programs at the server: sunya looks for it at the
+// default address.
+func envCommand(addr string) string {
+	if addr == DefaultListen {
+		return "sunya env"
+	}
+	return "sunya env --server http://" + addr
 }
