@@ -79,6 +79,10 @@ type BuildSpec struct {
 	Env        map[string]string
 	Timeout    time.Duration
 	Function   *FunctionSpec // the source is a function, not a program
+
+	// Images, when set, name the container images of the revision instead of a
+	// source, each under its ContainerName, "" for the only one.
+	Images map[string]string `json:",omitempty"`
 }
 
 // FunctionSpec names the function of a source that is to answer requests.

@@ -14,15 +14,18 @@ type Revision struct {
 	// product's own terms (App Engine: project_id, module_id, version_id).
 	Labels map[string]string
 
-	Image   Image
-	Command []string // argument vector
-	Env     []EnvVar
-	Dir     string // working directory inside the sandbox
-	Port    int    // $PORT
+	// Container is the one that answers requests.
+	Container
+	Sidecars []Container `json:",omitempty"`
+	Volumes  []Volume    `json:",omitempty"`
 
-	MemoryBytes int64 // hard limit of one instance
-	CPUMillis   int   // weight; 1000 is one core
-	Concurrency int   // requests that one instance may have in flight; 1 to 1000
+	Port     int      // $PORT
+	Protocol Protocol `json:",omitempty"`
+
+	// Affinity keeps a client on one instance while there is room in it.
+	Affinity bool `json:",omitempty"`
+
+	Concurrency int // requests that one instance may have in flight; 1 to 1000
 	// ServiceAccount is whose tokens an instance gets: an e-mail address.
 	// Empty: it gets none.
 	ServiceAccount string
@@ -94,18 +97,26 @@ type Image struct {
 	// built on. A start refuses when it no longer matches.
 	Fingerprint string
 	Runtime     string // what was chosen, for people: "Python 3.11.7"
+
+	// Reference and Digest say which container image it is: gcr.io/sunya/hello:v1,
+	// and the sha256:<hex> of its manifest (of the platform's, not of an index).
+	Reference string `json:",omitempty"`
+	Digest    string `json:",omitempty"`
 }
 
 // Stack says what an image stands on.
 type Stack string
 
-// HostStack is this machine's own runtimes, read-only.
-const HostStack Stack = "host"
+// The stacks.
+const (
+	HostStack      Stack = "host"      // this machine's own runtimes, read-only
+	ContainerStack Stack = "container" // nothing: the layers are the whole file system, the lowest first
+)
 
 // Layer is an unpacked, read-only, content-addressed directory.
 type Layer struct {
-	Digest string // sha256:<hex> over its canonical listing
-	Target string // where it is mounted inside the sandbox
+	Digest string // sha256:<hex> over its canonical listing; of a container image: over its uncompressed tar (diff id)
+	Target string // where it is mounted inside the sandbox; "/" for those of a container image, which lie on each other
 	Bytes  int64
 }
 

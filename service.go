@@ -15,16 +15,21 @@ type Service struct {
 	// project's id, from this service to others of the project.
 	Dispatch   []DispatchRule
 	Access     Access
-	UIDRange   int   // which range of 65,536 host uids its sandboxes run in; given by the store, never reused for another project
-	Generation int64 // +1 with every change
+	Ingress    Ingress `json:",omitempty"`
+	UIDRange   int     // which range of 65,536 host uids its sandboxes run in; given by the store, never reused for another project
+	Generation int64   // +1 with every change
 	CreateTime time.Time
 	UpdateTime time.Time
 }
 
 // BuildRanges is how many ranges of host uids are kept for builds, from 0 on.
-// Services get the ranges above, so that no build ever shares a user with an
-// instance.
-const BuildRanges = 16
+// Services get the ranges above LayersRange, so that no build ever shares a user
+// with an instance.
+const BuildRanges = 15
+
+// LayersRange is the range of host uids to which the files of unpacked container
+// images belong: uid n of an image is the nth of this range.
+const LayersRange = 15
 
 // Product names the public API through which a service was described. The core
 // only hands it through, so that the product's own rules (request headers, log

@@ -16,8 +16,8 @@ func fill(b *testing.B, db *sqlite.DB, n int) {
 	var c serving.Change
 	for i := range n {
 		svc := sunya.Service{Name: fmt.Sprintf("apps/p/services/s%05d", i), Project: "p", Product: sunya.AppEngine}
-		rev := sunya.Revision{Name: svc.Name + "/r", ID: fmt.Sprint("r", i), Service: svc.Name, Project: "p", Command: []string{"gunicorn", "main:app"},
-			Env: []sunya.EnvVar{{Name: "PORT", Value: "8080"}}, Labels: map[string]string{"module_id": "m"}}
+		rev := sunya.Revision{Name: svc.Name + "/r", ID: fmt.Sprint("r", i), Service: svc.Name, Project: "p",
+			Container: sunya.Container{Command: []string{"gunicorn", "main:app"}, Env: []sunya.EnvVar{{Name: "PORT", Value: "8080"}}}, Labels: map[string]string{"module_id": "m"}}
 		svc.Traffic.Targets = []sunya.Target{{Revision: rev.Name, Permille: 1000}}
 		c.PutServices = append(c.PutServices, svc)
 		c.PutRevisions = append(c.PutRevisions, rev)

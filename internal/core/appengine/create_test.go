@@ -67,7 +67,7 @@ func TestCreateVersionDescribesRevision(t *testing.T) {
 		Revision: sunya.Revision{
 			Name: name, ID: d.Revision.ID, Service: "apps/sunya/services/default", Project: "sunya", Product: sunya.AppEngine,
 			Labels: map[string]string{"project_id": "sunya", "module_id": "default", "version_id": "v1"}, ServiceAccount: "sunya@appspot.gserviceaccount.com",
-			Env: []sunya.EnvVar{
+			Container: sunya.Container{MemoryBytes: 384 << 20, CPUMillis: 600, Env: []sunya.EnvVar{
 				{Name: "PORT", Value: "8080"},
 				{Name: "GAE_APPLICATION", Value: "s~sunya"},
 				{Name: "GAE_DEPLOYMENT_ID", Value: d.ID},
@@ -80,8 +80,8 @@ func TestCreateVersionDescribesRevision(t *testing.T) {
 				{Name: "GOOGLE_CLOUD_PROJECT", Value: "sunya"},
 				{Name: "A", Value: "1"},
 				{Name: "B", Value: "2"},
-			},
-			Port: 8080, MemoryBytes: 384 << 20, CPUMillis: 600, Concurrency: 10,
+			}},
+			Port: 8080, Concurrency: 10,
 			Scaling:        sunya.Scaling{TargetUtil: 0.6},
 			RequestTimeout: 10 * time.Minute, StartTimeout: 240 * time.Second,
 			CreateTime: d.CreateTime,

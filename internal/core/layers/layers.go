@@ -4,6 +4,7 @@ package layers
 
 import (
 	"context"
+	"io"
 
 	"github.com/sunya-cloud/sunya"
 )
@@ -27,4 +28,22 @@ type Store interface {
 	// Collect removes every layer whose digest keep does not hold and that is
 	// older than the grace the store was opened with.
 	Collect(ctx context.Context, keep map[string]bool) error
+}
+
+// Unpacker makes layers of the archives that container images consist of.
+type Unpacker interface {
+	// Unpack returns the layer that an archive holds: the one unpacked before,
+	// or a new one, verified by both digests. An archive that is broken, has
+	// another digest, or names a file outside of it is InvalidArgument; one that
+	// grows beyond the limit is ResourceExhausted. Nothing is left of it then.
+	Unpack(ctx context.Context, a Archive) (sunya.Layer, error)
+}
+
+// Archive is one layer of a container image as registries keep it.
+type Archive struct {
+	Digest    string // sha256:<hex> of the bytes that Open gives
+	DiffID    string // sha256:<hex> of the tar in them: what the layer is known by
+	MediaType string // says how the tar is compressed: not at all, gzip, zstd
+	Size      int64
+	Open      func(ctx context.Context) (io.ReadCloser, error)
 }

@@ -59,6 +59,10 @@ const (
 	App Profile = "app"
 	// Build has writable mounts on disk and the network; no capability either.
 	Build Profile = "build"
+	// Container has Spec.Root as its file system, writable, in memory that
+	// counts as the sandbox's, and Docker's default capabilities less NET_RAW
+	// and MKNOD, inside its user namespace only.
+	Container Profile = "container"
 )
 
 // Spec describes a sandbox.
@@ -73,6 +77,16 @@ type Spec struct {
 	Dir      string
 	Hostname string
 	Mounts   []Mount
+
+	// Root are the unpacked layers of a container image, absolute host paths,
+	// the lowest first, with files in sunya.LayersRange. Container only.
+	Root []string
+	// User is whom the program runs as: a name of the image's /etc/passwd or a
+	// uid, with :group. Empty: root. Container only.
+	User string
+	// NetworkOf is the ID of a live sandbox whose network this one shares:
+	// what listens in one is found on 127.0.0.1 of the other. Empty: its own.
+	NetworkOf string
 
 	UIDRange    int   // which range of host uids
 	MemoryBytes int64 // 0: no limit
@@ -92,6 +106,9 @@ type Mount struct {
 	Target   string // absolute path inside
 	Writable bool
 	Bytes    int64 // tmpfs size limit
+	// Shared, when Source is empty, names the tmpfs: sandboxes on one network
+	// (Spec.NetworkOf) see the same one under the same name.
+	Shared string
 }
 
 // Exit is how a sandbox ended.
