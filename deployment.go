@@ -80,9 +80,16 @@ type BuildSpec struct {
 	Timeout    time.Duration
 	Function   *FunctionSpec // the source is a function, not a program
 
-	// Images, when set, name the container images of the revision instead of a
-	// source, each under its ContainerName, "" for the only one.
-	Images map[string]string `json:",omitempty"`
+	// Images, when set, are the container images of the revision, instead of a
+	// source: each under its ContainerName, "" for the only one.
+	Images map[string]ImageSpec `json:",omitempty"`
+}
+
+// ImageSpec is a container image and what of its configuration is replaced.
+type ImageSpec struct {
+	Reference string   // gcr.io/sunya/hello:v1, hello@sha256:<hex>
+	Command   []string // instead of ENTRYPOINT; CMD is dropped then, too
+	Args      []string // instead of CMD
 }
 
 // FunctionSpec names the function of a source that is to answer requests.
