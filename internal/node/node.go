@@ -119,7 +119,7 @@ func (n *Node) run(ctx context.Context) error {
 	if err := n.products.runner.Recover(ctx); err != nil {
 		return err
 	}
-	if err := n.serve.activator.Adopt(ctx); err != nil {
+	if err := n.adopt(ctx); err != nil {
 		return err
 	}
 	group, ctx := errgroup.WithContext(ctx)

@@ -2,11 +2,11 @@ package activator
 
 import (
 	"context"
-	"fmt"
 	"sync"
 	"time"
 
 	"github.com/sunya-cloud/sunya/internal/core/instance"
+	"github.com/sunya-cloud/sunya/internal/core/sandbox"
 )
 
 // Run stops idle instances and keeps the minimum of those that ask for one,
@@ -44,14 +44,11 @@ func (a *Activator) all() []*pool {
 	return out
 }
 
-// Adopt takes the instances that an earlier server left running into service.
-// Call it once, after the catalog is loaded and before the first request. It
+// Adopt takes the instances among the sandboxes that an earlier server left
+// running into service. Call it once, after the catalog is loaded and before the first request. It
 // returns before they are ready; requests wait for them as for a start.
-func (a *Activator) Adopt(ctx context.Context) error {
-	left, err := a.instances.Adopt(ctx)
-	if err != nil {
-		return fmt.Errorf("adopt instances: %w", err)
-	}
+func (a *Activator) Adopt(ctx context.Context, boxes []sandbox.Sandbox) {
+	left := a.instances.Adopt(ctx, boxes)
 	for _, inst := range left {
 		a.with(inst.Revision(), func(p *pool) {
 			p.lastSeen = a.now()
@@ -61,7 +58,6 @@ func (a *Activator) Adopt(ctx context.Context) error {
 		})
 	}
 	a.log.Info("adopted", "instances", len(left))
-	return nil
 }
 
 // Shutdown refuses new requests and stops every instance. Requests that are

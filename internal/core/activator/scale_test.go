@@ -196,11 +196,8 @@ func TestAdoptedInstancesServeWithoutAStart(t *testing.T) {
 		engine := &instancetest.Engine{}
 		box := engine.New(sandbox.Spec{ID: "a", Kind: instance.Kind, Port: 8080,
 			Labels: map[string]string{"revision": rev.Name, "revision-id": rev.ID}})
-		engine.Left = []sandbox.Sandbox{box}
 		w := newWorld(t, engine, activator.Options{}, rev)
-		if err := w.Adopt(t.Context()); err != nil {
-			t.Fatal(err)
-		}
+		w.Adopt(t.Context(), []sandbox.Sandbox{box})
 		if l := w.acquire(t, w.rev(t, 1)); l.Instance.ID() != "a" {
 			t.Errorf("served by %s, want the adopted instance", l.Instance.ID())
 		}

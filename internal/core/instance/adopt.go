@@ -9,28 +9,28 @@ import (
 	"github.com/sunya-cloud/sunya/internal/core/sandbox"
 )
 
-// Adopt takes over the instances that an earlier server left running; call
-// Resume on each. Every other sandbox is stopped: builds begin anew, and what
-// belongs to no known revision serves nobody. It calls Engine.Adopt.
-func (m *Manager) Adopt(ctx context.Context) ([]*Instance, error) {
-	boxes, err := m.Engine.Adopt(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("adopt sandboxes: %w", err)
-	}
+// Adopt takes over those of the sandboxes that an earlier server left running
+// which are instances of revisions that there still are; call Resume on each. An
+// instance of anything else serves nobody and is stopped. Sandboxes of another
+// Kind are none of its business.
+func (m *Manager) Adopt(ctx context.Context, boxes []sandbox.Sandbox) []*Instance {
 	var out []*Instance
 	var stops sync.WaitGroup
 	defer stops.Wait()
 	table := m.Directory.Table()
 	for _, box := range boxes {
 		spec := box.Spec()
+		if spec.Kind != Kind {
+			continue
+		}
 		rev, known := table.Revision(spec.Labels[labelRevision])
-		if spec.Kind == Kind && known && rev.ID == spec.Labels[labelRevisionID] && !ended(box) {
+		if known && rev.ID == spec.Labels[labelRevisionID] && !ended(box) {
 			out = append(out, m.newInstance(rev, box))
 			continue
 		}
 		stops.Go(func() { m.stopOrphan(ctx, box) })
 	}
-	return out, nil
+	return out
 }
 
 // Resume brings an adopted instance back into service; it may have been
@@ -57,7 +57,7 @@ func (i *Instance) resume(ctx context.Context) error {
 
 func (m *Manager) stopOrphan(ctx context.Context, box sandbox.Sandbox) {
 	spec := box.Spec()
-	m.log.Info("stop what no one owns", "sandbox", spec.ID, "kind", spec.Kind, "revision", spec.Labels[labelRevision])
+	m.log.Info("stop what no one owns", "sandbox", spec.ID, "revision", spec.Labels[labelRevision])
 	ctx, cancel := context.WithTimeout(ctx, grace+stopSlack)
 	defer cancel()
 	if err := box.Stop(ctx, grace); err != nil {

@@ -156,7 +156,7 @@ func TestLogLinesAreBounded(t *testing.T) {
 	})
 }
 
-func TestAdoptKeepsWhatIsKnownAndStopsTheRest(t *testing.T) {
+func TestAdoptKeepsWhatIsKnownAndStopsOtherInstances(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		engine := &instancetest.Engine{}
 		rev := instancetest.Revision(1)
@@ -165,11 +165,10 @@ func TestAdoptKeepsWhatIsKnownAndStopsTheRest(t *testing.T) {
 		other := engine.New(sandbox.Spec{ID: "b", Kind: "instance", Labels: map[string]string{"revision": "gone", "revision-id": "x"}})
 		build := engine.New(sandbox.Spec{ID: "c", Kind: "build", Labels: labels})
 		known.Freeze(t.Context())
-		engine.Left = []sandbox.Sandbox{known, other, build}
 		w := newWorld(t, rev, engine)
-		got, err := w.Adopt(t.Context())
-		if err != nil || len(got) != 1 || got[0].ID() != "a" {
-			t.Fatalf("Adopt = %v, %v, want a", got, err)
+		got := w.Adopt(t.Context(), []sandbox.Sandbox{known, other, build})
+		if len(got) != 1 || got[0].ID() != "a" {
+			t.Fatalf("Adopt = %v, want a", got)
 		}
 		if err := got[0].Resume(t.Context()); err != nil {
 			t.Fatal(err)
@@ -177,8 +176,8 @@ func TestAdoptKeepsWhatIsKnownAndStopsTheRest(t *testing.T) {
 		if _, err := got[0].Enter(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		if n := len(engine.Running()); n != 1 {
-			t.Errorf("%d sandboxes run, want 1", n)
+		if n := len(engine.Running()); n != 2 {
+			t.Errorf("%d sandboxes run, want the instance and the build, which is somebody else's", n)
 		}
 	})
 }

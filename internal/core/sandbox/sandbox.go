@@ -14,8 +14,9 @@ type Engine interface {
 	// Start returns once the process exists, not once it listens. The caller
 	// owns the result and must Stop it. Unavailable means "try again".
 	Start(ctx context.Context, spec Spec) (Sandbox, error)
-	// Adopt returns the sandboxes that an earlier server left running. It is
-	// called once, before the first Start.
+	// Adopt returns the sandboxes that an earlier server left, those that have
+	// ended since among them. It is called once, before the first Start; whoever
+	// calls it hands them out by their Kind.
 	Adopt(ctx context.Context) ([]Sandbox, error)
 	// Report says what isolation is in force and what is missing.
 	Report() Report
@@ -68,7 +69,7 @@ const (
 // Spec describes a sandbox.
 type Spec struct {
 	ID      string            // [a-z0-9-], at most 48; unique among live sandboxes
-	Kind    string            // "instance" or "build": what adopts it
+	Kind    string            // "instance", "job" or "build": what adopts it
 	Labels  map[string]string // kept with the sandbox for whoever adopts it
 	Profile Profile
 
