@@ -12,6 +12,7 @@ import (
 
 	"github.com/sunya-cloud/sunya"
 	"github.com/sunya-cloud/sunya/internal/core/build"
+	"github.com/sunya-cloud/sunya/internal/core/images"
 	"github.com/sunya-cloud/sunya/internal/core/layers"
 	"github.com/sunya-cloud/sunya/internal/core/serving"
 )
@@ -68,6 +69,7 @@ type Parts struct {
 	Operations Operations
 	Catalog    Catalog
 	Builder    build.Builder
+	Images     images.Fetcher
 	Sources    Sources
 	Workspace  Workspace
 	Layers     layers.Store // where static files are kept

@@ -180,7 +180,7 @@ func (journal) Stage(string, string, time.Duration) {}
 
 func (w *world) runner() *Runner {
 	return New(Parts{
-		Store: w, Operations: w, Catalog: catalog{w}, Builder: w, Sources: w, Workspace: w, Prover: w,
+		Store: w, Operations: w, Catalog: catalog{w}, Builder: w, Images: w, Sources: w, Workspace: w, Prover: w,
 		Journal:  func(*sunya.Deployment) Journal { return journal{} },
 		Products: map[sunya.Product]Hooks{sunya.AppEngine: w},
 		Now:      time.Now,

@@ -47,6 +47,9 @@ func (r *run) steps(ctx context.Context) error {
 		if r.d.Step != s.at {
 			continue
 		}
+		if s.at == sunya.StepBuilding && len(r.d.Build.Images) > 0 {
+			s.stage, s.do = stagePulling, r.pull
+		}
 		if err := r.stage(ctx, s.stage, s.do); err != nil {
 			return err
 		}
