@@ -1,16 +1,12 @@
 package cli
 
 import (
-	"archive/zip"
 	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"net/http"
-	"os"
-	"path/filepath"
 	"slices"
 	"time"
 
@@ -21,20 +17,17 @@ import (
 	"google.golang.org/protobuf/types/known/fieldmaskpb"
 
 	"github.com/sunya-cloud/sunya"
-	"github.com/sunya-cloud/sunya/internal/core/ignore"
 )
 
 // functionOptions are the flags of functions deploy.
 type functionOptions struct {
-	runtime, entryPoint, source             string
-	memory, cpu, account                    string
-	timeout                                 string
-	concurrency, minInstances, maxInstances int
-	setEnv, updateEnv, setBuildEnv, labels  map[string]string
-	removeEnv                               []string
-	clearEnv, triggerHTTP, gen2, open       bool
-	ingress                                 string
-	changed                                 func(flag string) bool
+	machineFlags
+	servingFlags
+	runtime, entryPoint, source string
+	buildEnv                    map[string]string
+	triggerHTTP, gen2, open     bool
+	ingress                     string
+	changed                     func(flag string) bool
 }
 
 func newFunctionsDeployCommand(env *Env) *cobra.Command {
@@ -53,26 +46,14 @@ func newFunctionsDeployCommand(env *Env) *cobra.Command {
 	f.StringVar(&o.runtime, "runtime", "", "runtime id, such as python311 (needed for a new function)")
 	f.StringVar(&o.entryPoint, "entry-point", "", "name of the function in the source (default: NAME)")
 	f.StringVar(&o.source, "source", ".", "directory of the source")
-	f.StringVar(&o.memory, "memory", "", "memory of an instance, such as 256Mi (the default) or 1Gi")
-	f.StringVar(&o.cpu, "cpu", "", "CPUs of an instance, such as 1 or 0.5 (default: by memory)")
-	f.StringVar(&o.timeout, "timeout", "", "longest time of a request, such as 60s (the default)")
-	f.IntVar(&o.concurrency, "concurrency", 0, "requests that one instance takes at once (default 1)")
-	f.IntVar(&o.minInstances, "min-instances", 0, "instances that are kept ready")
-	f.IntVar(&o.maxInstances, "max-instances", 0, "most instances (default 100)")
-	f.StringToStringVar(&o.setEnv, "set-env-vars", nil, "all environment variables: NAME=VALUE,…")
-	f.StringToStringVar(&o.updateEnv, "update-env-vars", nil, "environment variables to add or change: NAME=VALUE,…")
-	f.StringSliceVar(&o.removeEnv, "remove-env-vars", nil, "environment variables to remove: NAME,…")
-	boolFlag(f, &o.clearEnv, "clear-env-vars", false, "remove all environment variables")
-	f.StringToStringVar(&o.setBuildEnv, "set-build-env-vars", nil, "variables of the build: NAME=VALUE,…")
-	f.StringToStringVar(&o.labels, "update-labels", nil, "labels: NAME=VALUE,…")
-	f.StringVar(&o.account, "service-account", "", "whose tokens the function gets (default: the project's compute account)")
+	registerMachine(f, "256Mi (the default) or 1Gi", "1 or 0.5 (default: by memory)", func() *machineFlags { return &o.machineFlags })
+	o.servingFlags.register(f, "60s (the default)", "(default 1)")
+	pairsFlag(f, "set-build-env-vars", "variables of the build: NAME=VALUE,…", func(v map[string]string) { o.buildEnv = added(o.buildEnv, v) })
 	f.StringVar(&o.ingress, "ingress-settings", "all", "who reaches it: all")
-	boolFlag(f, &o.open, "allow-unauthenticated", false, "let everybody call it")
+	accessFlag(f, &o.open)
 	boolFlag(f, &o.triggerHTTP, "trigger-http", true, "called by HTTP requests; other triggers come with events")
 	boolFlag(f, &o.gen2, "gen2", true, "second generation; there is no other here yet")
-	for _, rare := range []string{"gen2", "no-gen2", "trigger-http", "no-trigger-http", "ingress-settings", "remove-env-vars", "clear-env-vars", "no-clear-env-vars", "update-labels"} {
-		_ = f.MarkHidden(rare) // docs/functions.md has all; the name is one of those above
-	}
+	hide(f, "gen2", "no-gen2", "trigger-http", "no-trigger-http", "ingress-settings") // docs/functions.md has all
 	return cmd
 }
 
@@ -85,10 +66,11 @@ func (o *functionOptions) check() error {
 		return usagef("--no-trigger-http: other triggers are not supported yet")
 	case o.ingress != "all":
 		return usagef("--ingress-settings: %q is not supported yet: use all", o.ingress)
-	case o.clearEnv && o.setEnv != nil, o.setEnv != nil && (o.updateEnv != nil || o.removeEnv != nil):
-		return usagef("--set-env-vars replaces all variables: it cannot stand beside --update-env-vars, --remove-env-vars and --clear-env-vars")
 	}
-	return nil
+	if err := o.labels.check(); err != nil {
+		return err
+	}
+	return o.env.check()
 }
 
 // functionDeploy deploys one function as gcloud does: link, upload, create or
@@ -174,7 +156,7 @@ func warningsOf(meta *functionspb.OperationMetadata) []string {
 }
 
 func (d *functionDeployment) begin(ctx context.Context, old *functionspb.Function, src *functionspb.StorageSource) (operation string, err error) {
-	f, paths, err := d.opts.function(old, src)
+	f, paths, err := d.opts.function(old, src, d.env.Dir)
 	if err != nil {
 		return "", err
 	}
@@ -194,25 +176,23 @@ func (d *functionDeployment) begin(ctx context.Context, old *functionspb.Functio
 }
 
 // function is what the flags ask for, and the paths of what they change.
-func (o *functionOptions) function(old *functionspb.Function, src *functionspb.StorageSource) (*functionspb.Function, []string, error) {
+func (o *functionOptions) function(old *functionspb.Function, src *functionspb.StorageSource, dir string) (*functionspb.Function, []string, error) {
+	env, err := o.env.apply(old.GetServiceConfig().GetEnvironmentVariables(), dir)
+	if err != nil {
+		return nil, nil, err
+	}
+	labels, err := o.labels.apply(old.GetLabels(), dir)
+	if err != nil {
+		return nil, nil, err
+	}
 	b := &functionspb.BuildConfig{
-		Runtime: o.runtime, EntryPoint: o.entryPoint, EnvironmentVariables: o.setBuildEnv,
+		Runtime: o.runtime, EntryPoint: o.entryPoint, EnvironmentVariables: o.buildEnv,
 		Source: &functionspb.Source{Source: &functionspb.Source_StorageSource{StorageSource: src}},
 	}
 	c := &functionspb.ServiceConfig{
-		AvailableMemory: o.memory, AvailableCpu: o.cpu, ServiceAccountEmail: o.account,
+		AvailableMemory: o.memory, AvailableCpu: o.cpu, ServiceAccountEmail: o.account, TimeoutSeconds: int32(o.timeout / time.Second),
 		MaxInstanceRequestConcurrency: int32(o.concurrency), MinInstanceCount: int32(o.minInstances), MaxInstanceCount: int32(o.maxInstances),
-		EnvironmentVariables: o.env(old.GetServiceConfig().GetEnvironmentVariables()),
-	}
-	if o.timeout != "" {
-		d, err := time.ParseDuration(o.timeout)
-		if secs, isNumber := wholeNumber(o.timeout); err != nil && isNumber {
-			d, err = time.Duration(secs)*time.Second, nil
-		}
-		if err != nil || d < time.Second {
-			return nil, nil, usagef("--timeout: %q is not allowed: use seconds, such as 60s", o.timeout)
-		}
-		c.TimeoutSeconds = int32(d / time.Second)
+		EnvironmentVariables: env,
 	}
 	paths := []string{"build_config.source"}
 	for _, f := range []struct{ flag, path string }{
@@ -220,63 +200,27 @@ func (o *functionOptions) function(old *functionspb.Function, src *functionspb.S
 		{"memory", "service_config.available_memory"}, {"cpu", "service_config.available_cpu"}, {"timeout", "service_config.timeout_seconds"},
 		{"concurrency", "service_config.max_instance_request_concurrency"}, {"min-instances", "service_config.min_instance_count"},
 		{"max-instances", "service_config.max_instance_count"}, {"service-account", "service_config.service_account_email"},
-		{"set-env-vars", "service_config.environment_variables"}, {"update-env-vars", "service_config.environment_variables"},
-		{"remove-env-vars", "service_config.environment_variables"}, {"clear-env-vars", "service_config.environment_variables"},
-		{"update-labels", "labels"},
 	} {
-		if o.changed(f.flag) && !slices.Contains(paths, f.path) {
+		if o.changed(f.flag) {
 			paths = append(paths, f.path)
 		}
 	}
-	labels := maps.Clone(old.GetLabels())
-	if labels == nil && o.labels != nil {
-		labels = map[string]string{}
+	if o.env.given() {
+		paths = append(paths, "service_config.environment_variables")
 	}
-	maps.Copy(labels, o.labels)
+	if o.labels.given() {
+		paths = append(paths, "labels")
+	}
 	return &functionspb.Function{BuildConfig: b, ServiceConfig: c, Labels: labels, Environment: functionspb.Environment_GEN_2}, paths, nil
-}
-
-// env is the environment after the flags.
-func (o *functionOptions) env(now map[string]string) map[string]string {
-	if o.setEnv != nil {
-		return o.setEnv
-	}
-	out := map[string]string{}
-	if !o.clearEnv {
-		maps.Copy(out, now)
-	}
-	maps.Copy(out, o.updateEnv)
-	for _, name := range o.removeEnv {
-		delete(out, name)
-	}
-	return out
 }
 
 // upload sends the source as an archive to a link that the server gives.
 func (d *functionDeployment) upload(ctx context.Context, old *functionspb.Function) (*functionspb.StorageSource, error) {
-	dir := d.opts.source
-	if !filepath.IsAbs(dir) {
-		dir = filepath.Join(d.env.Dir, dir)
-	}
-	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
-		return nil, usagef("--source: there is no directory %s", d.opts.source)
-	}
 	runtime := d.opts.runtime
 	if runtime == "" {
 		runtime = old.GetBuildConfig().GetRuntime()
 	}
-	rules, err := ignore.Load(dir, runtime)
-	if err != nil {
-		return nil, err
-	}
-	files, err := rules.List(ctx, dir)
-	if err != nil {
-		return nil, err
-	}
-	if len(files) == 0 {
-		return nil, sunya.Errorf(sunya.InvalidArgument, d.opts.source, "there is nothing to deploy: the rules in %s leave no file", rules.Origin)
-	}
-	archive, err := zipFiles(files)
+	archive, err := pack(ctx, d.env, d.opts.source, runtime)
 	if err != nil {
 		return nil, err
 	}
@@ -287,42 +231,7 @@ func (d *functionDeployment) upload(ctx context.Context, old *functionspb.Functi
 	if err := put(ctx, d.client.http, link.GetUploadUrl(), archive); err != nil {
 		return nil, err
 	}
-	d.env.infof("%d files (by the rules of %s), %v", len(files), rules.Origin, sunya.Bytes(len(archive)))
 	return link.GetStorageSource(), nil
-}
-
-func zipFiles(files []ignore.File) ([]byte, error) {
-	var buf bytes.Buffer
-	w := zip.NewWriter(&buf)
-	for _, f := range files {
-		if err := zipFile(w, f); err != nil {
-			return nil, fmt.Errorf("pack %s: %w", f.Path, err)
-		}
-	}
-	if err := w.Close(); err != nil {
-		return nil, err
-	}
-	return buf.Bytes(), nil
-}
-
-func zipFile(w *zip.Writer, f ignore.File) error {
-	in, err := os.Open(f.Local)
-	if err != nil {
-		return err
-	}
-	defer in.Close()
-	info, err := in.Stat()
-	if err != nil {
-		return err
-	}
-	h := &zip.FileHeader{Name: f.Path, Method: zip.Deflate}
-	h.SetMode(info.Mode().Perm())
-	out, err := w.CreateHeader(h)
-	if err != nil {
-		return err
-	}
-	_, err = io.Copy(out, in)
-	return err
 }
 
 // put sends an archive to a link.
