@@ -1,0 +1,118 @@
+package run
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/sunya-cloud/sunya"
+)
+
+// Key names a service.
+type Key struct {
+	Project  string
+	Location string
+	ID       string
+}
+
+// Parent returns projects/P/locations/L.
+func Parent(project, location string) string {
+	return "projects/" + project + "/locations/" + location
+}
+
+// Name returns the resource name of the service, which is also its name in the
+// serving core.
+func (k Key) Name() string { return Parent(k.Project, k.Location) + "/services/" + k.ID }
+
+// RevisionName returns the resource name of a revision by its short name, which
+// is also its name in the serving core.
+func (k Key) RevisionName(id string) string { return k.Name() + "/revisions/" + id }
+
+// ShortRevision is the last part of a revision's name, as K_REVISION has it.
+func ShortRevision(name string) string { return name[strings.LastIndexByte(name, '/')+1:] }
+
+// Limits on names (Cloud Run). A tag and its service's host make one DNS label.
+const (
+	maxID       = 49
+	maxRevision = 63
+	maxTag      = 46
+	maxLabel    = 63
+)
+
+var (
+	nameRE     = regexp.MustCompile(`^[a-z]([a-z0-9-]*[a-z0-9])?$`)
+	locationRE = regexp.MustCompile(`^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$`)
+	accountRE  = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]*@[a-z0-9.-]+\.[a-z]+$`)
+)
+
+// CheckParent reports whether a project and a location can have services. Any
+// location is accepted: all of them are here.
+func CheckParent(project, location string) error {
+	if err := sunya.CheckProject(project); err != nil {
+		return err
+	}
+	if !locationRE.MatchString(location) {
+		return sunya.Invalid("parent", "%q is not a location: use one such as us-central1 or local", location)
+	}
+	return nil
+}
+
+// Check reports whether a service can have this name.
+func (k Key) Check() error {
+	if err := CheckParent(k.Project, k.Location); err != nil {
+		return err
+	}
+	if !nameRE.MatchString(k.ID) || len(k.ID) > maxID || ambiguous(k.ID) {
+		return sunya.Invalid("service_id", "%q is not the name of a service: use 1 to %d lower-case letters, digits and dashes, beginning with a letter, without -dot- and ---", k.ID, maxID)
+	}
+	return nil
+}
+
+// ambiguous reports whether a name reads as the host of something else.
+func ambiguous(id string) bool {
+	return strings.Contains("-"+id+"-", "-dot-") || strings.Contains(id, "---")
+}
+
+// checkRevision holds for the name that a user gives to a revision.
+func (k Key) checkRevision(id string) error {
+	switch {
+	case !strings.HasPrefix(id, k.ID+"-"):
+		return sunya.Invalid("service.template.revision", "%q must begin with the service's name and a dash: %s-…", id, k.ID)
+	case !nameRE.MatchString(id) || len(id) > maxRevision:
+		return sunya.Invalid("service.template.revision", "%q is not the name of a revision: use 1 to %d lower-case letters, digits and dashes", id, maxRevision)
+	}
+	return nil
+}
+
+// DefaultAccount is the service account of services that name none.
+func DefaultAccount(project string) string {
+	return fmt.Sprintf("%d-compute@developer.gserviceaccount.com", sunya.ProjectNumber(project))
+}
+
+// longLabel is the host of a service whose own name another one has.
+func (k Key) longLabel() string {
+	sum := sha256.Sum256([]byte(k.Name()))
+	tail := "-" + hex.EncodeToString(sum[:4])
+	return strings.TrimRight(k.ID[:min(len(k.ID), maxLabel-len(tail))], "-") + tail
+}
+
+// TagLabel is the host of a tag of the service whose host is label.
+func TagLabel(tag, label string) string { return tag + "---" + label }
+
+// generated is the name of the nth revision: SERVICE-00001-abc.
+func (k Key) generated(n int, id string) string {
+	return fmt.Sprintf("%s-%05d-%s", k.ID, n, suffix(id))
+}
+
+// suffix is the three letters at the end of a revision's name.
+func suffix(id string) string {
+	const letters = "bcdfghjkmnpqrstvwxz"
+	b := []byte("bbb")
+	for i, c := range slices.Backward([]byte(id)) {
+		b[i%3] = letters[(int(b[i%3])+int(c))%len(letters)]
+	}
+	return string(b)
+}
