@@ -108,6 +108,8 @@ type Host struct {
 type Access struct {
 	Private  bool     `json:"private,omitempty"`
 	Invokers []string `json:"invokers,omitempty"` // members, when Private: allUsers, allAuthenticatedUsers, serviceAccount:EMAIL, user:EMAIL
+	// Audiences are what a token may be for besides the service's URLs.
+	Audiences []string `json:"audiences,omitempty"`
 }
 
 // AllUsers is the member that stands for everybody.

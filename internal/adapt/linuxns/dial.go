@@ -37,8 +37,37 @@ func (b *box) Dial(ctx context.Context) (net.Conn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("dial %s: %w", b.spec.ID, err)
 	}
+	return b.open(ctx, socket, b.address(), b.spec.Port)
+}
+
+// DialPort implements sandbox.Sandbox.
+func (b *box) DialPort(ctx context.Context, port int) (net.Conn, error) {
+	conn, err := b.dialPort(ctx, loopback4, port)
+	if errors.Is(err, unix.ECONNREFUSED) {
+		conn, err = b.dialPort(ctx, loopback6, port)
+	}
+	return conn, err
+}
+
+// The addresses that a program of the sandbox is found on.
+const (
+	loopback4 = "127.0.0.1"
+	loopback6 = "::1"
+)
+
+func (b *box) dialPort(ctx context.Context, address string, port int) (net.Conn, error) {
+	sockets, err := b.fetch(ctx, 1, address)
+	if err != nil {
+		return nil, fmt.Errorf("dial %s: %w", b.spec.ID, err)
+	}
+	ipc.CloseAll(sockets[1:])
+	return b.open(ctx, sockets[0], address, port)
+}
+
+// open makes a connection of a socket, which it takes over.
+func (b *box) open(ctx context.Context, socket *os.File, address string, port int) (net.Conn, error) {
 	defer func() { _ = socket.Close() }()
-	if err := b.dial(ctx, socket); err != nil {
+	if err := handshake(ctx, socket, address, port); err != nil {
 		return nil, fmt.Errorf("dial %s: %w", b.spec.ID, err)
 	}
 	conn, err := net.FileConn(socket) // a duplicate
@@ -66,7 +95,7 @@ func (b *box) socket(ctx context.Context) (*os.File, error) {
 	if socket != nil {
 		return socket, nil
 	}
-	sockets, err := b.fetch(ctx, refillCount)
+	sockets, err := b.fetch(ctx, refillCount, b.address())
 	if err != nil {
 		return nil, err
 	}
@@ -79,16 +108,17 @@ func (b *box) socket(ctx context.Context) (*os.File, error) {
 func (b *box) refill() {
 	ctx, cancel := context.WithTimeout(context.Background(), refillTimeout)
 	defer cancel()
-	sockets, _ := b.fetch(ctx, refillCount)
+	sockets, _ := b.fetch(ctx, refillCount, b.address())
 	b.keep(sockets)
 	b.mu.Lock()
 	b.refilling = false
 	b.mu.Unlock()
 }
 
-func (b *box) fetch(ctx context.Context, n int) ([]*os.File, error) {
+// fetch asks for sockets of the family that an address has.
+func (b *box) fetch(ctx context.Context, n int, address string) ([]*os.File, error) {
 	_, sockets, err := b.engine.call(ctx, &ipc.Message{
-		Verb: ipc.Sockets, Sandbox: b.spec.ID, N: n, IPv6: strings.Contains(b.address(), ":"),
+		Verb: ipc.Sockets, Sandbox: b.spec.ID, N: n, IPv6: strings.Contains(address, ":"),
 	})
 	if err != nil {
 		return nil, err
@@ -115,10 +145,10 @@ func (b *box) address() string {
 	return b.listener
 }
 
-// dial connects a non-blocking socket. On loopback the kernel usually finishes
+// handshake connects a non-blocking socket. On loopback the kernel usually finishes
 // the handshake within the call.
-func (b *box) dial(ctx context.Context, socket *os.File) error {
-	target, err := sockaddr(b.address(), b.spec.Port)
+func handshake(ctx context.Context, socket *os.File, address string, port int) error {
+	target, err := sockaddr(address, port)
 	if err != nil {
 		return err
 	}

@@ -1,8 +1,13 @@
 package linuxns
 
 import (
+	"context"
+	"errors"
 	"strings"
 	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/sunya-cloud/sunya/internal/adapt/linuxns/helper/ipc"
 	"github.com/sunya-cloud/sunya/internal/core/sandbox"
@@ -26,5 +31,32 @@ func TestOtherPortsAreNotForgotten(t *testing.T) {
 	case <-b.strays:
 	default:
 		t.Error("nobody is told")
+	}
+}
+
+// TestDialPort: a port besides the one that is waited for, on either loopback
+// address; where nothing listens that is known at once.
+func TestDialPort(t *testing.T) {
+	e := engine(t)
+	for _, address := range []string{"127.0.0.1:9090", "[::1]:9090", "0.0.0.0:9090"} {
+		t.Run(address, func(t *testing.T) {
+			s := start(t, e, sandbox.Spec{ID: "other-port", Args: []string{"/app/probe", "listen", address}, Port: 8080})
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+			defer cancel()
+			conn, err := s.DialPort(ctx, 9090)
+			for errors.Is(err, unix.ECONNREFUSED) && ctx.Err() == nil {
+				conn, err = s.DialPort(ctx, 9090)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			_ = conn.Close()
+			if _, err := s.DialPort(ctx, 9091); !errors.Is(err, unix.ECONNREFUSED) {
+				t.Errorf("where nothing listens: %v", err)
+			}
+			if err := s.Stop(ctx, 0); err != nil {
+				t.Fatal(err)
+			}
+		})
 	}
 }

@@ -34,6 +34,9 @@ type Sandbox interface {
 	// Dial opens a TCP connection to Spec.Port from inside the sandbox's own
 	// network namespace, so a program bound to 127.0.0.1 is reached too.
 	Dial(ctx context.Context) (net.Conn, error)
+	// DialPort does the same for any port on the sandbox's loopback, IPv4 or
+	// IPv6, without waiting: where nothing listens it fails at once.
+	DialPort(ctx context.Context, port int) (net.Conn, error)
 	// Freeze stops every process where it is; Thaw lets them go on. Both are
 	// idempotent.
 	Freeze(ctx context.Context) error

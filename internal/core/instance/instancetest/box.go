@@ -2,6 +2,7 @@ package instancetest
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net"
 	"sync"
@@ -24,6 +25,18 @@ func (b *Box) Dial(ctx context.Context) (net.Conn, error) {
 	b.dials++
 	b.mu.Unlock()
 	return b.listen.dial(ctx)
+}
+
+// DialPort implements sandbox.Sandbox: only the program's own port listens.
+func (b *Box) DialPort(ctx context.Context, port int) (net.Conn, error) {
+	if b.spec.Port == port {
+		select {
+		case <-b.ready:
+			return b.Dial(ctx)
+		default:
+		}
+	}
+	return nil, &net.OpError{Op: "dial", Net: "pipe", Err: errors.New("connection refused")}
 }
 
 // Freeze implements sandbox.Sandbox: the program reads and writes nothing.

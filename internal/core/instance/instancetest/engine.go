@@ -65,6 +65,7 @@ func (e *Engine) New(spec sandbox.Spec) *Box {
 func protocols() *http.Protocols {
 	var p http.Protocols
 	p.SetHTTP1(true)
+	p.SetUnencryptedHTTP2(true)
 	return &p
 }
 
