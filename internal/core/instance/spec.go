@@ -4,11 +4,10 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"fmt"
-	"slices"
-	"strconv"
 	"time"
 
 	"github.com/sunya-cloud/sunya"
+	"github.com/sunya-cloud/sunya/internal/core/container"
 	"github.com/sunya-cloud/sunya/internal/core/sandbox"
 )
 
@@ -51,75 +50,20 @@ func (m *Manager) spec(rev *sunya.Revision) (sandbox.Spec, error) {
 			return sandbox.Spec{}, fmt.Errorf("check image: %w", err)
 		}
 	}
-	mounts, err := m.mounts(rev)
+	id := newID(rev)
+	spec, err := container.Spec(&rev.Container, container.Place{ID: id, Port: rev.Port, Volumes: rev.Volumes}, m.Layers)
 	if err != nil {
 		return sandbox.Spec{}, err
 	}
-	id := newID(rev)
-	return sandbox.Spec{
-		ID:   id,
-		Kind: Kind,
-		Labels: map[string]string{
-			labelRevision:   rev.Name,
-			labelRevisionID: rev.ID,
-			labelService:    rev.Service,
-			LabelProject:    rev.Project,
-			LabelAccount:    rev.ServiceAccount,
-		},
-		Profile:     sandbox.App,
-		Args:        rev.Command,
-		Env:         environ(rev, id),
-		Dir:         rev.Dir,
-		Hostname:    id,
-		Mounts:      mounts,
-		UIDRange:    svc.UIDRange,
-		MemoryBytes: rev.MemoryBytes,
-		StrayLimit:  strayLimit,
-		CPUMillis:   rev.CPUMillis,
-		Port:        rev.Port,
-		Network:     true,
-	}, nil
-}
-
-// mounts are the image's layers, the machine's directories it stands on, and
-// /tmp in memory (App Engine: everything else is read-only).
-func (m *Manager) mounts(rev *sunya.Revision) ([]sandbox.Mount, error) {
-	var out []sandbox.Mount
-	for _, dir := range rev.Image.HostPaths {
-		out = append(out, sandbox.Mount{Source: dir, Target: dir})
+	spec.Kind = Kind
+	spec.Labels = map[string]string{
+		labelRevision:   rev.Name,
+		labelRevisionID: rev.ID,
+		labelService:    rev.Service,
+		LabelProject:    rev.Project,
+		LabelAccount:    rev.ServiceAccount,
 	}
-	for _, l := range rev.Image.Layers {
-		dir, err := m.Layers.Path(l.Digest)
-		if err != nil {
-			return nil, fmt.Errorf("find layer: %w", err)
-		}
-		out = append(out, sandbox.Mount{Source: dir, Target: l.Target})
-	}
-	return append(out, sandbox.Mount{Target: "/tmp", Writable: true, Bytes: rev.MemoryBytes}), nil
-}
-
-// environ is the revision's environment with what differs by instance filled
-// in, and what every program expects.
-func environ(rev *sunya.Revision, id string) []string {
-	var out []string
-	for _, v := range rev.Env {
-		value := v.Value
-		switch v.Field {
-		case sunya.FieldInstanceID:
-			value = id
-		case sunya.FieldMemoryMB:
-			value = strconv.FormatInt(rev.MemoryBytes>>20, 10)
-		}
-		out = append(out, v.Name+"="+value)
-	}
-	for _, d := range []sunya.EnvVar{
-		{Name: "PORT", Value: strconv.Itoa(rev.Port)},
-		{Name: "HOME", Value: "/tmp"},
-		{Name: "PATH", Value: "/usr/local/bin:/usr/bin:/bin"},
-	} {
-		if !slices.ContainsFunc(rev.Env, func(v sunya.EnvVar) bool { return v.Name == d.Name }) {
-			out = append(out, d.Name+"="+d.Value)
-		}
-	}
-	return out
+	spec.UIDRange = svc.UIDRange
+	spec.StrayLimit = strayLimit
+	return spec, nil
 }

@@ -33,7 +33,9 @@ type Store interface {
 // Unpacker makes layers of the archives that container images consist of.
 type Unpacker interface {
 	// Unpack returns the layer that an archive holds: the one unpacked before,
-	// or a new one, verified by both digests. An archive that is broken, has
+	// or a new one, verified by both digests; its Target is "/". It is durable,
+	// and Store.Path finds it by its diff id. Whoever asks for one that is being
+	// unpacked waits for that. An archive that is broken, has
 	// another digest, or names a file outside of it is InvalidArgument; one that
 	// grows beyond the limit is ResourceExhausted. Nothing is left of it then.
 	Unpack(ctx context.Context, a Archive) (sunya.Layer, error)
