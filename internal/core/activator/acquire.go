@@ -112,7 +112,7 @@ func (a *Activator) slot(ctx context.Context, rev *sunya.Revision, why instance.
 // wait waits for a grant, at most as long as a start may take or the queue may
 // hold.
 func (p *pool) wait(ctx context.Context, w *waiter) grant {
-	limit := max(p.a.opts.QueueTimeout, p.rev.StartTimeout+startSlack)
+	limit := max(p.a.opts.QueueTimeout, instance.StartTimeout(p.rev)+startSlack)
 	timer := time.NewTimer(limit)
 	defer timer.Stop()
 	select {

@@ -13,7 +13,7 @@ import (
 // event is the payload of what the platform says about an instance.
 type event struct {
 	Message   string   `json:"message"`
-	Event     string   `json:"event"` // started, called, stopped, exited, failed
+	Event     string   `json:"event"` // started, called, stopped, exited, killed, failed
 	Revision  string   `json:"revision"`
 	Instance  string   `json:"instance,omitempty"`
 	Reason    string   `json:"reason,omitempty"`
@@ -61,6 +61,16 @@ func (m *Manager) logExit(i *Instance) {
 		Event:    "exited",
 		Instance: i.ID(),
 		ExitCode: &exit.Code,
+	})
+}
+
+// logKill logs the end of an instance whose liveness probe has failed.
+func (m *Manager) logKill(i *Instance, err error) {
+	m.write(i.rev, logs.Error, event{
+		Message:  "killed: " + err.Error(),
+		Event:    "killed",
+		Instance: i.ID(),
+		Reason:   "liveness probe",
 	})
 }
 

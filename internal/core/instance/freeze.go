@@ -27,6 +27,7 @@ func (i *Instance) Enter(ctx context.Context) (thawed bool, err error) {
 	}
 	switch i.state {
 	case sunya.InstanceReady:
+		i.beating = false
 	case sunya.InstanceFrozen:
 		if err := i.thaw(ctx); err != nil {
 			return false, err
@@ -58,19 +59,33 @@ func (i *Instance) thaw(ctx context.Context) error {
 	if err := i.box.Thaw(ctx); err != nil {
 		return fmt.Errorf("thaw %s: %w", i.ID(), err)
 	}
-	i.state = sunya.InstanceReady
+	i.state, i.beating = sunya.InstanceReady, false
 	return nil
 }
 
-// tend freezes the instance when it is time, or lets a frozen one go for a
-// moment, and returns when to look again; zero for never.
+// tend does what is due for an instance, and returns when to look again; zero
+// for never.
 func (i *Instance) tend(ctx context.Context, now time.Time) (again time.Time) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
+	return earlier(i.tendFreezer(ctx, now), i.tendLiveness(ctx, now))
+}
+
+// earlier returns the first of two moments; zero stands for never.
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
+}
+
+// tendFreezer freezes the instance when it is time, or lets a frozen one go for a
+// moment, and returns when to look again; zero for never. mu is held.
+func (i *Instance) tendFreezer(ctx context.Context, now time.Time) (again time.Time) {
 	switch {
 	case i.rev.Scaling.NoFreeze:
 		return time.Time{}
-	case i.state == sunya.InstanceReady && i.inFlight > 0:
+	case i.state == sunya.InstanceReady && (i.inFlight > 0 || i.life.asking):
 		return now.Add(freezeAfter)
 	case i.state == sunya.InstanceReady && now.Before(i.freezeAt):
 		return i.freezeAt
@@ -107,6 +122,7 @@ func (i *Instance) beat(ctx context.Context, now time.Time) (again time.Time) {
 		i.beatAt = now.Add(heartbeat)
 		return i.beatAt
 	}
+	i.beating = true
 	go i.knock(context.WithoutCancel(ctx))
 	i.freezeAt = now.Add(heartbeatFor)
 	return i.freezeAt

@@ -36,6 +36,8 @@ type Instance struct {
 	inFlight int
 	freezeAt time.Time // when it may freeze, while nothing is in flight
 	beatAt   time.Time // when a frozen one is let go for a moment
+	beating  bool      // it was let go for a moment, and for nothing else
+	life     life
 }
 
 func (m *Manager) newInstance(rev *sunya.Revision, box sandbox.Sandbox) *Instance {
@@ -102,6 +104,10 @@ func newTransport(i *Instance) *http.Transport {
 		DisableCompression:     true,
 		MaxIdleConnsPerHost:    max(i.rev.Concurrency, 1),
 		MaxResponseHeaderBytes: 256 << 10,
+	}
+	if i.rev.Protocol == sunya.H2C {
+		t.Protocols = new(http.Protocols)
+		t.Protocols.SetUnencryptedHTTP2(true)
 	}
 	if i.rev.Scaling.NoFreeze {
 		// Servers close idle connections themselves, some after 2 s. A frozen

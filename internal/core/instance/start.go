@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/sunya-cloud/sunya"
+	"github.com/sunya-cloud/sunya/internal/core/probe"
 	"github.com/sunya-cloud/sunya/internal/core/sandbox"
 )
 
@@ -71,16 +72,26 @@ func (m *Manager) launch(ctx context.Context, spec sandbox.Spec) (sandbox.Sandbo
 	}
 }
 
-// awaitReady waits until the program listens, at most its start timeout.
+// awaitReady waits until the program listens, at most its start timeout, or
+// until its startup probe is content.
 func (i *Instance) awaitReady(ctx context.Context) error {
+	if i.rev.Startup != nil {
+		return probe.Await(ctx, i.box, i.rev.Startup, i.rev.Port)
+	}
 	ctx, cancel := context.WithTimeout(ctx, i.startTimeout())
 	defer cancel()
 	return i.box.Ready(ctx)
 }
 
-func (i *Instance) startTimeout() time.Duration {
-	if i.rev.StartTimeout > 0 {
-		return i.rev.StartTimeout
+func (i *Instance) startTimeout() time.Duration { return StartTimeout(i.rev) }
+
+// StartTimeout is how long an instance of rev may take to become ready.
+func StartTimeout(rev *sunya.Revision) time.Duration {
+	switch {
+	case rev.Startup != nil:
+		return probe.Patience(rev.Startup)
+	case rev.StartTimeout > 0:
+		return rev.StartTimeout
 	}
 	return startTimeout
 }
@@ -90,6 +101,7 @@ func (i *Instance) begin() {
 	i.mu.Lock()
 	i.state = sunya.InstanceReady
 	i.freezeAt = i.m.now().Add(freezeAfter)
+	i.expectLife()
 	i.mu.Unlock()
 	i.m.nudge()
 	go i.supervise()

@@ -39,6 +39,11 @@ func Await(ctx context.Context, box sandbox.Sandbox, p *sunya.Probe, port int) e
 	}
 }
 
+// Patience is how long Await takes at most.
+func Patience(p *sunya.Probe) time.Duration {
+	return p.Delay + time.Duration(Failures(p))*max(Period(p), timeout(p))
+}
+
 // unwell is the error of a startup probe.
 func unwell(ctx context.Context, box sandbox.Sandbox, p *sunya.Probe, port, failed int, err error) error {
 	switch {
@@ -47,10 +52,11 @@ func unwell(ctx context.Context, box sandbox.Sandbox, p *sunya.Probe, port, fail
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
 	}
-	return fmt.Errorf("the startup probe (%s) failed %s: %w", Describe(p, port), times(failed), err)
+	return fmt.Errorf("the startup probe (%s) failed %s: %w", Describe(p, port), Times(failed), err)
 }
 
-func times(n int) string {
+// Times says how often in a row.
+func Times(n int) string {
 	if n == 1 {
 		return "once"
 	}
