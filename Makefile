@@ -7,6 +7,7 @@ export CGO_ENABLED := 0
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -s -w -X main.version=$(VERSION)
 HELPER  := internal/adapt/linuxns/helper/bin/sunya-launcher
+BUILDER := internal/adapt/buildkit/program/bin/sunya-builder.gz
 BIN     := bin/sunya
 GO_SRC  := $(shell find . -name '*.go' -not -path './bin/*') go.mod go.sum
 
@@ -22,7 +23,12 @@ build: $(BIN)
 $(HELPER): $(shell find internal/adapt/linuxns/helper internal/core/sandbox -name '*.go' 2>/dev/null) go.mod
 	go build -trimpath -ldflags "-s -w" -o $@ ./internal/adapt/linuxns/helper/cmd/sunya-launcher
 
-$(BIN): $(HELPER) $(GO_SRC)
+# BuildKit, for Dockerfiles: a program of its own inside the binary.
+$(BUILDER): $(shell find internal/adapt/buildkit/builder internal/adapt/buildkit/job -name '*.go' 2>/dev/null) go.mod
+	go build -trimpath -ldflags "-s -w" -o $(basename $@) ./internal/adapt/buildkit/builder/cmd/sunya-builder
+	gzip -n -f -6 $(basename $@)
+
+$(BIN): $(HELPER) $(BUILDER) $(GO_SRC)
 	go build -trimpath -ldflags "$(LDFLAGS)" -o $@ ./cmd/sunya
 
 ## quickstart: build, start, deploy examples/hello-python and show its answer (ONCE=1 stops by itself)
@@ -100,4 +106,4 @@ figures:
 ## clean: remove what was built
 .PHONY: clean
 clean:
-	rm -rf bin $(HELPER)
+	rm -rf bin $(HELPER) $(BUILDER)

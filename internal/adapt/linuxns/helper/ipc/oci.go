@@ -25,8 +25,9 @@ type Process struct {
 
 // User is an id inside the sandbox.
 type User struct {
-	UID int `json:"uid"`
-	GID int `json:"gid"`
+	UID            int   `json:"uid"`
+	GID            int   `json:"gid"`
+	AdditionalGIDs []int `json:"additionalGids,omitempty"`
 }
 
 // Rlimit is one POSIX limit.

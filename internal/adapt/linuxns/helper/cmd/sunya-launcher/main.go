@@ -1,6 +1,6 @@
 // Command sunya-launcher is the helper that Sunya carries inside: as
 // "launcher" it starts sandboxes for the server, as "init" it is a sandbox's
-// first process. It is static and small, because it is executed for every
+// first process, as "step" that of a build's step. It is static and small, because it is executed for every
 // sandbox.
 package main
 
@@ -25,6 +25,8 @@ func main() {
 	switch arg {
 	case launcher.InitArg:
 		os.Exit(pid1.Main())
+	case pid1.StepArg:
+		os.Exit(pid1.Step())
 	case launcher.PauseArg:
 		for {
 			_ = unix.Pause()

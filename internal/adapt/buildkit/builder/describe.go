@@ -1,0 +1,70 @@
+package builder
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	gwpb "github.com/moby/buildkit/frontend/gateway/pb"
+	"github.com/moby/buildkit/solver/errdefs"
+
+	"github.com/sunya-cloud/sunya/internal/adapt/buildkit/job"
+)
+
+// describe turns the end of a step into what a user should read.
+func describe(ctx context.Context, i int, err error) *job.Failed {
+	f := &job.Failed{Step: i, Kind: job.KindUser}
+	var full *diskFull
+	var late errStepTimeout
+	var refused *refusal
+	switch cause := context.Cause(ctx); {
+	case errors.As(cause, &full):
+		f.Kind, f.Message = job.KindDisk, full.Error()
+		return f
+	case errors.As(cause, &late):
+		f.Kind, f.Message = job.KindTimeout, late.Error()
+		return f
+	case errors.As(err, &refused):
+		f.Kind, f.Message = job.KindRefused, refused.message
+		return f
+	case cause != nil:
+		f.Kind, f.Message = job.KindInternal, cause.Error()
+		return f
+	}
+	f.Message = message(err)
+	f.Detail = sourceLines(err)
+	return f
+}
+
+// message is the text of an error without what only BuildKit's own users know.
+func message(err error) string {
+	text := err.Error()
+	for _, prefix := range []string{"failed to solve: ", "failed to build: ", "rpc error: code = Unknown desc = "} {
+		text = strings.TrimPrefix(text, prefix)
+	}
+	if strings.Contains(text, "SSH key") || strings.Contains(text, "ssh:default") {
+		text += " (RUN --mount=type=ssh is not supported: no agent is forwarded to builds; use a secret mount)"
+	}
+	return text
+}
+
+// sourceLines are the lines of the Dockerfile that the error is about.
+func sourceLines(err error) string {
+	var b strings.Builder
+	for _, s := range errdefs.Sources(err) {
+		_ = s.Print(&b)
+	}
+	return strings.TrimSpace(b.String())
+}
+
+// exitCode is that of the program that failed, or 1.
+func exitCode(err error) int {
+	if err == nil {
+		return 0
+	}
+	var exit *gwpb.ExitError
+	if errors.As(err, &exit) {
+		return int(exit.ExitCode)
+	}
+	return 1
+}
