@@ -59,7 +59,7 @@ func TestFunctions(t *testing.T) {
 		t.Errorf("call: %+v", r)
 	}
 	s.OK("functions", "deploy", "hello", "--source", dir, "--region", "us-central1", "--no-allow-unauthenticated", "--update-env-vars", "A=b", "--quiet")
-	if code, _, _ := s.Try(host, "/"); code != http.StatusUnauthorized {
+	if code, _, _ := s.Try(host, "/"); code != http.StatusForbidden {
 		t.Errorf("a private function answers strangers with %d", code)
 	}
 	if r := call(); r.LastLine() != "Hello World! /" {

@@ -201,7 +201,7 @@ func TestGcloudFunctions(t *testing.T) {
 	}
 	g.fails(deploy+" --entry-point nope", "function nope is not in main.py; found: hello_http, hello_event")
 	g.ok(deploy+" --entry-point hello_event --no-allow-unauthenticated", "state: ACTIVE", "entryPoint: hello_event")
-	if code, _, _ := s.Try("hello.localhost:"+s.Port, "/"); code != http.StatusUnauthorized {
+	if code, _, _ := s.Try("hello.localhost:"+s.Port, "/"); code != http.StatusForbidden {
 		t.Errorf("a private function answers strangers with %d", code)
 	}
 	s.OK("functions", "call", "hello", "--region", "us-central1", "--cloud-event",

@@ -53,8 +53,9 @@ const enterAttempts = 3
 // none of those that start will absorb the request. Errors are Unavailable (the
 // revision does not start), ResourceExhausted (the queue is full, or all
 // instances stayed busy) or that of ctx; RetryAfter says when to come again.
-func (a *Activator) Acquire(ctx context.Context, rev *sunya.Revision) (*Lease, error) {
-	return a.acquire(ctx, rev, instance.ColdStart)
+// prefer is the end of an instance's id: it is chosen if it has room. Empty: any.
+func (a *Activator) Acquire(ctx context.Context, rev *sunya.Revision, prefer string) (*Lease, error) {
+	return a.acquire(ctx, rev, instance.ColdStart, prefer)
 }
 
 // Prove starts an instance of rev, unless one runs, and returns once it is
@@ -63,7 +64,7 @@ func (a *Activator) Acquire(ctx context.Context, rev *sunya.Revision) (*Lease, e
 // when the program is to blame.
 func (a *Activator) Prove(ctx context.Context, rev *sunya.Revision) error {
 	a.with(rev, func(p *pool) { p.backoff, p.draining = instance.Backoff{}, false })
-	l, err := a.acquire(ctx, rev, instance.Proof)
+	l, err := a.acquire(ctx, rev, instance.Proof, "")
 	if err != nil {
 		return err
 	}
@@ -71,10 +72,10 @@ func (a *Activator) Prove(ctx context.Context, rev *sunya.Revision) error {
 	return l.Instance.Accepts(ctx)
 }
 
-func (a *Activator) acquire(ctx context.Context, rev *sunya.Revision, why instance.Reason) (*Lease, error) {
+func (a *Activator) acquire(ctx context.Context, rev *sunya.Revision, why instance.Reason, prefer string) (*Lease, error) {
 	var last error
 	for range enterAttempts {
-		l, err := a.slot(ctx, rev, why)
+		l, err := a.slot(ctx, rev, why, prefer)
 		if err != nil {
 			return nil, err
 		}
@@ -87,7 +88,7 @@ func (a *Activator) acquire(ctx context.Context, rev *sunya.Revision, why instan
 }
 
 // slot returns a slot in an instance that was ready a moment ago.
-func (a *Activator) slot(ctx context.Context, rev *sunya.Revision, why instance.Reason) (*Lease, error) {
+func (a *Activator) slot(ctx context.Context, rev *sunya.Revision, why instance.Reason, prefer string) (*Lease, error) {
 	var (
 		p   *pool
 		g   grant
@@ -96,7 +97,7 @@ func (a *Activator) slot(ctx context.Context, rev *sunya.Revision, why instance.
 	)
 	a.with(rev, func(own *pool) {
 		p = own
-		g.m, w, err = p.take(why)
+		g.m, w, err = p.take(why, prefer)
 	})
 	if err != nil {
 		return nil, err

@@ -67,7 +67,7 @@ func (w *world) rev(t *testing.T, n int) *sunya.Revision {
 
 func (w *world) acquire(t *testing.T, rev *sunya.Revision) *activator.Lease {
 	t.Helper()
-	l, err := w.Acquire(t.Context(), rev)
+	l, err := w.Acquire(t.Context(), rev, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -193,7 +193,7 @@ func TestQueueIsBounded(t *testing.T) {
 		var wg sync.WaitGroup
 		for range 10 {
 			wg.Go(func() {
-				l, err := w.Acquire(t.Context(), w.rev(t, 1))
+				l, err := w.Acquire(t.Context(), w.rev(t, 1), "")
 				if err == nil {
 					l.Release()
 					return
@@ -217,7 +217,7 @@ func TestQueueHasADeadline(t *testing.T) {
 			revision(1, func(r *sunya.Revision) { r.Concurrency, r.Scaling.Max = 1, 1 }))
 		w.acquire(t, w.rev(t, 1))
 		begin := time.Now()
-		_, err := w.Acquire(t.Context(), w.rev(t, 1))
+		_, err := w.Acquire(t.Context(), w.rev(t, 1), "")
 		if sunya.CodeOf(err) != sunya.ResourceExhausted || time.Since(begin) != time.Minute {
 			t.Errorf("error after %v = %v", time.Since(begin), err)
 		}
@@ -236,7 +236,7 @@ func TestFailedStartTellsEveryWaiterAndIsTriedAgain(t *testing.T) {
 		var wg sync.WaitGroup
 		for range 5 {
 			wg.Go(func() {
-				_, err := w.Acquire(t.Context(), w.rev(t, 1))
+				_, err := w.Acquire(t.Context(), w.rev(t, 1), "")
 				if sunya.CodeOf(err) != sunya.Unavailable || !strings.Contains(fmt.Sprint(err), "exited with status 1") {
 					t.Errorf("error = %v", err)
 				}
@@ -247,7 +247,7 @@ func TestFailedStartTellsEveryWaiterAndIsTriedAgain(t *testing.T) {
 			t.Errorf("%d starts for one failure, want 1", n)
 		}
 		begin := time.Now()
-		_, err := w.Acquire(t.Context(), w.rev(t, 1))
+		_, err := w.Acquire(t.Context(), w.rev(t, 1), "")
 		if time.Since(begin) != 0 || activator.RetryAfter(err) == 0 || !strings.Contains(fmt.Sprint(err), "exited with status 1") {
 			t.Errorf("during back-off: %v after %v, want the reason at once", err, time.Since(begin))
 		}

@@ -93,7 +93,7 @@ func TestAFixedNumberIsThereWithoutTraffic(t *testing.T) {
 		var wg sync.WaitGroup
 		for range 9 {
 			wg.Go(func() {
-				l, err := w.Acquire(t.Context(), rev)
+				l, err := w.Acquire(t.Context(), rev, "")
 				if err != nil {
 					t.Error(err)
 					return
@@ -147,7 +147,7 @@ func TestRequestsWaitBeforeAnotherInstanceIsStarted(t *testing.T) {
 		}
 		got := make(chan *activator.Lease)
 		wait := func() {
-			l, err := w.Acquire(t.Context(), rev)
+			l, err := w.Acquire(t.Context(), rev, "")
 			if err != nil {
 				t.Error(err)
 			}

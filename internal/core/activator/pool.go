@@ -1,8 +1,10 @@
 package activator
 
 import (
+	"cmp"
 	"container/list"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -72,10 +74,10 @@ func newPool(a *Activator, rev *sunya.Revision) *pool {
 
 // take gives a slot that is free, or puts the request at the end of the queue.
 // mu is held; exactly one of the results is set.
-func (p *pool) take(why instance.Reason) (*member, *waiter, error) {
+func (p *pool) take(why instance.Reason, prefer string) (*member, *waiter, error) {
 	now := p.a.now()
 	p.lastSeen = now
-	if m := p.fullest(); m != nil {
+	if m := cmp.Or(p.preferred(prefer), p.fullest()); m != nil {
 		m.used++
 		p.scale(why)
 		return m, nil, nil
@@ -102,6 +104,19 @@ func (p *pool) refuse(now time.Time) error {
 	}
 	if p.waiters.Len() >= p.a.opts.MaxQueue {
 		return errQueueFull(p.rev, p.waiters.Len())
+	}
+	return nil
+}
+
+// preferred returns the member whose id ends so, if it has a free slot.
+func (p *pool) preferred(end string) *member {
+	if end == "" {
+		return nil
+	}
+	for _, m := range p.members {
+		if m.used < p.policy.Concurrency && strings.HasSuffix(m.inst.ID(), end) {
+			return m
+		}
 	}
 	return nil
 }

@@ -122,7 +122,7 @@ func TestClientsThatGoAwayLeaveNothing(t *testing.T) {
 			wg.Go(func() {
 				ctx, cancel := context.WithTimeout(t.Context(), time.Duration(n*10)*time.Millisecond)
 				defer cancel()
-				l, err := w.Acquire(ctx, rev)
+				l, err := w.Acquire(ctx, rev, "")
 				if err == nil {
 					time.Sleep(7 * time.Millisecond)
 					l.Release()
@@ -212,7 +212,7 @@ func TestShutdownTellsWaiters(t *testing.T) {
 		w := newWorld(t, &instancetest.Engine{Boot: time.Minute}, activator.Options{}, revision(1, nil))
 		var wg sync.WaitGroup
 		wg.Go(func() {
-			if _, err := w.Acquire(t.Context(), w.rev(t, 1)); sunya.CodeOf(err) != sunya.Unavailable {
+			if _, err := w.Acquire(t.Context(), w.rev(t, 1), ""); sunya.CodeOf(err) != sunya.Unavailable {
 				t.Errorf("error = %v, want Unavailable", err)
 			}
 		})
@@ -221,7 +221,7 @@ func TestShutdownTellsWaiters(t *testing.T) {
 			t.Fatal(err)
 		}
 		wg.Wait()
-		if _, err := w.Acquire(t.Context(), w.rev(t, 1)); sunya.CodeOf(err) != sunya.Unavailable {
+		if _, err := w.Acquire(t.Context(), w.rev(t, 1), ""); sunya.CodeOf(err) != sunya.Unavailable {
 			t.Errorf("after shutdown: %v, want Unavailable", err)
 		}
 	})
@@ -244,7 +244,7 @@ func TestStorm(t *testing.T) {
 				time.Sleep(time.Duration(n*7919%4000) * time.Millisecond)
 				ctx, cancel := context.WithTimeout(t.Context(), time.Duration(50+n*31%400)*time.Millisecond)
 				defer cancel()
-				l, err := w.Acquire(ctx, rev)
+				l, err := w.Acquire(ctx, rev, "")
 				if err != nil {
 					return
 				}

@@ -4,8 +4,11 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
+	"github.com/sunya-cloud/sunya"
+	"github.com/sunya-cloud/sunya/internal/core/front"
 	"github.com/sunya-cloud/sunya/internal/core/identity"
 	"github.com/sunya-cloud/sunya/internal/core/serving"
 )
@@ -21,31 +24,50 @@ type Verifier interface {
 // "Authenticating service-to-service").
 const serverlessAuthorization = "X-Serverless-Authorization"
 
-// admit keeps callers out that a private service does not admit.
+// signatureRemoved stands for the signature of a token that was checked, so that
+// a program cannot use its caller's token itself (Cloud Run, as Google names it).
+const signatureRemoved = "SIGNATURE_REMOVED_BY_GOOGLE"
+
+// admit keeps callers out that a service does not admit.
 func (x *exchange) admit(route serving.Route) error {
+	if route.Service.Ingress == sunya.IngressInternal && !x.inside(route.Service) {
+		return &outside{host: hostOnly(x.r.Host)}
+	}
 	access := route.Service.Access
 	if access.Open() {
 		return nil
 	}
-	header := x.r.Header.Get(serverlessAuthorization)
+	header, own := x.r.Header.Get("Authorization"), true
+	if h := x.r.Header.Get(serverlessAuthorization); h != "" {
+		header, own = h, false
+	}
 	if header == "" {
-		header = x.r.Header.Get("Authorization")
+		return fault(http.StatusForbidden, "the service is private: an identity token is missing")
 	}
 	scheme, token, _ := strings.Cut(header, " ")
 	if x.g.Verifier == nil || !strings.EqualFold(scheme, "Bearer") || token == "" {
-		return x.unauthenticated("the service is private: an identity token is missing")
+		return x.unauthenticated("the service is private: it asks for an identity token (Authorization: Bearer TOKEN)")
 	}
 	claims, err := x.g.Verifier.Verify(x.r.Context(), strings.TrimSpace(token), "")
 	if err != nil {
 		return x.unauthenticated("the service is private, and the identity token is not valid")
 	}
-	if !x.addressed(claims.Audience) {
+	if !x.addressed(route.Service, claims.Audience) {
 		return x.unauthenticated("the service is private, and the identity token is for another audience than its URL")
 	}
 	if !access.Admits(claims.Email) {
 		return fault(http.StatusForbidden, "the service is private, and does not admit the caller")
 	}
+	if own {
+		x.unsigned = scheme + " " + token[:strings.LastIndexByte(token, '.')+1] + signatureRemoved
+	}
 	return nil
+}
+
+// inside reports whether a request comes from an instance of the service's own
+// project, as Google's internal ingress lets in the project's networks.
+func (x *exchange) inside(s *sunya.Service) bool {
+	return x.caller != nil && x.caller.Project == s.Project
 }
 
 // unauthenticated is 401 with what RFC 6750 §3 asks for.
@@ -54,19 +76,42 @@ func (x *exchange) unauthenticated(why string) error {
 	return fault(http.StatusUnauthorized, "%s", why)
 }
 
-// addressed reports whether one of the audiences is this service: a URL with the
-// host that the request is for, and for functions by path their path.
-func (x *exchange) addressed(audiences []string) bool {
+// addressed reports whether one of the audiences is this service: one that it
+// names itself, or any of its URLs, by whichever of them it is called.
+func (x *exchange) addressed(s *sunya.Service, audiences []string) bool {
 	for _, aud := range audiences {
-		u, err := url.Parse(aud)
-		if err != nil || !strings.EqualFold(u.Hostname(), hostOnly(x.r.Host)) {
-			continue
-		}
-		if x.prefix == "" || strings.TrimSuffix(u.Path, "/") == x.prefix {
+		if slices.Contains(s.Access.Audiences, aud) || x.isURLOf(s, aud) {
 			return true
 		}
 	}
 	return false
+}
+
+// isURLOf reports whether a URL leads to a service. Scheme and port are not
+// looked at: behind proxies they are others.
+func (x *exchange) isURLOf(s *sunya.Service, aud string) bool {
+	u, err := url.Parse(aud)
+	if err != nil {
+		return false
+	}
+	host, err := front.CanonicalHost(u.Host)
+	if err != nil {
+		return false
+	}
+	label, ok := x.g.label(host)
+	if internal, is := strings.CutSuffix(host, "."+InternalDomain); is {
+		label, ok = internal, true
+	}
+	if !ok {
+		return false
+	}
+	table := x.g.Catalog.Table()
+	if label == functionsLabel {
+		route, _, ok := functionAt(table, u.Path)
+		return ok && route.Service.Name == s.Name
+	}
+	route, ok := table.Lookup(label)
+	return ok && route.Service.Name == s.Name
 }
 
 // hostOnly cuts the port off.
@@ -83,13 +128,19 @@ const functionsLabel = "functions"
 // byPath finds the service of /PROJECT/LOCATION/NAME/…, of which its program
 // sees only what follows.
 func (x *exchange) byPath(table *serving.Table) (serving.Route, bool) {
-	parts := strings.SplitN(x.r.URL.Path, "/", 5) // the first is empty
-	if len(parts) < 4 {
-		return serving.Route{}, false
-	}
-	route, ok := table.Route("projects/" + parts[1] + "/locations/" + parts[2] + "/services/" + parts[3])
-	if ok {
-		x.prefix = strings.Join(parts[:4], "/")
-	}
+	route, prefix, ok := functionAt(table, x.r.URL.Path)
+	x.prefix = prefix
 	return route, ok
+}
+
+func functionAt(table *serving.Table, path string) (route serving.Route, prefix string, ok bool) {
+	parts := strings.SplitN(path, "/", 5) // the first is empty
+	if len(parts) < 4 {
+		return serving.Route{}, "", false
+	}
+	route, ok = table.Route("projects/" + parts[1] + "/locations/" + parts[2] + "/services/" + parts[3])
+	if !ok {
+		return serving.Route{}, "", false
+	}
+	return route, strings.Join(parts[:4], "/"), true
 }

@@ -18,6 +18,7 @@ type verifier struct{}
 
 func (verifier) Verify(_ context.Context, token, _ string) (*identity.Claims, error) {
 	email, audience, ok := strings.Cut(token, ">")
+	audience, _, _ = strings.Cut(audience, "#") // what follows is for the looks
 	if !ok {
 		return nil, sunya.Errorf(sunya.Unauthenticated, "", "not a token")
 	}
@@ -43,7 +44,7 @@ func TestPrivateServicesAskWhoCalls(t *testing.T) {
 	}{
 		{"open", sunya.Access{}, nil, 200},
 		{"opened to all", sunya.Access{Private: true, Invokers: []string{sunya.AllUsers}}, nil, 200},
-		{"no token", sunya.Access{Private: true}, nil, 401},
+		{"no token", sunya.Access{Private: true}, nil, 403},
 		{"another scheme", sunya.Access{Private: true}, []string{"Authorization", "Basic YTpi"}, 401},
 		{"not a token", sunya.Access{Private: true}, []string{"Authorization", "Bearer x"}, 401},
 		{"another audience", sunya.Access{Private: true, Invokers: []string{"user:a@b"}}, []string{"Authorization", "Bearer a@b>http://other.localhost"}, 401},
@@ -54,6 +55,9 @@ func TestPrivateServicesAskWhoCalls(t *testing.T) {
 		{"everybody with a token", sunya.Access{Private: true, Invokers: []string{"allAuthenticatedUsers"}}, []string{"Authorization", "Bearer a@b>http://demo.localhost"}, 200},
 		{"the header beside the program's own", sunya.Access{Private: true, Invokers: []string{"user:a@b"}},
 			[]string{"Authorization", "Bearer the program's", "X-Serverless-Authorization", "Bearer a@b>http://demo.localhost"}, 200},
+		{"an audience of its own", sunya.Access{Private: true, Invokers: []string{"user:a@b"}, Audiences: []string{"my-service"}}, []string{"Authorization", "Bearer a@b>my-service"}, 200},
+		{"its name inside instances", sunya.Access{Private: true, Invokers: []string{"user:a@b"}}, []string{"Authorization", "Bearer a@b>http://demo.sunya.internal/"}, 200},
+		{"no URL", sunya.Access{Private: true, Invokers: []string{"user:a@b"}}, []string{"Authorization", "Bearer a@b>://"}, 401},
 	}
 	for _, tt := range tests {
 		t.Run(tt.rule, func(t *testing.T) {
@@ -109,5 +113,80 @@ func TestFunctionsByPath(t *testing.T) {
 		if resp, body := w.do(r); resp.StatusCode != c.status || !strings.Contains(body, c.body) {
 			t.Errorf("%s: %d %q, want %d %q", c.path, resp.StatusCode, body, c.status, c.body)
 		}
+	}
+}
+
+// TestProgramsDoNotGetTheirCallersTokens: what was checked cannot be used again;
+// what was not is the program's own.
+func TestProgramsDoNotGetTheirCallersTokens(t *testing.T) {
+	const token = "head.a@b>http://demo.localhost#.signature"
+	private := sunya.Access{Private: true, Invokers: []string{"user:head.a@b"}}
+	w := newWorldWith(t, func(w http.ResponseWriter, r *http.Request) {
+		io.WriteString(w, r.Header.Get("Authorization")+"|"+r.Header.Get("X-Serverless-Authorization")+r.Header.Get("X_Serverless_Authorization"))
+	}, func(p *gateway.Parts, _ *gateway.Options) { p.Verifier = verifier{} })
+	svc := w.catalog.Table().Services()[0]
+	for _, c := range []struct {
+		access sunya.Access
+		header map[string]string
+		want   string
+	}{
+		{private, map[string]string{"Authorization": "Bearer " + token}, "Bearer head.a@b>http://demo.localhost#.SIGNATURE_REMOVED_BY_GOOGLE|"},
+		{private, map[string]string{"Authorization": "Basic x", "X-Serverless-Authorization": "bearer " + token}, "Basic x|"},
+		{sunya.Access{}, map[string]string{"Authorization": "Bearer " + token}, "Bearer " + token + "|"},
+		{sunya.Access{}, map[string]string{"X-Serverless-Authorization": "Bearer " + token, "X_serverless-authorization": "Bearer " + token}, "|"},
+	} {
+		svc.Access = c.access
+		if err := w.catalog.Apply(t.Context(), serving.Change{PutServices: []sunya.Service{svc}}); err != nil {
+			t.Fatal(err)
+		}
+		r := w.request("GET", "/", nil)
+		for name, value := range c.header {
+			r.Header.Set(name, value)
+		}
+		if resp, body := w.do(r); resp.StatusCode != 200 || body != c.want {
+			t.Errorf("%v: %d %q, want %q", c.header, resp.StatusCode, body, c.want)
+		}
+	}
+}
+
+// TestInternalIngress: a service that only instances of its project may call is
+// not there for anybody else; its log says why.
+func TestInternalIngress(t *testing.T) {
+	w := newWorld(t, nil)
+	svc := w.catalog.Table().Services()[0]
+	svc.Ingress = sunya.IngressInternal
+	if err := w.catalog.Apply(t.Context(), serving.Change{PutServices: []sunya.Service{svc}}); err != nil {
+		t.Fatal(err)
+	}
+	gate := w.server.Config.Handler
+	var caller *gateway.Caller
+	w.server.Config.Handler = http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		if caller != nil {
+			r = r.WithContext(gateway.WithCaller(r.Context(), *caller))
+		}
+		gate.ServeHTTP(rw, r)
+	})
+	for _, c := range []struct {
+		who    string
+		caller *gateway.Caller
+		host   string
+		status int
+	}{
+		{"the internet", nil, "demo.localhost", 404},
+		{"the internet by the internal name", nil, "demo.sunya.internal", 404},
+		{"another project", &gateway.Caller{Project: "other"}, "demo.localhost", 404},
+		{"an instance", &gateway.Caller{Project: "demo"}, "demo.localhost", 200},
+		{"an instance by the internal name", &gateway.Caller{Project: "demo"}, "demo.sunya.internal", 200},
+		{"an instance by a name that is not there", &gateway.Caller{Project: "demo"}, "nobody.sunya.internal", 404},
+	} {
+		caller = c.caller
+		r := w.request("GET", "/", nil)
+		r.Host = c.host
+		if resp, body := w.do(r); resp.StatusCode != c.status {
+			t.Errorf("%s: %d %q, want %d", c.who, resp.StatusCode, body, c.status)
+		}
+	}
+	if e := w.entries(1)[0]; e.HTTP.Status != 404 || !strings.Contains(e.Text, "ingress is internal") {
+		t.Errorf("entry = %+v", e)
 	}
 }

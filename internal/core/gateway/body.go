@@ -58,6 +58,11 @@ func readAhead(w http.ResponseWriter, r *http.Request, deadline time.Time) (*bod
 	return b, b.settle(r)
 }
 
+// stream is a body of which nothing is read ahead.
+func stream(w http.ResponseWriter, r *http.Request) *body {
+	return &body{w: w, size: r.ContentLength, trailer: r.Trailer, src: &ahead{src: r.Body, finished: closedChan()}}
+}
+
 // readWhole reads a body of known length.
 func (b *body) readWhole(r io.Reader, deadline time.Time) error {
 	rc := http.NewResponseController(b.w)
@@ -115,7 +120,7 @@ func (b *body) empty() bool { return b.src == nil && len(b.whole) == 0 }
 func (b *body) reader(trailers bool) io.ReadCloser {
 	switch {
 	case b.src != nil:
-		return counting{b}
+		return &counting{body: b}
 	case len(b.whole) > 0 || trailers:
 		return io.NopCloser(bytes.NewReader(b.whole))
 	}
@@ -132,10 +137,18 @@ func (b *body) abandon() {
 	_ = http.NewResponseController(b.w).SetReadDeadline(time.Unix(1, 0))
 }
 
-// counting reads the stream and counts.
-type counting struct{ *body }
+// counting reads the stream for one attempt and counts.
+type counting struct {
+	*body
+	reading, closed atomic.Bool
+}
 
-func (c counting) Read(p []byte) (int, error) {
+func (c *counting) Read(p []byte) (int, error) {
+	c.reading.Store(true)
+	defer c.reading.Store(false)
+	if c.closed.Load() {
+		return 0, http.ErrBodyReadAfterClose
+	}
 	n, err := c.src.Read(p)
 	c.read.Add(int64(n))
 	if err == io.EOF {
@@ -144,8 +157,15 @@ func (c counting) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Close leaves the client's body to net/http.
-func (c counting) Close() error { return nil }
+// Close ends a Read that is under way: HTTP/2 to an instance waits for it before
+// it looks at anything else. Else the client's body is left to net/http.
+func (c *counting) Close() error {
+	c.closed.Store(true)
+	if c.reading.Load() {
+		c.abandon()
+	}
+	return nil
+}
 
 // ahead is a stream of which the beginning is read before anyone asks.
 type ahead struct {

@@ -29,7 +29,7 @@ func (g *Gateway) clientOf(r *http.Request) client {
 	addr := peer.Addr().Unmap().WithZone("")
 	c.ip = addr.String()
 	c.via = c.ip
-	if g.trusts(addr) {
+	if g.trusts(addr) && callerOf(r.Context()) == nil {
 		c.believe(r.Header, g.trusts)
 	}
 	return c

@@ -1,10 +1,12 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 
 	"github.com/sunya-cloud/sunya"
 )
@@ -33,10 +35,30 @@ type unknownHost struct{ host string }
 func (e *unknownHost) Error() string { return "no service has the host " + e.host }
 
 // badGateway is an instance that did not answer properly.
-type badGateway struct{ err error }
+type badGateway struct {
+	err  error
+	hint string // what may be the matter; empty: unknown
+}
 
 func (e *badGateway) Error() string { return "no proper response: " + e.err.Error() }
 func (e *badGateway) Unwrap() error { return e.err }
+
+// protocolHint recognises a program that speaks another HTTP than its revision
+// says, by what net/http says of it.
+func protocolHint(rev *sunya.Revision, err error) string {
+	switch said := err.Error(); {
+	case rev.Protocol == sunya.H2C && strings.Contains(said, "frame too large"):
+		return "Its program answers with HTTP/1.1, but it was deployed with HTTP/2 end to end."
+	case rev.Protocol == sunya.HTTP1 && strings.Contains(said, `malformed HTTP response "\x00`):
+		return "Its program answers with HTTP/2, but it was deployed for HTTP/1.1: deploy it with HTTP/2 end to end (--use-http2)."
+	}
+	return ""
+}
+
+// outside is a request from outside for a service that only instances may call.
+type outside struct{ host string }
+
+func (e *outside) Error() string { return "the ingress is internal, and the request came from outside" }
 
 // clientGone is a response that could not be written.
 type clientGone struct{ err error }
@@ -62,21 +84,28 @@ func answerFor(err error) answer {
 		f    *clientFault
 		host *unknownHost
 		bad  *badGateway
+		out  *outside
 	)
 	switch {
 	case errors.As(err, &f):
 		return answer{status: f.status, text: f.message}
 	case errors.As(err, &host):
-		return answer{http.StatusNotFound, fmt.Sprintf("No service has the host %q.", host.host),
-			"Deploy one: sunya app deploy DIR. What is there: sunya app services."}
+		return noService(host.host)
+	case errors.As(err, &out):
+		return noService(out.host) // as Google answers
 	case errors.Is(err, errTimeout) || errors.Is(err, context.DeadlineExceeded):
 		return answer{http.StatusGatewayTimeout, "The request took longer than the service allows.", ""}
 	case errors.Is(err, context.Canceled):
 		return answer{status: statusClientGone, text: "the client went away"}
 	case errors.As(err, &bad):
-		return answer{http.StatusBadGateway, "The service did not give a proper response.", logHint}
+		return answer{http.StatusBadGateway, "The service did not give a proper response.", cmp.Or(bad.hint, logHint)}
 	}
 	return answerForCode(sunya.CodeOf(err))
+}
+
+func noService(host string) answer {
+	return answer{http.StatusNotFound, fmt.Sprintf("No service has the host %q.", host),
+		"Deploy one: sunya app deploy DIR. What is there: sunya app services."}
 }
 
 const logHint = "The reason is in its log: sunya logs."

@@ -20,23 +20,28 @@ type exchange struct {
 	id     string
 	trace  trace
 	client client
+	caller *Caller // the instance that asks; nil: nobody of this server
+	grpc   bool    // the client speaks gRPC
 
 	prefix    string          // of the path, when a function is addressed by path
 	challenge string          // WWW-Authenticate, when the caller is not known
+	unsigned  string          // Authorization as the program sees it; empty: as it came
 	allow     string          // Allow, when the method is not one of what was asked for
 	rev       *sunya.Revision // nil until routed
 	bucket    int
 	sticky    bool // the client is to be given its bucket as a cookie
 
+	prefer   string // the instance that the client was on, where that matters
 	instance string
 	cold     bool
 
-	began    bool  // the final response has begun
-	cut      bool  // it ended too early
-	status   int   // as logged
-	sent     int64 // bytes of the response body
-	received int64 // bytes of the request body
-	problem  string
+	began     bool  // the final response has begun
+	cut       bool  // it ended too early
+	concluded bool  // and the client was told so
+	status    int   // as logged
+	sent      int64 // bytes of the response body
+	received  int64 // bytes of the request body
+	problem   string
 }
 
 func (g *Gateway) newExchange(w http.ResponseWriter, r *http.Request) *exchange {
@@ -48,6 +53,8 @@ func (g *Gateway) newExchange(w http.ResponseWriter, r *http.Request) *exchange 
 		id:     randomHex(),
 		trace:  traceOf(r.Header),
 		client: g.clientOf(r),
+		caller: callerOf(r.Context()),
+		grpc:   isGRPC(r),
 	}
 }
 

@@ -19,6 +19,8 @@ import (
 // forward sends the request to an instance and the response back; once more
 // when an instance died and repeating cannot do anything twice.
 func (x *exchange) forward(ctx context.Context, b *body) error {
+	// HTTP/2 to an instance does not look at ctx while it waits for the body.
+	defer context.AfterFunc(ctx, b.abandon)()
 	err, again := x.attempt(ctx, b)
 	if again {
 		err, _ = x.attempt(ctx, b)
@@ -29,7 +31,7 @@ func (x *exchange) forward(ctx context.Context, b *body) error {
 
 // attempt is one try. It reports whether another may be made.
 func (x *exchange) attempt(ctx context.Context, b *body) (err error, again bool) {
-	lease, err := x.g.Slots.Acquire(ctx, x.rev)
+	lease, err := x.g.Slots.Acquire(ctx, x.rev, x.prefer)
 	if err != nil {
 		return err, false
 	}
@@ -87,7 +89,7 @@ func (x *exchange) lostUpstream(ctx context.Context, l *activator.Lease, b *body
 		case <-ctx.Done():
 		}
 	}
-	return &badGateway{err: fmt.Errorf("ask instance %s: %w", l.Instance.ID(), err)}, again
+	return &badGateway{err: fmt.Errorf("ask instance %s: %w", l.Instance.ID(), err), hint: protocolHint(x.rev, err)}, again
 }
 
 // untouched reports whether nothing of a stream was handed on.
@@ -104,9 +106,6 @@ func (x *exchange) outgoing(ctx context.Context, b *body) *http.Request {
 	out := &http.Request{
 		Method:        in.Method,
 		URL:           &url.URL{Scheme: "http", Host: "instance", Path: x.path(), RawPath: x.rawPath(), RawQuery: in.URL.RawQuery, ForceQuery: in.URL.ForceQuery},
-		Proto:         "HTTP/1.1",
-		ProtoMajor:    1,
-		ProtoMinor:    1,
 		Header:        x.header(),
 		Host:          in.Host,
 		ContentLength: b.size,
@@ -139,6 +138,9 @@ func (x *exchange) header() http.Header {
 	h["X-Forwarded-Proto"] = []string{x.client.scheme}
 	h["Forwarded"] = []string{x.client.forwarded(x.r.Host)}
 	x.trace.set(h)
+	if x.unsigned != "" {
+		h["Authorization"] = []string{x.unsigned}
+	}
 	if d := x.g.Decorators[x.rev.Product]; d != nil {
 		d.Decorate(h, x.info())
 	}

@@ -32,7 +32,8 @@ type Catalog interface {
 
 // Slots gives requests their slot in an instance.
 type Slots interface {
-	Acquire(ctx context.Context, rev *sunya.Revision) (*activator.Lease, error)
+	// Acquire prefers the instance with the id given, if it has room.
+	Acquire(ctx context.Context, rev *sunya.Revision, prefer string) (*activator.Lease, error)
 }
 
 // Sites opens the static files of revisions.
@@ -145,10 +146,10 @@ func (x *exchange) serve() error {
 	if err != nil {
 		return err
 	}
+	x.pick(route)
 	if err := x.admit(route); err != nil {
 		return err
 	}
-	x.pick(route)
 	if x.rev == nil {
 		return fault(http.StatusNotFound, "%s has no traffic: deploy a version, or move traffic to one", route.Service.Name)
 	}
@@ -159,9 +160,12 @@ func (x *exchange) serve() error {
 	if err != nil || !program {
 		return err
 	}
+	if wantsWebSocket(x.r) && x.rev.Protocol == sunya.H2C {
+		return fault(http.StatusBadRequest, "the service speaks HTTP/2 end to end, which has no WebSocket: deploy it without HTTP/2")
+	}
 	ctx, cancel := context.WithTimeoutCause(x.r.Context(), x.timeout(), errTimeout)
 	defer cancel()
-	body, err := readAhead(x.w, x.r, x.begin.Add(min(x.timeout(), smallBodyTime)))
+	body, err := x.readBody()
 	if err != nil {
 		return err
 	}
@@ -169,12 +173,21 @@ func (x *exchange) serve() error {
 	return x.forward(ctx, body)
 }
 
+// readBody reads what is to be read before an instance is asked. A stream of
+// gRPC is handed on from its first byte: its frames are checked at its end.
+func (x *exchange) readBody() (*body, error) {
+	if x.grpc && x.rev.Protocol == sunya.H2C {
+		return stream(x.w, x.r), nil
+	}
+	return readAhead(x.w, x.r, x.begin.Add(min(x.timeout(), smallBodyTime)))
+}
+
 func (x *exchange) route() (serving.Route, error) {
 	host, err := front.CanonicalHost(x.r.Host)
 	if err != nil {
 		return serving.Route{}, &unknownHost{host: x.r.Host}
 	}
-	if label, ok := x.g.label(host); ok {
+	if label, ok := x.label(host); ok {
 		table := x.g.Catalog.Table()
 		if label == functionsLabel {
 			if route, ok := x.byPath(table); ok {
@@ -199,6 +212,9 @@ func (x *exchange) pick(route serving.Route) {
 	}
 	x.rev, x.bucket = serving.Pick(route, c)
 	x.sticky = serving.Sticky(route, c)
+	if x.rev != nil && x.rev.Affinity {
+		x.prefer = x.lastInstance()
+	}
 }
 
 func (x *exchange) timeout() time.Duration {

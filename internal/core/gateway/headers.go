@@ -37,7 +37,7 @@ var ownedPrefixes = []string{
 // owned reports whether only the platform sets a header. name is canonical.
 func owned(name string) bool {
 	switch name {
-	case "Forwarded", headerCloudTrace, headerTraceparent:
+	case "Forwarded", headerCloudTrace, headerTraceparent, serverlessAuthorization:
 		return true
 	}
 	if len(name) < 2 || name[:2] != "X-" {

@@ -2,9 +2,22 @@ package gateway
 
 import "strings"
 
+// InternalDomain is what names of services stand in front of inside instances.
+const InternalDomain = "sunya.internal"
+
 // label returns what stands in front of the domain in a canonical host, and
-// whether it can be the label of a service. App Engine's region part is left
-// out: PROJECT.uc.r.DOMAIN is PROJECT.DOMAIN.
+// whether it can be the label of a service.
+func (x *exchange) label(host string) (label string, ok bool) {
+	if x.caller != nil {
+		if label, ok := strings.CutSuffix(host, "."+InternalDomain); ok && label != "" {
+			return label, true
+		}
+	}
+	return x.g.label(host)
+}
+
+// label leaves App Engine's region part out: PROJECT.uc.r.DOMAIN is
+// PROJECT.DOMAIN.
 func (g *Gateway) label(host string) (label string, ok bool) {
 	for _, domain := range g.opts.Domains {
 		rest, found := strings.CutSuffix(host, "."+domain)

@@ -41,7 +41,10 @@ func (x *exchange) fail(err error) {
 	if x.challenge != "" {
 		x.w.Header().Set("Www-Authenticate", x.challenge)
 	}
-	if !x.ownPage(a.status) {
+	switch {
+	case x.grpc && x.r.ProtoMajor == 2:
+		x.grpcStatus(a)
+	case !x.ownPage(a.status):
 		x.page(a)
 	}
 }

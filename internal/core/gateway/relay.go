@@ -23,16 +23,23 @@ func (x *exchange) relay(ctx context.Context, resp *http.Response) error {
 	if !setsCookie(resp.Header, serving.Cookie) {
 		x.keepOnRevision(h)
 	}
+	x.keepOnInstance(h)
+	if x.rev.Product == sunya.CloudRun && len(h["Set-Cookie"]) > 0 {
+		keepPrivate(h)
+	}
 	for name := range resp.Trailer {
 		h.Add("Trailer", name)
 	}
 	announced := len(resp.Trailer)
+	if announced > 0 && x.r.ProtoMajor == 1 {
+		h.Del("Content-Length") // with a length there is no place for trailers
+	}
 	x.status, x.began = resp.StatusCode, true
 	// A client that does not read must not hold its slot beyond the timeout.
 	release := context.AfterFunc(ctx, func() {
-		_ = http.NewResponseController(x.w).SetWriteDeadline(time.Unix(1, 0))
+		_ = http.NewResponseController(x.w).SetWriteDeadline(x.lastWrite())
 	})
-	defer func() { x.cut = !release() || x.cut }()
+	defer func() { x.cut = (!release() || x.cut) && !x.concluded }()
 	x.w.WriteHeader(resp.StatusCode)
 	if err := x.copyBody(ctx, resp); err != nil {
 		x.cutShort(ctx, err)
@@ -40,6 +47,26 @@ func (x *exchange) relay(ctx context.Context, resp *http.Response) error {
 	}
 	x.copyTrailer(resp.Trailer, announced)
 	return nil
+}
+
+// lastWrite is until when something may be written once the request's time is
+// over: gRPC has a status to come.
+func (x *exchange) lastWrite() time.Time {
+	if x.grpc && x.r.ProtoMajor == 2 {
+		return x.g.Now().Add(time.Second)
+	}
+	return time.Unix(1, 0)
+}
+
+// keepPrivate keeps a response that sets cookies out of shared caches (Cloud
+// Run).
+func keepPrivate(h http.Header) {
+	for _, v := range h["Cache-Control"] {
+		if hasToken(v, "private") || hasToken(v, "no-store") || hasToken(v, "no-cache") {
+			return
+		}
+	}
+	h["Cache-Control"] = []string{"private"}
 }
 
 // keepOnRevision gives the client its bucket where a split goes by cookie.
@@ -113,17 +140,26 @@ func (x *exchange) copyTrailer(trailer http.Header, announced int) {
 	}
 }
 
-// cutShort notes why a response that has begun will not be complete.
+// cutShort notes why a response that has begun will not be complete, and tells
+// it to a client that has a place for it.
 func (x *exchange) cutShort(ctx context.Context, err error) {
 	x.cut = true
+	status := http.StatusServiceUnavailable
 	switch {
 	case errors.Is(context.Cause(ctx), errTimeout):
+		status = http.StatusGatewayTimeout
 		x.problem = "cut off: " + errTimeout.Error()
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		x.problem = "the client took the response too slowly"
+		return
 	case isClientGone(err) || ctx.Err() != nil:
 		x.problem = "the client went away"
+		return
 	default:
 		x.problem = "the instance broke off its response: " + err.Error()
+	}
+	if x.grpc && x.r.ProtoMajor == 2 && x.r.Context().Err() == nil {
+		x.concluded = true
+		x.grpcEnd(status, sentence(x.problem))
 	}
 }

@@ -134,6 +134,19 @@ type listener struct {
 	conns chan net.Conn
 	done  chan struct{}
 	once  sync.Once
+
+	mu   sync.Mutex
+	open []net.Conn // the program's ends
+}
+
+// hangUp closes every connection, as the end of a process does.
+func (l *listener) hangUp() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, c := range l.open {
+		c.Close()
+	}
+	l.open = nil
 }
 
 func newListener(g *gate) *listener {
@@ -144,6 +157,9 @@ func (l *listener) dial(ctx context.Context) (net.Conn, error) {
 	client, server := net.Pipe()
 	select {
 	case l.conns <- &gated{Conn: server, gate: l.gate}:
+		l.mu.Lock()
+		l.open = append(l.open, server)
+		l.mu.Unlock()
 		return client, nil
 	case <-l.done:
 	case <-ctx.Done():

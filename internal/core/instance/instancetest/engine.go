@@ -161,6 +161,7 @@ func (b *Box) End(exit sandbox.Exit) {
 	b.gate.open()
 	b.listen.Close()
 	b.server.Close()
+	b.listen.hangUp()
 	b.stdout.Close()
 	b.stderr.Close()
 	close(b.done)

@@ -1,0 +1,80 @@
+package gateway
+
+import (
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+)
+
+// isGRPC reports whether a request is a gRPC call. gRPC-Web is plain HTTP here.
+func isGRPC(r *http.Request) bool {
+	rest, ok := strings.CutPrefix(r.Header.Get("Content-Type"), "application/grpc")
+	return ok && (rest == "" || rest[0] == '+' || rest[0] == ';')
+}
+
+// The codes of gRPC that a gateway answers with.
+const (
+	grpcDeadlineExceeded  = 4
+	grpcPermissionDenied  = 7
+	grpcResourceExhausted = 8
+	grpcUnimplemented     = 12
+	grpcInternal          = 13
+	grpcUnavailable       = 14
+	grpcUnauthenticated   = 16
+)
+
+// grpcCode is the code for a status: as clients map it themselves (gRPC, "HTTP
+// to gRPC Status Code Mapping"), except where more is known here.
+func grpcCode(status int) int {
+	switch status {
+	case http.StatusBadRequest, http.StatusInternalServerError:
+		return grpcInternal
+	case http.StatusUnauthorized:
+		return grpcUnauthenticated
+	case http.StatusForbidden:
+		return grpcPermissionDenied
+	case http.StatusNotFound, http.StatusMethodNotAllowed:
+		return grpcUnimplemented
+	case http.StatusRequestEntityTooLarge:
+		return grpcResourceExhausted
+	case http.StatusGatewayTimeout:
+		return grpcDeadlineExceeded
+	}
+	return grpcUnavailable // and clients try again
+}
+
+// grpcStatus answers a gRPC call in its own form, so that its client shows the
+// reason and not just a status of HTTP.
+func (x *exchange) grpcStatus(a answer) {
+	message := sentence(a.text)
+	if a.hint != "" {
+		message += " " + a.hint
+	}
+	h := x.w.Header()
+	h.Set("Content-Type", "application/grpc")
+	h.Set("Grpc-Status", strconv.Itoa(grpcCode(a.status)))
+	h.Set("Grpc-Message", grpcMessage(message+" Request: "+x.id))
+	x.w.WriteHeader(http.StatusOK)
+}
+
+// grpcEnd ends a gRPC response that has begun with a status, for a client that
+// still listens.
+func (x *exchange) grpcEnd(status int, why string) {
+	h := x.w.Header()
+	h.Set(http.TrailerPrefix+"Grpc-Status", strconv.Itoa(grpcCode(status)))
+	h.Set(http.TrailerPrefix+"Grpc-Message", grpcMessage(why+" Request: "+x.id))
+}
+
+// grpcMessage escapes a message (gRPC over HTTP/2, Status-Message).
+func grpcMessage(s string) string {
+	var b strings.Builder
+	for _, c := range []byte(s) {
+		if c < ' ' || c > '~' || c == '%' {
+			fmt.Fprintf(&b, "%%%02X", c)
+			continue
+		}
+		b.WriteByte(c)
+	}
+	return b.String()
+}
