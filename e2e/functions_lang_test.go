@@ -51,6 +51,31 @@ func TestFunctionLanguages(t *testing.T) {
 			}
 		})
 	}
+	for _, example := range [][]string{
+		{"functions-event-python", "python311", "on_message"}, {"functions-event-node", "nodejs20", "onMessage", "--signature-type", "event"}, {"functions-event-go", "go121", "OnMessage"},
+	} {
+		name, source := example[0], "../examples/"+example[0]
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := s.For(t)
+			s.OK(append([]string{"functions", "deploy", name, "--runtime", example[1], "--entry-point", example[2], "--source", source, "--quiet"}, example[3:]...)...)
+			s.OK("functions", "call", name, "--cloud-event", source+"/event.json")
+			s.Eventually(30*time.Second, "the message is in the log", func() error {
+				if log := s.OK("functions", "logs", "read", name).Stdout; !strings.Contains(log, greeting) {
+					return fmt.Errorf("log:\n%s", log)
+				}
+				return nil
+			})
+		})
+	}
+	t.Run("functions-typed-python", func(t *testing.T) {
+		t.Parallel()
+		s := s.For(t)
+		s.OK("functions", "deploy", "greet", "--runtime", "python311", "--source", "../examples/functions-typed-python", "--quiet")
+		if got := s.OK("functions", "call", "greet", "--data", `{"name":"you"}`).LastLine(); got != `{"text": "Hello you!"}` {
+			t.Errorf("%q", got)
+		}
+	})
 	for _, f := range languageFunctions() {
 		t.Run(f.name, func(t *testing.T) {
 			t.Parallel()

@@ -25,10 +25,14 @@ func newFunctionsCallCommand(env *Env) *cobra.Command {
 		Use:     "call NAME",
 		Short:   "Call a function and print what it answers.",
 		Args:    args(1, 1, "the name of a function"),
-		Example: "sunya functions call hello --data '{\"name\":\"x\"}'\nsunya functions call on-upload --cloud-event \"$(cat event.json)\"",
+		Example: "sunya functions call hello --data '{\"name\":\"x\"}'\nsunya functions call on-upload --cloud-event event.json",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if data != "" && event != "" {
 				return usagef("--data and --cloud-event cannot stand beside each other")
+			}
+			event, err := eventText(env, event)
+			if err != nil {
+				return err
 			}
 			return withFunctions(cmd.Context(), env, func(a *functionsAPI) error {
 				return callFunction(cmd.Context(), env, a, args[0], data, event)
@@ -36,7 +40,7 @@ func newFunctionsCallCommand(env *Env) *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&data, "data", "", "JSON to send (default {})")
-	cmd.Flags().StringVar(&event, "cloud-event", "", "CloudEvent to send, as JSON")
+	cmd.Flags().StringVar(&event, "cloud-event", "", "CloudEvent to send: JSON, the name of a file with it, or - for stdin")
 	return cmd
 }
 
@@ -70,7 +74,8 @@ func callFunction(ctx context.Context, env *Env, a *functionsAPI, id, data, even
 		return fmt.Errorf("call %s: %w", id, err)
 	}
 	if resp.StatusCode >= http.StatusBadRequest {
-		return sunya.Errorf(sunya.CodeOfHTTP(resp.StatusCode), id, "the function answered %s: %s", resp.Status, bytes.TrimSpace(body))
+		err := sunya.Errorf(sunya.CodeOfHTTP(resp.StatusCode), id, "the function answered %s: %s", resp.Status, bytes.TrimSpace(body))
+		return &failure{err: err, try: "sunya functions logs read " + id}
 	}
 	if len(body) == 0 || body[len(body)-1] != '\n' {
 		body = append(body, '\n')
@@ -91,38 +96,6 @@ func callRequest(ctx context.Context, url, data, event string) (*http.Request, e
 		return nil, err
 	}
 	req.Header.Set("Content-Type", "application/json")
-	return req, nil
-}
-
-// eventRequest is an event in the binary mode of CloudEvents: attributes are
-// headers, the data is the body (CloudEvents 1.0, HTTP binding §3.1).
-func eventRequest(ctx context.Context, url, event string) (*http.Request, error) {
-	var attributes map[string]any
-	if err := json.Unmarshal([]byte(event), &attributes); err != nil {
-		return nil, usagef("--cloud-event: not a JSON object: %v", err)
-	}
-	body, err := json.Marshal(attributes["data"])
-	if err != nil {
-		return nil, fmt.Errorf("encode event: %w", err)
-	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
-	if err != nil {
-		return nil, err
-	}
-	req.Header.Set("Content-Type", "application/json")
-	delete(attributes, "data")
-	for name, value := range attributes {
-		if name == "datacontenttype" {
-			req.Header.Set("Content-Type", fmt.Sprint(value))
-			continue
-		}
-		req.Header.Set("ce-"+name, fmt.Sprint(value))
-	}
-	for _, needed := range []string{"id", "source", "type", "specversion"} {
-		if req.Header.Get("ce-"+needed) == "" {
-			return nil, usagef("--cloud-event: %s is missing: every event has id, source, type and specversion", needed)
-		}
-	}
 	return req, nil
 }
 

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"cloud.google.com/go/functions/apiv2/functionspb"
@@ -24,9 +25,9 @@ type functionOptions struct {
 	machineFlags
 	servingFlags
 	runtime, entryPoint, source string
-	buildEnv                    map[string]string
+	buildEnv                    mapFlags
 	triggerHTTP, gen2, open     bool
-	ingress                     string
+	ingress, signature          string
 	changed                     func(flag string) bool
 }
 
@@ -45,17 +46,26 @@ func newFunctionsDeployCommand(env *Env) *cobra.Command {
 	f := cmd.Flags()
 	f.StringVar(&o.runtime, "runtime", "", "runtime id, such as python311 (needed for a new function)")
 	f.StringVar(&o.entryPoint, "entry-point", "", "name of the function in the source (default: NAME)")
+	f.StringVar(&o.signature, "signature-type", "", "how it is called, where its source does not say: http, event, cloudevent, typed")
 	f.StringVar(&o.source, "source", ".", "directory of the source")
 	registerMachine(f, "256Mi (the default) or 1Gi", "1 or 0.5 (default: by memory)", func() *machineFlags { return &o.machineFlags })
 	o.servingFlags.register(f, "60s (the default)", "(default 1)")
-	pairsFlag(f, "set-build-env-vars", "variables of the build: NAME=VALUE,…", func(v map[string]string) { o.buildEnv = added(o.buildEnv, v) })
+	build := func() *mapFlags { return &o.buildEnv }
+	registerMap(f, "build-env-vars", "variables of the build", build)
+	registerMapFile(f, "build-env-vars", "variables of the build", build)
 	f.StringVar(&o.ingress, "ingress-settings", "all", "who reaches it: all")
 	accessFlag(f, &o.open)
 	boolFlag(f, &o.triggerHTTP, "trigger-http", true, "called by HTTP requests; other triggers come with events")
 	boolFlag(f, &o.gen2, "gen2", true, "second generation; there is no other here yet")
-	hide(f, "gen2", "no-gen2", "trigger-http", "no-trigger-http", "ingress-settings") // docs/functions.md has all
+	hide(f, "gen2", "no-gen2", "trigger-http", "no-trigger-http", "ingress-settings", "set-build-env-vars", "update-build-env-vars") // docs/functions.md has all
 	return cmd
 }
+
+// functionSignatures are the ways in which functions frameworks call a function.
+var functionSignatures = []string{"http", "event", "cloudevent", "typed"}
+
+// signatureVar is the build variable that says the signature.
+const signatureVar = "GOOGLE_FUNCTION_SIGNATURE_TYPE"
 
 // check looks at what can be said without the server.
 func (o *functionOptions) check() error {
@@ -66,11 +76,15 @@ func (o *functionOptions) check() error {
 		return usagef("--no-trigger-http: other triggers are not supported yet")
 	case o.ingress != "all":
 		return usagef("--ingress-settings: %q is not supported yet: use all", o.ingress)
+	case o.signature != "" && !slices.Contains(functionSignatures, o.signature):
+		return usagef("--signature-type: %q is not known: use %s", o.signature, strings.Join(functionSignatures, ", "))
 	}
-	if err := o.labels.check(); err != nil {
-		return err
+	for _, m := range []*mapFlags{&o.labels, &o.env, &o.buildEnv} {
+		if err := m.check(); err != nil {
+			return err
+		}
 	}
-	return o.env.check()
+	return nil
 }
 
 // functionDeploy deploys one function as gcloud does: link, upload, create or
@@ -185,8 +199,15 @@ func (o *functionOptions) function(old *functionspb.Function, src *functionspb.S
 	if err != nil {
 		return nil, nil, err
 	}
+	buildEnv, err := o.buildEnv.apply(old.GetBuildConfig().GetEnvironmentVariables(), dir)
+	if err != nil {
+		return nil, nil, err
+	}
+	if o.signature != "" {
+		buildEnv = added(buildEnv, map[string]string{signatureVar: o.signature})
+	}
 	b := &functionspb.BuildConfig{
-		Runtime: o.runtime, EntryPoint: o.entryPoint, EnvironmentVariables: o.buildEnv,
+		Runtime: o.runtime, EntryPoint: o.entryPoint, EnvironmentVariables: buildEnv,
 		Source: &functionspb.Source{Source: &functionspb.Source_StorageSource{StorageSource: src}},
 	}
 	c := &functionspb.ServiceConfig{
@@ -196,7 +217,7 @@ func (o *functionOptions) function(old *functionspb.Function, src *functionspb.S
 	}
 	paths := []string{"build_config.source"}
 	for _, f := range []struct{ flag, path string }{
-		{"runtime", "build_config.runtime"}, {"entry-point", "build_config.entry_point"}, {"set-build-env-vars", "build_config.environment_variables"},
+		{"runtime", "build_config.runtime"}, {"entry-point", "build_config.entry_point"},
 		{"memory", "service_config.available_memory"}, {"cpu", "service_config.available_cpu"}, {"timeout", "service_config.timeout_seconds"},
 		{"concurrency", "service_config.max_instance_request_concurrency"}, {"min-instances", "service_config.min_instance_count"},
 		{"max-instances", "service_config.max_instance_count"}, {"service-account", "service_config.service_account_email"},
@@ -207,6 +228,9 @@ func (o *functionOptions) function(old *functionspb.Function, src *functionspb.S
 	}
 	if o.env.given() {
 		paths = append(paths, "service_config.environment_variables")
+	}
+	if o.buildEnv.given() || o.signature != "" {
+		paths = append(paths, "build_config.environment_variables")
 	}
 	if o.labels.given() {
 		paths = append(paths, "labels")

@@ -53,6 +53,8 @@ type nodeBuild struct {
 	plan *detect.NodePlan
 	rt   Runtime
 	own  []sunya.Layer // of a Node.js that was fetched
+
+	typed bool // the function's file registers a typed one
 }
 
 // Build implements Language.

@@ -32,6 +32,7 @@ func (b *nodeBuild) target(app sunya.Layer) (string, error) {
 	defer root.Close()
 	file := b.plan.Entry[0]
 	found := detect.ReadJSFunctions(root.FS(), file)
+	b.typed = found.Typed
 	switch {
 	case !found.Lacks(want.Target):
 		return want.Target, nil
@@ -79,8 +80,8 @@ func (b *nodeBuild) framework(ctx context.Context) ([]sunya.Layer, error) {
 		return nil, fmt.Errorf("version of Node.js: %w", err)
 	}
 	version := "5"
-	if v.Major < 18 {
-		version = "3" // the last that Express 4 serves
+	if v.Major < 18 || b.typed {
+		version = "3" // the last that Express 4 serves, and that has typed functions
 	}
 	env := fetchEnv(host)
 	env["SUNYA_PACKAGE"] = "@google-cloud/functions-framework@" + version

@@ -64,7 +64,7 @@ func (Python) Build(ctx context.Context, j *Job) (*Result, error) {
 	}
 	return &Result{
 		Image:   pythons.image(b.rt, deps, app),
-		Command: b.plan.Command, Env: append(pythonEnv(), functionEnv(b.Spec.Function, b.plan.Function, "")...), Dir: Workspace,
+		Command: b.plan.Command, Env: append(pythonEnv(), functionEnv(b.Spec.Function, b.plan.Function, b.plan.Signature)...), Dir: Workspace,
 	}, nil
 }
 

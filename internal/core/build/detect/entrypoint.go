@@ -60,6 +60,7 @@ func (p *PythonPlan) function(fsys fs.FS, spec sunya.BuildSpec, names map[string
 		p.Extra = []string{frameworkPy}
 	}
 	p.Default, p.Entry, p.Function = true, []string{file}, pythonTarget(fsys, file, spec.Function)
+	p.Signature = pythonSignature(fsys, file, p.Function)
 	p.Command = []string{"/bin/sh", "-c", "exec " + frameworkPy + " --source='" + strings.ReplaceAll(file, "'", `'\''`) + "'"}
 	return nil
 }

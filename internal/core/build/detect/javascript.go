@@ -14,7 +14,10 @@ type JSFunctions struct {
 	// functions are made in a way that only running the file shows, or by a package
 	// for a file that makes none itself.
 	Sure bool
-	said map[string]bool // every name and word of the file
+	// Typed says that a function is registered as a typed one, which version 3 of
+	// the framework knows, and no later one.
+	Typed bool
+	said  map[string]bool // every name and word of the file
 }
 
 // What is read to know one file is bounded: the server itself reads.
@@ -33,7 +36,7 @@ func ReadJSFunctions(fsys fs.FS, file string) JSFunctions {
 	if s.sure {
 		s.sure = (len(s.names) > 0 || !slices.ContainsFunc(tokens, loading)) && registersNothing(fsys, file, tokens)
 	}
-	f := JSFunctions{Names: s.names, Sure: s.sure, said: map[string]bool{}}
+	f := JSFunctions{Names: s.names, Sure: s.sure, Typed: s.typed, said: map[string]bool{}}
 	for _, t := range tokens {
 		f.said[t.text] = true
 	}

@@ -7,6 +7,7 @@ import "slices"
 type jsScan struct {
 	tokens    []jsToken
 	framework bool // the file uses the functions framework
+	typed     bool // one with functions.typed
 	names     []string
 	sure      bool
 }
@@ -67,6 +68,7 @@ func (s *jsScan) run() {
 			s.export(i + 1)
 		case "http", "cloudEvent", "typed":
 			if s.framework && s.is(i+1, "(") {
+				s.typed = s.typed || t.text == "typed"
 				s.addString(i + 2)
 			}
 		case "eval":

@@ -46,6 +46,9 @@ func TestReadJSFunctions(t *testing.T) {
 		if diff := cmp.Diff(tt.want, strings.Join(f.Names, " ")); diff != "" || f.Sure != tt.sure {
 			t.Errorf("%s: sure %v, want %v; %s", tt.rule, f.Sure, tt.sure, diff)
 		}
+		if typed := strings.Contains(tt.src, "functions.typed("); f.Typed != typed {
+			t.Errorf("%s: typed %v", tt.rule, f.Typed)
+		}
 	}
 }
 

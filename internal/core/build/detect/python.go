@@ -38,11 +38,12 @@ type PythonPlan struct {
 	Extra     []string // packages that the platform adds
 	Lines     map[string]string
 
-	Command  []string // argument vector
-	Entry    []string // files whose syntax errors fail the build
-	Function string   // that Entry must have
-	Default  bool     // the program is started the runtime's way, not the user's
-	Warnings []string
+	Command   []string // argument vector
+	Entry     []string // files whose syntax errors fail the build
+	Function  string   // that Entry must have
+	Signature string   // of Function: event; empty: its decorator says it
+	Default   bool     // the program is started the runtime's way, not the user's
+	Warnings  []string
 }
 
 // order is Google's: requirements.txt comes before every other manifest.
