@@ -3,8 +3,11 @@ package sqlite_test
 import (
 	"testing"
 
+	"github.com/sunya-cloud/sunya"
+	"github.com/sunya-cloud/sunya/internal/adapt/sqlite"
 	"github.com/sunya-cloud/sunya/internal/adapt/storetest"
 	"github.com/sunya-cloud/sunya/internal/core/deploy"
+	"github.com/sunya-cloud/sunya/internal/core/jobs"
 	"github.com/sunya-cloud/sunya/internal/core/objects"
 	"github.com/sunya-cloud/sunya/internal/core/operations"
 	"github.com/sunya-cloud/sunya/internal/core/serving"
@@ -32,4 +35,14 @@ func TestObjects(t *testing.T) {
 
 func TestFunctionsContract(t *testing.T) {
 	storetest.Functions(t, func(t testing.TB) storetest.FunctionsStore { return open(t) })
+}
+
+func TestJobs(t *testing.T) {
+	storetest.Jobs(t, func(t testing.TB) jobs.Store { return open(t) }, func(t testing.TB, s jobs.Store, name string) *sunya.Operation {
+		op, err := s.(*sqlite.DB).GetOperation(t.Context(), name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return op
+	})
 }

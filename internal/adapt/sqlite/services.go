@@ -83,7 +83,7 @@ func putService(ctx context.Context, tx *sql.Tx, s *sunya.Service) error {
 }
 
 func insertService(ctx context.Context, tx *sql.Tx, s *sunya.Service, c columns) error {
-	uids, err := uidRange(ctx, tx, s)
+	uids, err := uidRange(ctx, tx, s.Project, s.Name)
 	if err != nil {
 		return err
 	}
@@ -96,17 +96,18 @@ func insertService(ctx context.Context, tx *sql.Tx, s *sunya.Service, c columns)
 	return nil
 }
 
-// uidRange returns the range that a service has, had, or gets now.
-func uidRange(ctx context.Context, tx *sql.Tx, s *sunya.Service) (int, error) {
+// uidRange returns the range that what has a name, a service or a job, has, had,
+// or gets now.
+func uidRange(ctx context.Context, tx *sql.Tx, project, name string) (int, error) {
 	var n int
 	err := tx.QueryRowContext(ctx, `INSERT INTO uid_ranges (project, service) VALUES (?, ?)
-		ON CONFLICT (project, service) DO UPDATE SET service = service RETURNING uid_range`, s.Project, s.Name).Scan(&n)
+		ON CONFLICT (project, service) DO UPDATE SET service = service RETURNING uid_range`, project, name).Scan(&n)
 	if err != nil {
-		return 0, fmt.Errorf("allocate uids for %s: %w", s.Name, err)
+		return 0, fmt.Errorf("allocate uids for %s: %w", name, err)
 	}
 	if n > maxUIDRange {
-		return 0, sunya.Errorf(sunya.ResourceExhausted, s.Name,
-			"this server has given out all %d ranges of user ids: reuse the name of a deleted service", maxUIDRange)
+		return 0, sunya.Errorf(sunya.ResourceExhausted, name,
+			"this server has given out all %d ranges of user ids: reuse the name of a deleted service or job", maxUIDRange)
 	}
 	return n, nil
 }

@@ -63,12 +63,24 @@ func (b *Box) Thaw(context.Context) error {
 	return nil
 }
 
+// Detach makes Stop do nothing from now on: whoever holds the box is gone, and
+// another server has adopted the program under another Box.
+func (b *Box) Detach() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.detached = true
+}
+
 // Stop implements sandbox.Sandbox. The program ends at once and breaks off
 // what it was doing, as badly behaved ones do.
 func (b *Box) Stop(context.Context, time.Duration) error {
 	b.mu.Lock()
 	b.stops++
+	detached := b.detached
 	b.mu.Unlock()
+	if detached {
+		return nil
+	}
 	b.End(sandbox.Exit{Code: 143, Signal: 15})
 	return nil
 }

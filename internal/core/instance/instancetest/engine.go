@@ -116,6 +116,8 @@ type Box struct {
 	thaws   int
 	stops   int
 	dials   int
+
+	detached bool
 }
 
 func newBox(spec sandbox.Spec) *Box {
