@@ -25,6 +25,7 @@ type Deployment struct {
 	Static    []StaticSource // which files of Source the gateway serves itself
 	Build     BuildSpec
 	Revision  Revision // without Image and, unless given, without Command until it is built
+	Unproven  bool     `json:",omitempty"` // no instance is started to prove the revision
 
 	// Traffic, when not nil, becomes the service's split once the revision is
 	// ready; when migrating, its Goal is where the split goes. Replaces, when

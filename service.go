@@ -38,8 +38,9 @@ type Product string
 
 // The products.
 const (
-	AppEngine Product = "appengine"
-	CloudRun  Product = "run" // functions, too
+	AppEngine      Product = "appengine"
+	CloudRun       Product = "run"
+	CloudFunctions Product = "functions"
 )
 
 // Traffic is a split over revisions. The zero value serves nothing.

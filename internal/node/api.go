@@ -20,6 +20,7 @@ import (
 	"github.com/sunya-cloud/sunya/internal/wire/lro"
 	"github.com/sunya-cloud/sunya/internal/wire/oauth2"
 	"github.com/sunya-cloud/sunya/internal/wire/projectv1"
+	"github.com/sunya-cloud/sunya/internal/wire/runv2"
 	"github.com/sunya-cloud/sunya/internal/wire/storagev1"
 	"github.com/sunya-cloud/sunya/internal/wire/sunyav1"
 	"github.com/sunya-cloud/sunya/internal/wire/transcode"
@@ -59,7 +60,9 @@ func newAPI(n *Node, log *slog.Logger) (*api, error) {
 		URL:          n.url,
 	})
 	fn.Register(a.grpc)
-	lro.New(n.products.operations, gae.Operations(), fn.Operations()).Register(a.grpc)
+	services := runv2.New(runv2.Deps{Admin: n.products.run, URL: n.url})
+	services.Register(a.grpc)
+	lro.New(n.products.operations, gae.Operations(), fn.Operations(), services.Operations()).Register(a.grpc)
 
 	for _, t := range []struct {
 		api      transcode.API
@@ -67,6 +70,7 @@ func newAPI(n *Node, log *slog.Logger) (*api, error) {
 		beta     []string
 	}{
 		{appenginev1.Descriptor(), []string{"/v1/apps", "/v1/apps/"}, appenginev1.BetaPatterns()},
+		{runv2.Descriptor(), runv2.Patterns(), nil}, // before what shares the paths of operations
 		{functionsv2.Descriptor(), functionsv2.Patterns(), nil},
 		{functionsv2.RunDescriptor(), []string{functionsv2.RunPattern}, nil},
 		{iamcredentialsv1.Descriptor(), []string{iamcredentialsv1.Pattern}, nil},

@@ -5,6 +5,7 @@ import (
 	"github.com/sunya-cloud/sunya/internal/core/appengine"
 	"github.com/sunya-cloud/sunya/internal/core/functions"
 	"github.com/sunya-cloud/sunya/internal/core/logs"
+	"github.com/sunya-cloud/sunya/internal/core/run"
 )
 
 // logNames is how a product calls the logs of its revisions.
@@ -16,8 +17,11 @@ type logNames struct {
 }
 
 func logsOf(rev *sunya.Revision) logNames {
-	if rev.Product == sunya.CloudRun {
+	switch rev.Product {
+	case sunya.CloudFunctions:
 		return logNames{functions.RequestLog, functions.SystemLog, functions.StreamPrefix, functions.LogResource, functions.LogLabels()}
+	case sunya.CloudRun:
+		return logNames{run.RequestLog, run.SystemLog, run.StreamPrefix, run.LogResource, nil}
 	}
 	return logNames{appengine.RequestLog, appengine.SystemLog, "", appengine.LogResource, nil}
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/sunya-cloud/sunya/internal/core/logs"
 	"github.com/sunya-cloud/sunya/internal/core/objects"
 	"github.com/sunya-cloud/sunya/internal/core/operations"
+	"github.com/sunya-cloud/sunya/internal/core/run"
 )
 
 // products is what users deploy to: storage for their source, operations,
@@ -29,6 +30,7 @@ type products struct {
 	runner     *deploy.Runner
 	appengine  *appengine.Admin
 	functions  *functions.Admin
+	run        *run.Admin
 }
 
 // The limits of what may be uploaded: a file of a source, and all objects.
@@ -88,6 +90,14 @@ func newProducts(cfg Config, url func(label string) string, m *machine, st *stor
 		Now:           time.Now,
 		NewID:         uuid.NewString,
 	})
+	p.run = run.New(run.Parts{
+		Store:         st.state,
+		Catalog:       s.catalog,
+		Kick:          func() { p.runner.Kick() },
+		DeploymentIDs: ids,
+		Now:           time.Now,
+		NewID:         uuid.NewString,
+	})
 	p.runner = deploy.New(deploy.Parts{
 		Store:      st.state,
 		Operations: p.operations,
@@ -100,7 +110,7 @@ func newProducts(cfg Config, url func(label string) string, m *machine, st *stor
 		Journal: func(d *sunya.Deployment) deploy.Journal {
 			return logs.NewBuildWriter(s.hub, d.Revision.Project, d.ID, time.Now)
 		},
-		Products: map[sunya.Product]deploy.Hooks{sunya.AppEngine: p.appengine, sunya.CloudRun: p.functions},
+		Products: map[sunya.Product]deploy.Hooks{sunya.AppEngine: p.appengine, sunya.CloudRun: p.run, sunya.CloudFunctions: p.functions},
 		Now:      time.Now,
 		Log:      log,
 	})

@@ -46,3 +46,7 @@ func TestJobs(t *testing.T) {
 		return op
 	})
 }
+
+func TestRun(t *testing.T) {
+	storetest.Run(t, func(t testing.TB) storetest.RunStore { return open(t) })
+}

@@ -38,6 +38,9 @@ func (db *DB) ListFunctions(ctx context.Context, project, location, after string
 // BeginFunctionDeploy implements functions.Store.
 func (db *DB) BeginFunctionDeploy(ctx context.Context, f *functions.Function, op *sunya.Operation, d *sunya.Deployment) error {
 	return db.update(ctx, func(ctx context.Context, tx *sql.Tx) error {
+		if err := functionIsFree(ctx, tx, f.Key); err != nil {
+			return err
+		}
 		old, err := getFunction(ctx, tx, f.Key)
 		if err != nil && sunya.CodeOf(err) != sunya.NotFound {
 			return err

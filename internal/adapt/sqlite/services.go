@@ -16,7 +16,7 @@ import (
 // every file system and tool can hold.
 const maxUIDRange = 32000
 
-const selectServices = `SELECT name, project, product, traffic, dispatch, access, uid_range, generation, create_time, update_time FROM services`
+const selectServices = `SELECT name, project, product, traffic, dispatch, access, ingress, uid_range, generation, create_time, update_time FROM services`
 
 func scanService(r row) (*sunya.Service, error) {
 	var (
@@ -25,7 +25,7 @@ func scanService(r row) (*sunya.Service, error) {
 		dispatch, access []byte
 		created, updated int64
 	)
-	err := r.Scan(&s.Name, &s.Project, &s.Product, &traffic, &dispatch, &access, &s.UIDRange, &s.Generation, &created, &updated)
+	err := r.Scan(&s.Name, &s.Project, &s.Product, &traffic, &dispatch, &access, &s.Ingress, &s.UIDRange, &s.Generation, &created, &updated)
 	if err != nil {
 		return nil, err
 	}
@@ -74,8 +74,8 @@ func putService(ctx context.Context, tx *sql.Tx, s *sunya.Service) error {
 	if project != s.Project {
 		return sunya.Errorf(sunya.AlreadyExists, s.Name, "the service belongs to project %s", project)
 	}
-	_, err = tx.ExecContext(ctx, `UPDATE services SET product = ?, traffic = ?, dispatch = ?, access = ?, generation = generation + 1, update_time = ? WHERE name = ?`,
-		s.Product, c.traffic, c.dispatch, c.access, nanos(s.UpdateTime), s.Name)
+	_, err = tx.ExecContext(ctx, `UPDATE services SET product = ?, traffic = ?, dispatch = ?, access = ?, ingress = ?, generation = generation + 1, update_time = ? WHERE name = ?`,
+		s.Product, c.traffic, c.dispatch, c.access, s.Ingress, nanos(s.UpdateTime), s.Name)
 	if err != nil {
 		return fmt.Errorf("put %s: %w", s.Name, err)
 	}
@@ -87,9 +87,9 @@ func insertService(ctx context.Context, tx *sql.Tx, s *sunya.Service, c columns)
 	if err != nil {
 		return err
 	}
-	_, err = tx.ExecContext(ctx, `INSERT INTO services (name, project, product, traffic, dispatch, access, uid_range, generation, create_time, update_time)
-		VALUES (?, ?, ?, ?, ?, ?, ?, 1, ?, ?)`,
-		s.Name, s.Project, s.Product, c.traffic, c.dispatch, c.access, uids, nanos(s.CreateTime), nanos(s.UpdateTime))
+	_, err = tx.ExecContext(ctx, `INSERT INTO services (name, project, product, traffic, dispatch, access, ingress, uid_range, generation, create_time, update_time)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?)`,
+		s.Name, s.Project, s.Product, c.traffic, c.dispatch, c.access, s.Ingress, uids, nanos(s.CreateTime), nanos(s.UpdateTime))
 	if err != nil {
 		return fmt.Errorf("put %s: %w", s.Name, err)
 	}

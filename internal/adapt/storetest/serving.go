@@ -94,6 +94,7 @@ func applyThenLoad(t *testing.T, s serving.Store) {
 	a.Traffic = split(ra.Name)
 	a.Dispatch = []sunya.DispatchRule{{Domain: "*", Path: "/b/*", Service: b.Name}}
 	b.Access = sunya.Access{Private: true, Invokers: []string{sunya.AllUsers}}
+	b.Ingress = sunya.IngressInternal
 	hosts := []sunya.Host{{Label: "a", Service: a.Name}, {Label: "v-dot-a", Service: a.Name, Revision: ra.Name}}
 	must(t, s.Apply(t.Context(), serving.Change{
 		PutServices: []sunya.Service{b, a}, PutRevisions: []sunya.Revision{rb, ra}, PutHosts: hosts,
@@ -117,6 +118,7 @@ func replaceKeepsIdentity(t *testing.T, s serving.Store) {
 	next.CreateTime, next.UpdateTime, next.UIDRange, next.Generation = at(50), at(51), 9999, 77
 	next.Traffic = split("r")
 	next.Access.Private = true
+	next.Ingress = sunya.IngressAll
 	next.Dispatch = []sunya.DispatchRule{{Domain: "h", Path: "/", Service: "s"}}
 	must(t, s.Apply(t.Context(), serving.Change{PutServices: []sunya.Service{next}}))
 	want := before

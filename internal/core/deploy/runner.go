@@ -63,6 +63,12 @@ type Hooks interface {
 	Fail(ctx context.Context, d *sunya.Deployment, cause error) error
 }
 
+// Router is Hooks of a product that says itself what the routing step changes of
+// a service: its split, hosts and policy. It may be asked again after a crash.
+type Router interface {
+	Route(ctx context.Context, d *sunya.Deployment, now sunya.Service) (serving.Change, error)
+}
+
 // Parts is what a Runner works with.
 type Parts struct {
 	Store      Store
@@ -147,7 +153,7 @@ func (r *Runner) startPending(ctx context.Context, wg *sync.WaitGroup) <-chan ti
 	}
 	for i := range pending {
 		d := &pending[i]
-		slot, ok := r.claim(d.Revision.Service)
+		slot, ok := r.claim(d)
 		if !ok {
 			continue
 		}
@@ -160,12 +166,21 @@ func (r *Runner) startPending(ctx context.Context, wg *sync.WaitGroup) <-chan ti
 	return nil
 }
 
-// claim takes a slot for a service that has no deployment under way.
-func (r *Runner) claim(service string) (slot int, ok bool) {
+// noSlot is the slot of a deployment that needs none: a change of traffic never
+// waits for builds of others.
+const noSlot = -1
+
+// claim takes a slot for a deployment whose service has no other under way.
+func (r *Runner) claim(d *sunya.Deployment) (slot int, ok bool) {
+	service := d.Revision.Service
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.busy[service] {
 		return 0, false
+	}
+	if d.Step == sunya.StepRouting {
+		r.busy[service] = true
+		return noSlot, true
 	}
 	for i, used := range r.slot {
 		if !used {
@@ -179,7 +194,9 @@ func (r *Runner) claim(service string) (slot int, ok bool) {
 func (r *Runner) release(service string, slot int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.slot[slot] = false
+	if slot != noSlot {
+		r.slot[slot] = false
+	}
 	delete(r.busy, service)
 }
 

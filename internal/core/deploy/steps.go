@@ -166,7 +166,7 @@ func (r *run) start(ctx context.Context) error {
 	if err := r.Catalog.Apply(ctx, change); err != nil {
 		return fmt.Errorf("store revision: %w", err)
 	}
-	if !rev.HasProgram() {
+	if !rev.HasProgram() || r.d.Unproven {
 		return nil
 	}
 	if err := r.Prover.Prove(ctx, &rev); err != nil {
@@ -178,6 +178,9 @@ func (r *run) start(ctx context.Context) error {
 // route gives the revision its hosts and its share of the traffic.
 func (r *run) route(ctx context.Context) error {
 	err := r.Catalog.Update(ctx, r.d.Revision.Service, func(svc sunya.Service) (serving.Change, error) {
+		if p, ok := r.Products[r.d.Revision.Product].(Router); ok {
+			return p.Route(ctx, r.d, svc)
+		}
 		change := serving.Change{PutHosts: r.d.Hosts}
 		svc.Traffic = r.traffic(svc.Traffic)
 		change.PutServices = []sunya.Service{svc}

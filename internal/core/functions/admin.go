@@ -21,7 +21,8 @@ type Store interface {
 	// BeginFunctionDeploy writes all three or nothing: the function (created or
 	// replaced), the operation that clients wait for, and the deployment. It is
 	// Aborted, and writes nothing, when the stored function has another
-	// Deployment in progress.
+	// Deployment in progress, and AlreadyExists when a service of Cloud Run has
+	// the function's name.
 	BeginFunctionDeploy(ctx context.Context, f *Function, op *sunya.Operation, d *sunya.Deployment) error
 	PutFunction(ctx context.Context, f *Function) error
 	// DeleteFunction of a function that is gone is not an error.

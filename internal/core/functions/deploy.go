@@ -147,7 +147,7 @@ func (a *Admin) deployment(f *Function, op *sunya.Operation, now time.Time) *sun
 			ID:      "fn-" + id,
 			Service: f.ServiceName(),
 			Project: f.Project,
-			Product: sunya.CloudRun,
+			Product: sunya.CloudFunctions,
 			Labels:  labels(f, name),
 			Container: sunya.Container{
 				Env:         environment(f.Key, &f.Spec, name),

@@ -84,7 +84,7 @@ func TestFunctionsByPath(t *testing.T) {
 		func(p *gateway.Parts, _ *gateway.Options) { p.Verifier = verifier{} })
 	svc := w.catalog.Table().Services()[0]
 	rev := *w.catalog.Table().Revisions(svc.Name)[0]
-	fn := sunya.Service{Name: "projects/p/locations/l/services/f", Project: svc.Project, Product: sunya.CloudRun}
+	fn := sunya.Service{Name: "projects/p/locations/l/services/f", Project: svc.Project, Product: sunya.CloudFunctions}
 	rev.Name, rev.ID, rev.Service = fn.Name+"/revisions/f-00001-abc", "f-1", fn.Name
 	fn.Traffic = sunya.Traffic{Targets: []sunya.Target{{Revision: rev.Name, Permille: 1000}}}
 	fn.Access = sunya.Access{Private: true, Invokers: []string{"user:a@b"}}

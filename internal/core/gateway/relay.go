@@ -17,7 +17,7 @@ import (
 func (x *exchange) relay(ctx context.Context, resp *http.Response) error {
 	h := x.w.Header()
 	copyResponseHeader(h, resp.Header)
-	if x.rev.Product == sunya.CloudRun {
+	if x.rev.Product == sunya.CloudFunctions {
 		h.Del("X-Google-Status") // a functions framework's word to the platform: crash, error
 	}
 	if !setsCookie(resp.Header, serving.Cookie) {

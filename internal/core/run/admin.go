@@ -19,15 +19,22 @@ type Store interface {
 	ListRunServices(ctx context.Context, project, location, after string, limit int) ([]Service, error)
 	GetRunRevision(ctx context.Context, k Key, id string) (*Revision, error) // NotFound
 	// ListRunRevisions returns the revisions of a service, the newest first, at
-	// most limit, beginning after the one named after.
-	ListRunRevisions(ctx context.Context, k Key, after string, limit int) ([]Revision, error)
+	// most limit, beginning after the one at after. The zero Cursor is before all;
+	// an empty Key.ID stands for all services of the location.
+	ListRunRevisions(ctx context.Context, k Key, after Cursor, limit int) ([]Revision, error)
 	// PutRun writes all of a Write or nothing. It is Aborted when the stored
 	// service has a Deployment in progress that is not the one in the write, and
 	// AlreadyExists when a function has the service's name.
 	PutRun(ctx context.Context, w Write) error
 }
 
-// Write is what changes together. What is nil stays.
+// Cursor is a revision's place in a list.
+type Cursor struct {
+	Time time.Time // Revision.CreateTime
+	ID   string
+}
+
+// Write is what changes together, deletions first. What is nil stays.
 type Write struct {
 	Service    *Service
 	Revision   *Revision
@@ -51,8 +58,6 @@ type Catalog interface {
 type Parts struct {
 	Store   Store
 	Catalog Catalog
-	// Changed wakes whoever waits for an operation that was written.
-	Changed func(operation string)
 	// Kick tells the deploy runner that a deployment was stored.
 	Kick         func()
 	StartTimeout time.Duration // 0: 240 s

@@ -59,3 +59,88 @@ func stateOf(conditions []Condition) State {
 	}
 	return Unknown
 }
+
+// pending are the conditions of a service that is being changed.
+func pending(now []Condition, revision bool, at time.Time) []Condition {
+	out := []Condition{condition(ConditionReady, Unknown, ReasonWaiting, "", at)}
+	for _, kind := range []string{ConditionConfiguration, ConditionRoutes} {
+		if kind == ConditionConfiguration && !revision {
+			if c, ok := find(now, kind); ok {
+				out = append(out, c)
+				continue
+			}
+		}
+		out = append(out, condition(kind, Unknown, ReasonWaiting, "", at))
+	}
+	return out
+}
+
+// conditions are those of a service whose changes are all in effect. The newest
+// revision may have failed before.
+func (s *Service) conditions(at time.Time) []Condition {
+	routes := Condition{Type: ConditionRoutes, State: True, Time: at}
+	if c, ok := find(s.Conditions, ConditionConfiguration); ok && s.Created != s.Ready {
+		return []Condition{condition(ConditionReady, c.State, c.Reason, c.Message, at), c, routes}
+	}
+	return []Condition{
+		{Type: ConditionReady, State: True, Time: at},
+		{Type: ConditionConfiguration, State: True, Time: at},
+		routes,
+	}
+}
+
+// failedRoutes are the conditions of a service whose split could not be brought
+// into effect.
+func failedRoutes(cause error, at time.Time) []Condition {
+	why, message := reason(cause), public(cause)
+	return []Condition{
+		condition(ConditionReady, False, why, message, at),
+		{Type: ConditionConfiguration, State: True, Time: at},
+		condition(ConditionRoutes, False, why, message, at),
+	}
+}
+
+// failedService are the conditions of a service whose newest revision failed. It
+// is routed to an older one, if there is one.
+func failedService(s *Service, rev *Revision, at time.Time) []Condition {
+	cause, _ := find(rev.Conditions, ConditionReady)
+	message := "Revision '" + rev.ID + "' is not ready and cannot serve traffic. " + cause.Message
+	out := []Condition{
+		condition(ConditionReady, False, cause.Reason, message, at),
+		condition(ConditionConfiguration, False, cause.Reason, message, at),
+		{Type: ConditionRoutes, State: True, Time: at},
+	}
+	if s.Ready == "" {
+		out[2] = condition(ConditionRoutes, False, cause.Reason, message, at)
+	}
+	return out
+}
+
+func readyRevision(at time.Time) []Condition {
+	var out []Condition
+	for _, kind := range []string{ConditionReady, ConditionContainer, ConditionHealthy, ConditionResources} {
+		out = append(out, Condition{Type: kind, State: True, Time: at})
+	}
+	return out
+}
+
+func failedRevision(cause error, at time.Time) []Condition {
+	why, message := reason(cause), public(cause)
+	out := []Condition{condition(ConditionReady, False, why, message, at)}
+	switch why {
+	case ReasonContainerMissing, ReasonUnauthorized:
+		out = append(out, condition(ConditionContainer, False, why, message, at))
+	case ReasonHealthCheck:
+		out = append(out, Condition{Type: ConditionContainer, State: True, Time: at}, condition(ConditionHealthy, False, why, message, at))
+	}
+	return out
+}
+
+func find(conditions []Condition, kind string) (Condition, bool) {
+	for _, c := range conditions {
+		if c.Type == kind {
+			return c, true
+		}
+	}
+	return Condition{}, false
+}

@@ -78,6 +78,7 @@ func (a *API) service(c *functionspb.ServiceConfig, f *functions.Function) *func
 func (a *API) Operations() lro.API {
 	return lro.API{
 		Pattern: "projects/*/locations/*/operations/*",
+		Methods: "google.cloud.functions.v2.",
 		Metadata: func(op *sunya.Operation) proto.Message {
 			verb := method(op)
 			m := &functionspb.OperationMetadata{

@@ -4,7 +4,9 @@ package lro
 
 import (
 	"context"
+	"fmt"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -34,6 +36,12 @@ type API struct {
 	// Pattern is what the names look like, as in path.Match:
 	// apps/*/operations/*.
 	Pattern string
+	// Methods begins the full RPC methods of the API's operations, where several
+	// APIs have one Pattern: google.cloud.run.v2. Empty: all.
+	Methods string
+	// Resource, when not nil, returns what is both metadata and response: the
+	// resource itself (Cloud Run).
+	Resource func(ctx context.Context, op *sunya.Operation) (proto.Message, error)
 	// Metadata returns Operation.metadata.
 	Metadata func(op *sunya.Operation) proto.Message
 	// Response returns Operation.response of an operation that is done and has
@@ -63,22 +71,20 @@ const (
 
 // GetOperation implements longrunningpb.OperationsServer.
 func (s *Server) GetOperation(ctx context.Context, req *longrunningpb.GetOperationRequest) (*longrunningpb.Operation, error) {
-	api, err := s.api(req.GetName())
-	if err != nil {
+	if err := s.check(req.GetName()); err != nil {
 		return nil, err
 	}
 	op, err := s.ops.Get(ctx, req.GetName())
 	if err != nil {
 		return nil, err
 	}
-	return api.Encode(ctx, op)
+	return s.encode(ctx, op)
 }
 
 // WaitOperation implements longrunningpb.OperationsServer. It answers after ten
 // minutes at the latest, done or not.
 func (s *Server) WaitOperation(ctx context.Context, req *longrunningpb.WaitOperationRequest) (*longrunningpb.Operation, error) {
-	api, err := s.api(req.GetName())
-	if err != nil {
+	if err := s.check(req.GetName()); err != nil {
 		return nil, err
 	}
 	timeout := maxWait
@@ -92,14 +98,13 @@ func (s *Server) WaitOperation(ctx context.Context, req *longrunningpb.WaitOpera
 	if err != nil {
 		return nil, err
 	}
-	return api.Encode(ctx, op)
+	return s.encode(ctx, op)
 }
 
 // ListOperations implements longrunningpb.OperationsServer.
 func (s *Server) ListOperations(ctx context.Context, req *longrunningpb.ListOperationsRequest) (*longrunningpb.ListOperationsResponse, error) {
 	prefix := req.GetName() + "/operations/"
-	api, err := s.api(prefix + "x")
-	if err != nil {
+	if err := s.check(prefix + "x"); err != nil {
 		return nil, err
 	}
 	if req.GetFilter() != "" {
@@ -119,7 +124,7 @@ func (s *Server) ListOperations(ctx context.Context, req *longrunningpb.ListOper
 	}
 	out := &longrunningpb.ListOperationsResponse{NextPageToken: page.Token(next, "operations", prefix)}
 	for i := range ops {
-		op, err := api.Encode(ctx, &ops[i])
+		op, err := s.encode(ctx, &ops[i])
 		if err != nil {
 			return nil, err
 		}
@@ -138,22 +143,43 @@ func (s *Server) DeleteOperation(_ context.Context, req *longrunningpb.DeleteOpe
 	return nil, sunya.Errorf(sunya.Unimplemented, req.GetName(), "operations cannot be deleted: they are forgotten in time")
 }
 
-// api finds whose operation a name is.
-func (s *Server) api(name string) (*API, error) {
-	for i := range s.apis {
-		if ok, err := path.Match(s.apis[i].Pattern, name); ok && err == nil {
-			return &s.apis[i], nil
-		}
+// check reports whether a name can be that of an operation.
+func (s *Server) check(name string) error {
+	if slices.ContainsFunc(s.apis, func(a API) bool { return a.named(name) }) {
+		return nil
 	}
 	patterns := make([]string, len(s.apis))
 	for i := range s.apis {
 		patterns[i] = s.apis[i].Pattern
 	}
-	return nil, sunya.Invalid("name", "%q is not the name of an operation: names look like %s", name, strings.Join(patterns, ", "))
+	slices.Sort(patterns)
+	return sunya.Invalid("name", "%q is not the name of an operation: names look like %s", name, strings.Join(slices.Compact(patterns), ", "))
+}
+
+func (a *API) named(name string) bool {
+	ok, err := path.Match(a.Pattern, name)
+	return ok && err == nil
+}
+
+// encode turns an operation into the message of the API that it belongs to.
+func (s *Server) encode(ctx context.Context, op *sunya.Operation) (*longrunningpb.Operation, error) {
+	for i := range s.apis {
+		if s.apis[i].named(op.Name) && strings.HasPrefix(op.Method, s.apis[i].Methods) {
+			return s.apis[i].Encode(ctx, op)
+		}
+	}
+	return nil, fmt.Errorf("operation %s is of no API: %s", op.Name, op.Method)
 }
 
 // Encode turns an operation into the API's message.
 func (a *API) Encode(ctx context.Context, op *sunya.Operation) (*longrunningpb.Operation, error) {
+	if a.Resource != nil {
+		msg, err := a.Resource(ctx, op)
+		if err != nil {
+			return nil, err
+		}
+		return Of(op, msg)
+	}
 	out := &longrunningpb.Operation{Name: op.Name, Done: op.Done}
 	meta, err := anypb.New(a.Metadata(op))
 	if err != nil {
@@ -170,6 +196,24 @@ func (a *API) Encode(ctx context.Context, op *sunya.Operation) (*longrunningpb.O
 			return nil, err
 		}
 		out.Result = &longrunningpb.Operation_Response{Response: resp}
+	}
+	return out, nil
+}
+
+// Of turns an operation into a message with a resource as its metadata and, once
+// it is done well, as its response.
+func Of(op *sunya.Operation, resource proto.Message) (*longrunningpb.Operation, error) {
+	packed, err := anypb.New(resource)
+	if err != nil {
+		return nil, err
+	}
+	out := &longrunningpb.Operation{Name: op.Name, Done: op.Done, Metadata: packed}
+	switch {
+	case !op.Done:
+	case op.Error != nil:
+		out.Result = &longrunningpb.Operation_Error{Error: status.FromOperation(op.Error)}
+	default:
+		out.Result = &longrunningpb.Operation_Response{Response: packed}
 	}
 	return out, nil
 }

@@ -1,0 +1,64 @@
+package run
+
+import (
+	"context"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/sunya-cloud/sunya"
+	"github.com/sunya-cloud/sunya/internal/core/serving"
+)
+
+// memberRE is a member of an IAM policy that can be told by a token.
+var memberRE = regexp.MustCompile(`^(allUsers|allAuthenticatedUsers|(user|serviceAccount):[^\s@]+@[^\s@]+)$`)
+
+// SetInvokers says who may call a service, by members of IAM policies. etag,
+// when not empty, must be that of what was there: else Aborted.
+func (a *Admin) SetInvokers(ctx context.Context, k Key, members []string, etag string) (*Service, error) {
+	for _, m := range members {
+		if !memberRE.MatchString(m) {
+			return nil, sunya.Invalid("policy.bindings.members", "%q is not supported: use allUsers, allAuthenticatedUsers, user:EMAIL or serviceAccount:EMAIL", m)
+		}
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	s, err := a.Service(ctx, k)
+	if err != nil {
+		return nil, err
+	}
+	if etag != "" && etag != s.PolicyETag() {
+		return nil, sunya.Errorf(sunya.Aborted, k.Name(), "the policy has changed since it was read: read it again")
+	}
+	members = slices.Clone(members)
+	slices.Sort(members)
+	s.Invokers = slices.Compact(members)
+	if err := a.applyAccess(ctx, s); err != nil {
+		return nil, err
+	}
+	return s, a.Store.PutRun(ctx, Write{Service: s})
+}
+
+// applyAccess makes the service in the core admit whom its policy admits.
+func (a *Admin) applyAccess(ctx context.Context, s *Service) error {
+	if _, ok := a.Catalog.Service(s.Name()); !ok {
+		return nil
+	}
+	return a.Catalog.Update(ctx, s.Name(), func(svc sunya.Service) (serving.Change, error) {
+		svc.Access.Invokers = s.access().Invokers
+		return serving.Change{PutServices: []sunya.Service{svc}}, nil
+	})
+}
+
+// access is who may call a service. The project's own accounts may always, as
+// editors of the project may at Google.
+func (s *Service) access() sunya.Access {
+	own := []string{
+		"serviceAccount:" + s.Project + "@appspot.gserviceaccount.com",
+		"serviceAccount:" + DefaultAccount(s.Project),
+	}
+	return sunya.Access{Private: !s.Open, Invokers: append(own, s.Invokers...), Audiences: s.CustomAudiences}
+}
+
+// PolicyETag changes with who may call the service.
+func (s *Service) PolicyETag() string { return strings.Trim(etag(s.Invokers...), `"`) }

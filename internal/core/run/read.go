@@ -1,0 +1,95 @@
+package run
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"strconv"
+
+	"github.com/sunya-cloud/sunya"
+)
+
+// Service returns one service.
+func (a *Admin) Service(ctx context.Context, k Key) (*Service, error) {
+	if err := k.Check(); err != nil {
+		return nil, err
+	}
+	s, err := a.stored(ctx, k)
+	if err == nil && s == nil {
+		err = sunya.Errorf(sunya.NotFound, k.Name(), "service not found")
+	}
+	return s, err
+}
+
+// Services returns the services of a location, "-" for all, in order, at most
+// limit, beginning after LOCATION/ID.
+func (a *Admin) Services(ctx context.Context, project, location, after string, limit int) ([]Service, error) {
+	if location == "-" {
+		location = ""
+	} else if err := CheckParent(project, location); err != nil {
+		return nil, err
+	}
+	return a.Store.ListRunServices(ctx, project, location, after, limit)
+}
+
+// stored returns a service, or nil when there is none.
+func (a *Admin) stored(ctx context.Context, k Key) (*Service, error) {
+	s, err := a.Store.GetRunService(ctx, k)
+	if sunya.CodeOf(err) == sunya.NotFound {
+		return nil, nil
+	}
+	return s, err
+}
+
+// Revision returns one revision by its short name.
+func (a *Admin) Revision(ctx context.Context, k Key, id string) (*Revision, error) {
+	if _, err := a.Service(ctx, k); err != nil {
+		return nil, err
+	}
+	r, err := a.Store.GetRunRevision(ctx, k, id)
+	if sunya.CodeOf(err) == sunya.NotFound {
+		return nil, sunya.Errorf(sunya.NotFound, k.RevisionName(id), "revision not found")
+	}
+	return r, err
+}
+
+// Cursor is where the revision is in a list.
+func (r *Revision) Cursor() Cursor { return Cursor{r.CreateTime, r.ID} }
+
+// Revisions returns the revisions of a service, "-" for all of its location, the
+// newest first, at most limit, beginning after the one at after.
+func (a *Admin) Revisions(ctx context.Context, k Key, after Cursor, limit int) ([]Revision, error) {
+	if k.ID == "-" {
+		k.ID = ""
+		if err := CheckParent(k.Project, k.Location); err != nil {
+			return nil, err
+		}
+	} else if _, err := a.Service(ctx, k); err != nil {
+		return nil, err
+	}
+	return a.Store.ListRunRevisions(ctx, k, after, limit)
+}
+
+// ETag changes with every change of what is asked for.
+func (s *Service) ETag() string { return etag(s.UID, strconv.FormatInt(s.Generation, 10)) }
+
+// ETag changes with the revision's conditions.
+func (r *Revision) ETag() string { return etag(r.UID, string(stateOf(r.Conditions))) }
+
+// etag is quoted, as HTTP has it.
+func etag(parts ...string) string {
+	h := sha256.New()
+	for _, p := range parts {
+		h.Write([]byte(p))
+		h.Write([]byte{0})
+	}
+	return `"` + hex.EncodeToString(h.Sum(nil)[:10]) + `"`
+}
+
+// checkETag is Aborted when somebody has changed what was read.
+func checkETag(name, asked, now string) error {
+	if asked != "" && asked != now {
+		return sunya.Errorf(sunya.Aborted, name, "it has changed since it was read (etag %s): read it again, and change that", asked)
+	}
+	return nil
+}
