@@ -3,6 +3,8 @@ package cli
 import (
 	"context"
 	"maps"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -284,15 +286,20 @@ func TestDetect(t *testing.T) {
 		code  int
 	}{
 		{"app.yaml first", map[string]string{"app.yaml": "runtime: python311", "Dockerfile": ""}, "as an App Engine service, because it has an app.yaml", exitOK},
-		{"Dockerfile", map[string]string{"Dockerfile": "", "main.py": ""}, "Cloud Run service is not supported yet", exitUsage},
+		{"Dockerfile", map[string]string{"Dockerfile": "", "main.py": ""}, "as a Cloud Run service, because it has a Dockerfile", exitOK},
 		{"function", map[string]string{"main.py": "import functions_framework\n@functions_framework.http\ndef f(r): pass"}, "sunya functions deploy NAME", exitUsage},
-		{"source", map[string]string{"main.py": "", "requirements.txt": ""}, "add an app.yaml", exitUsage},
-		{"source in Go", map[string]string{"go.mod": ""}, `add an app.yaml with the line "runtime: go125"`, exitUsage},
+		{"source", map[string]string{"main.py": "", "requirements.txt": ""}, "as a Cloud Run service from source", exitOK},
+		{"Procfile", map[string]string{"Procfile": "web: ./serve", "serve": ""}, "because it has a Procfile", exitOK},
+		{"source in Go", map[string]string{"go.mod": ""}, `add an app.yaml with the line "runtime: go125"`, exitOK},
 		{"nothing", map[string]string{"README": ""}, "holds nothing that can be deployed", exitUsage},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			r := execute(t, newFake(t), "deploy", source(t, tt.files)).expect(t, tt.code)
+			dir := filepath.Join(t.TempDir(), "hello") // a service is called as it is
+			if err := os.Rename(source(t, tt.files), dir); err != nil {
+				t.Fatal(err)
+			}
+			r := execute(t, newFake(t), "deploy", dir).expect(t, tt.code)
 			if !strings.Contains(r.stderr.String(), tt.want) {
 				t.Errorf("stderr = %s, want %q", r.stderr, tt.want)
 			}

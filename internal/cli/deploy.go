@@ -1,18 +1,18 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
 
 	"github.com/spf13/cobra"
-
-	"github.com/sunya-cloud/sunya"
 )
 
 func newDeployCommand(env *Env) *cobra.Command {
 	var o deployOptions
+	var service runDeployOptions
 	cmd := &cobra.Command{
 		Use:     "deploy [DIR]",
 		Short:   "Look at a directory and deploy it as what it is.",
@@ -31,8 +31,9 @@ func newDeployCommand(env *Env) *cobra.Command {
 			if kind.instead != "" {
 				return usagef("%s needs a name and a runtime: %s", kind.name, kind.instead)
 			}
-			if kind.notYet != "" {
-				return sunya.Errorf(sunya.Unimplemented, dir, "%s is not supported yet; %s", kind.name, kind.notYet)
+			if kind.service {
+				service.given = cmd.Flags().Changed
+				return deployService(cmd.Context(), env, dir, service)
 			}
 			return appDeploy(cmd.Context(), env, []string{dir}, o)
 		},
@@ -40,14 +41,31 @@ func newDeployCommand(env *Env) *cobra.Command {
 	cmd.Flags().StringVarP(&o.version, "version", "v", "", "id of the new version (default: local time, YYYYMMDDthhmmss)")
 	boolFlag(cmd.Flags(), &o.promote, "promote", true, "send all traffic to the new version")
 	boolFlag(cmd.Flags(), &o.stop, "stop-previous-version", true, "stop the version that served before, if its scaling is basic or manual")
+	accessFlag(cmd.Flags(), &service.open)
 	return cmd
+}
+
+// deployService deploys a directory as a service of Cloud Run that is called as
+// the directory is.
+func deployService(ctx context.Context, env *Env, dir string, o runDeployOptions) error {
+	path := dir
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(env.Dir, dir)
+	}
+	name, err := nameOf(path)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(env.Stderr, "With flags of its own: sunya run deploy %s --source %s; %s.\n", name, dir, addAppYAML(path))
+	o.containers.current().source = dir
+	return runDeploy(ctx, env, name, o)
 }
 
 // kind is what a directory is deployed as.
 type kind struct {
 	name    string
 	because string
-	notYet  string // what to do instead, when Sunya cannot deploy this yet
+	service bool   // of Cloud Run
 	instead string // the command that deploys it, when this one cannot
 }
 
@@ -88,24 +106,26 @@ func detectIn(path, dir string, has func(string) bool) (kind, error) {
 	case hasJavaYAML(path):
 		return kind{name: "an App Engine service", because: "it has a " + filepath.ToSlash(javaYAML)}, nil
 	case has("Dockerfile"):
-		return kind{name: "a Cloud Run service", because: "it has a Dockerfile", notYet: addAppYAML(path)}, nil
+		return kind{name: "a Cloud Run service", because: "it has a Dockerfile", service: true}, nil
 	case isFunction(path, "main.py"), isFunction(path, "index.js"):
 		return kind{name: "a Cloud Function", because: "its main file marks a function",
 			instead: "sunya functions deploy NAME --runtime RUNTIME --entry-point FUNCTION --source " + dir}, nil
 	}
-	if has("Procfile") {
-		return fromSource(path, "Procfile"), nil
+	for _, sign := range []string{"Procfile", "project.toml"} {
+		if has(sign) {
+			return fromSource(sign), nil
+		}
 	}
 	for _, sign := range sourceSigns {
 		if has(sign.file) {
-			return fromSource(path, sign.file), nil
+			return fromSource(sign.file), nil
 		}
 	}
 	return kind{}, usagef("%s holds nothing that can be deployed: no app.yaml, Dockerfile, Procfile or sources; \"sunya init\" writes an example", dir)
 }
 
-func fromSource(path, sign string) kind {
-	return kind{name: "a Cloud Run service from source", because: "it has a " + sign + " and no app.yaml", notYet: addAppYAML(path)}
+func fromSource(sign string) kind {
+	return kind{name: "a Cloud Run service from source", because: "it has a " + sign + " and no app.yaml", service: true}
 }
 
 func isFunction(dir, name string) bool {

@@ -194,6 +194,9 @@ func remedyOf(env *Env, command string, err error) string {
 	case sunya.NotFound:
 		return listCommand(command, err) + " --project " + cmp.Or(env.flags.Project, defaultProject)
 	case sunya.AlreadyExists, sunya.FailedPrecondition, sunya.Aborted:
+		if strings.HasPrefix(command, "sunya.run") || strings.HasPrefix(command, "sunya.functions") {
+			return listCommand(command, err) + " --project " + cmp.Or(env.flags.Project, defaultProject)
+		}
 		return "sunya app versions list --project " + cmp.Or(env.flags.Project, defaultProject)
 	case sunya.DeadlineExceeded, sunya.Unavailable:
 		return "sunya status"
@@ -210,6 +213,12 @@ func listCommand(command string, err error) string {
 		return "sunya app instances list"
 	case strings.HasPrefix(command, "sunya.functions"):
 		return "sunya functions list"
+	case strings.HasPrefix(command, "sunya.run.revisions"):
+		return "sunya run revisions list"
+	case strings.HasPrefix(command, "sunya.run.jobs"):
+		return "sunya run jobs list"
+	case strings.HasPrefix(command, "sunya.run"):
+		return "sunya run services list"
 	case strings.HasPrefix(command, "sunya.app.versions"), strings.Contains(err.Error(), "/versions/"):
 		return "sunya app versions list"
 	case strings.HasPrefix(command, "sunya.app.operations"):

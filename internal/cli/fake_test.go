@@ -42,6 +42,7 @@ type fake struct {
 	loggingpb.UnimplementedLoggingServiceV2Server
 
 	url string
+	run *fakeRun
 
 	mu       sync.Mutex
 	objects  map[string]string               // name to content
@@ -84,12 +85,14 @@ func newFake(t *testing.T) *fake {
 	appenginepb.RegisterInstancesServer(rpc, f)
 	longrunningpb.RegisterOperationsServer(rpc, f)
 	loggingpb.RegisterLoggingServiceV2Server(rpc, f)
+	f.run = newFakeRun(f, rpc)
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /sunya/v1/status", f.serveStatus)
 	mux.HandleFunc("GET /sunya/v1/doctor", func(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprint(w, `{"checks":[{"name":"orphans","status":"ok","detail":"none"}]}`)
 	})
 	mux.HandleFunc("GET /storage/v1/b/{bucket}/o", f.listObjects)
+	f.run.routes(mux)
 	mux.HandleFunc("POST /upload/storage/v1/b/{bucket}/o", f.insertObject)
 	mux.HandleFunc("DELETE /storage/v1/b/{bucket}/o/{object}", func(w http.ResponseWriter, r *http.Request) {
 		f.mu.Lock()
@@ -313,6 +316,9 @@ func (f *fake) GetOperation(_ context.Context, r *longrunningpb.GetOperationRequ
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if strings.HasPrefix(r.GetName(), "projects/") {
+		return f.run.operation(r.GetName())
+	}
 	return f.operationState(r.GetName(), !f.unending)
 }
 
@@ -355,6 +361,12 @@ func (f *fake) write(entries ...*loggingpb.LogEntry) {
 // matches knows the few filters that the command line makes by itself.
 func matches(e *loggingpb.LogEntry, filter string) bool {
 	for clause := range strings.SplitSeq(filter, " AND ") {
+		if a, b, either := strings.Cut(clause, " OR "); either {
+			if !matches(e, strings.TrimPrefix(a, "(")) && !matches(e, strings.TrimSuffix(b, ")")) {
+				return false
+			}
+			continue
+		}
 		key, value, _ := strings.Cut(clause, "=")
 		value = strings.Trim(value, `"`)
 		switch key {

@@ -132,7 +132,7 @@ func newFunctionsDeleteCommand(env *Env) *cobra.Command {
 }
 
 func newFunctionsLogsCommand(env *Env) *cobra.Command {
-	o := logOptions{function: true}
+	o := logOptions{kind: runLogs}
 	read := &cobra.Command{
 		Use:     "read NAME",
 		Short:   "Show the last lines of a function's log.",

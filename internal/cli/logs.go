@@ -17,7 +17,7 @@ import (
 
 // logOptions are the flags of logs.
 type logOptions struct {
-	function bool // the log of a function
+	kind     logKind
 	service  string
 	follow   bool
 	since    string
@@ -30,6 +30,16 @@ type logOptions struct {
 	revision string
 	logs     []string // only these logs, named as gcloud's --logs does
 }
+
+// logKind says whose logs are meant.
+type logKind int
+
+// The kinds.
+const (
+	allLogs logKind = iota // of services of App Engine and of Cloud Run, by one name
+	appLogs                // of an app
+	runLogs                // of services of Cloud Run, and of functions, which are some
+)
 
 // defaultTail is how many lines are shown when nothing else limits them.
 const defaultTail = 100
@@ -68,7 +78,7 @@ func (o *logOptions) register(fs *pflag.FlagSet) {
 // newAppLogsCommand is gcloud's spelling.
 func newAppLogsCommand(env *Env) *cobra.Command {
 	verb := func(name, short string, follow bool) *cobra.Command {
-		o := logOptions{}
+		o := logOptions{kind: appLogs}
 		cmd := &cobra.Command{
 			Use:     name,
 			Short:   short,
@@ -165,7 +175,8 @@ func (o *logOptions) nothing() string {
 	case o.build:
 		return "No build log matches."
 	case o.service != "":
-		return fmt.Sprintf("No log lines of a service %q match. The services: sunya app services list", o.service)
+		list := map[logKind]string{allLogs: "sunya status", appLogs: "sunya app services list", runLogs: "sunya run services list"}[o.kind]
+		return fmt.Sprintf("No log lines of a service %q match. The services: %s", o.service, list)
 	}
 	return "No log lines match."
 }
@@ -214,20 +225,28 @@ func logFilter(names []string) string {
 	return "(" + strings.Join(ids, " OR ") + ")"
 }
 
-// resource is whose entries are wanted: an app's, or a function's.
+// resource is whose entries are wanted.
 func (o *logOptions) resource() []string {
-	kind, service, revision := "gae_app", "module_id", "version_id"
-	if o.function {
-		kind, service, revision = "cloud_run_revision", "service_name", "revision_name"
-	}
-	parts := []string{"resource.type=" + strconv.Quote(kind)}
+	parts := []string{o.oneOf("resource.type", "gae_app", "resource.type", "cloud_run_revision")}
 	if o.service != "" {
-		parts = append(parts, "resource.labels."+service+"="+strconv.Quote(o.service))
+		parts = append(parts, o.oneOf("resource.labels.module_id", o.service, "resource.labels.service_name", o.service))
 	}
 	if o.revision != "" {
-		parts = append(parts, "resource.labels."+revision+"="+strconv.Quote(o.revision))
+		parts = append(parts, o.oneOf("resource.labels.version_id", o.revision, "resource.labels.revision_name", o.revision))
 	}
 	return parts
+}
+
+// oneOf selects by a field of App Engine's, by one of Cloud Run's, or by either.
+func (o *logOptions) oneOf(appField, app, runField, run string) string {
+	a, r := appField+"="+strconv.Quote(app), runField+"="+strconv.Quote(run)
+	switch o.kind {
+	case appLogs:
+		return a
+	case runLogs:
+		return r
+	}
+	return "(" + a + " OR " + r + ")"
 }
 
 // moment is a time, or one so long before now.

@@ -75,11 +75,13 @@ func (p *logPrinter) tint(s string, level ltype.LogSeverity) string {
 
 // origin says which service and version an entry is about.
 func origin(e *loggingpb.LogEntry) string {
-	labels := e.GetResource().GetLabels()
-	if labels["module_id"] == "" {
-		return ""
+	switch labels := e.GetResource().GetLabels(); {
+	case labels["module_id"] != "":
+		return printable(fmt.Sprintf("%s[%s] ", labels["module_id"], labels["version_id"]))
+	case labels["service_name"] != "":
+		return printable(fmt.Sprintf("%s[%s] ", labels["service_name"], strings.TrimPrefix(labels["revision_name"], labels["service_name"]+"-")))
 	}
-	return printable(fmt.Sprintf("%s[%s] ", labels["module_id"], labels["version_id"]))
+	return ""
 }
 
 // entryText is what an entry says.

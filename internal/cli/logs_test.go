@@ -62,7 +62,7 @@ func TestLogsAsGcloud(t *testing.T) {
 	if got := strings.Count(r.stdout.String(), "\n"); got != 2 {
 		t.Errorf("%d lines, want 2:\n%s", got, r.stdout)
 	}
-	o := logOptions{logs: []string{"request_log", "stderr"}}
+	o := logOptions{kind: appLogs, logs: []string{"request_log", "stderr"}}
 	got, err := o.query(testTime)
 	want := `resource.type="gae_app" AND (log_id("request_log") OR log_id("appengine.googleapis.com/request_log") OR ` +
 		`log_id("stderr") OR log_id("appengine.googleapis.com/stderr"))`

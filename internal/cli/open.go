@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/sunya-cloud/sunya"
 )
 
 func newOpenCommand(env *Env) *cobra.Command {
@@ -20,9 +22,30 @@ func newOpenCommand(env *Env) *cobra.Command {
 			if len(args) == 1 {
 				service = args[0]
 			}
-			return browse(cmd.Context(), env, service, "")
+			err := browse(cmd.Context(), env, service, "")
+			if codeOf(err) != sunya.NotFound || len(args) == 0 {
+				return err
+			}
+			return browseRun(cmd.Context(), env, service, err)
 		},
 	}
+}
+
+// browseRun opens a service of Cloud Run, of whatever location; where there is
+// none of that name either, notFound is the error.
+func browseRun(ctx context.Context, env *Env, service string, notFound error) error {
+	return withRun(ctx, env, func(a *runAPI) error {
+		services, err := a.anywhere(ctx)
+		if err != nil {
+			return err
+		}
+		for _, s := range services {
+			if lastOf(s.GetName()) == service {
+				return show(env, s.GetUri())
+			}
+		}
+		return notFound
+	})
 }
 
 func newAppBrowseCommand(env *Env) *cobra.Command {
@@ -59,14 +82,19 @@ func browse(ctx context.Context, env *Env, service, version string) error {
 			}
 			url = c.appsURL(versionHost(app, service, version))
 		}
-		if err := write(env.Stdout, []byte(url+"\n")); err != nil {
-			return err
-		}
-		if err := openBrowser(env, url); err != nil {
-			env.warnf("the browser did not start: %v", err)
-		}
-		return nil
+		return show(env, url)
 	})
+}
+
+// show prints a URL and opens it.
+func show(env *Env, url string) error {
+	if err := write(env.Stdout, []byte(url+"\n")); err != nil {
+		return err
+	}
+	if err := openBrowser(env, url); err != nil {
+		env.warnf("the browser did not start: %v", err)
+	}
+	return nil
 }
 
 // openBrowser starts the desktop's browser and does not wait for it. Where

@@ -22,6 +22,7 @@ func verbs(env *Env) []*cobra.Command {
 		newStatusCommand(env),
 		newAppCommand(env),
 		newFunctionsCommand(env),
+		newRunCommand(env),
 		newAuthCommand(env),
 		newDoctorCommand(env),
 		newEnvCommand(env),
@@ -32,7 +33,7 @@ func verbs(env *Env) []*cobra.Command {
 }
 
 func newRoot(env *Env) *cobra.Command {
-	root := group("sunya", "Run your own serverless cloud: App Engine's API in one program.", verbs(env)...)
+	root := group("sunya", "Run your own serverless cloud in one program.", verbs(env)...)
 	root.Example = "sunya init python-app hello\nsunya deploy hello"
 	root.SilenceErrors = true
 	root.SilenceUsage = true
@@ -109,7 +110,11 @@ var insteadOf = map[string]string{
 	"app instances scp":           instancesSSH,
 	"app instances enable-debug":  instancesSSH,
 	"app instances disable-debug": instancesSSH,
-	"run":                         notYetService,
+	"run domain-mappings":         "the domain is the server's: sunya up --domain",
+	"run routes":                  "sunya run services describe shows who serves what",
+	"run configurations":          "sunya run services describe shows what the next revision is made of",
+	"run worker-pools":            notYetService,
+	"run services proxy":          "services answer under their own URL here: sunya open NAME",
 	"pubsub":                      notYetService,
 	"storage":                     "use gcloud storage: sunya gcloud-config",
 	"auth login":                  "on its own machine the server knows who calls; elsewhere set SUNYA_TOKEN",

@@ -37,7 +37,7 @@ func (s *servingFlags) register(fs *pflag.FlagSet, timeout, concurrency string) 
 	countFlag(fs, "concurrency", "requests that one instance takes at once "+concurrency, 1, func(n int) { s.concurrency = n })
 	countFlag(fs, "min-instances", "instances that are kept ready", 0, func(n int) { s.minInstances = n })
 	countFlag(fs, "max-instances", "most instances (default 100)", 1, func(n int) { s.maxInstances = n })
-	textFlag(fs, "service-account", "whose tokens it gets (default: the project's compute account)", func(v string) error { s.account = v; return nil })
+	textFlag(fs, "service-account", "whose tokens it gets (default: the compute account)", func(v string) error { s.account = v; return nil })
 	registerMap(fs, "labels", "labels", func() *mapFlags { return &s.labels })
 	hide(fs, "set-labels", "update-labels")
 }
