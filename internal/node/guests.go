@@ -15,17 +15,16 @@ import (
 	"github.com/sunya-cloud/sunya/internal/core/sandbox"
 )
 
-// guests answers what instances ask of the platform from inside. Connections
-// come from the networks of sandboxes, so it is known whose each is without any
-// credential.
+// guests answers what instances ask from inside. Connections come from the
+// networks of sandboxes, so it is known whose each is without any credential.
 type guests struct {
-	conns chan *guestConn
+	conns chan net.Conn
 	done  chan struct{} // closed when Run ends
 	log   *slog.Logger
 }
 
 func newGuests(log *slog.Logger) *guests {
-	return &guests{conns: make(chan *guestConn), done: make(chan struct{}), log: log}
+	return &guests{conns: make(chan net.Conn), done: make(chan struct{}), log: log}
 }
 
 // guestConn is a connection from inside a sandbox.
@@ -45,13 +44,32 @@ func (c *guestConn) Close() error {
 // serve returns what answers the connections of one sandbox; it returns when
 // the connection has been closed.
 func (g *guests) serve(spec sandbox.Spec) func(net.Conn) {
+	return g.serveOver(spec, func(c net.Conn) net.Conn { return c })
+}
+
+// serveOver does so with a layer above each connection: TLS, or a guard.
+func (g *guests) serveOver(spec sandbox.Spec, layer func(net.Conn) net.Conn) func(net.Conn) {
 	return func(conn net.Conn) {
 		c := &guestConn{Conn: conn, spec: spec, closed: make(chan struct{})}
 		select {
-		case g.conns <- c:
+		case g.conns <- layer(c):
 			<-c.closed
 		case <-g.done:
 			c.Close()
+		}
+	}
+}
+
+// specOf finds the sandbox that a connection comes from, below its layers.
+func specOf(c net.Conn) (sandbox.Spec, bool) {
+	for {
+		switch t := c.(type) {
+		case *guestConn:
+			return t.spec, true
+		case interface{ NetConn() net.Conn }:
+			c = t.NetConn()
+		default:
+			return sandbox.Spec{}, false
 		}
 	}
 }
@@ -74,16 +92,25 @@ func (g *guests) Addr() net.Addr { return &net.TCPAddr{IP: net.ParseIP(sandbox.M
 
 type specKey struct{}
 
-// Run answers with h until ctx ends.
+// Run answers with h until ctx ends, over HTTP/1.1 and HTTP/2.
 func (g *guests) Run(ctx context.Context, h http.Handler) error {
+	var p http.Protocols
+	p.SetHTTP1(true)
+	p.SetHTTP2(true)
+	p.SetUnencryptedHTTP2(true)
 	srv := &http.Server{
 		Handler:           h,
+		Protocols:         &p,
 		ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout:       30 * time.Second,
-		MaxHeaderBytes:    32 << 10,
+		MaxHeaderBytes:    64 << 10,
 		ErrorLog:          slog.NewLogLogger(g.log.Handler(), slog.LevelDebug),
 		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
-			return context.WithValue(ctx, specKey{}, c.(*guestConn).spec)
+			spec, ok := specOf(c)
+			if !ok {
+				return ctx
+			}
+			return context.WithValue(ctx, specKey{}, spec)
 		},
 	}
 	stop := context.AfterFunc(ctx, func() {

@@ -27,7 +27,8 @@ type machine struct {
 	dir       *datadir.Dir
 	host      *hoststack.Host
 	listeners []front.Listener
-	guests    *guests
+	guests    *guests // what instances ask the metadata server
+	callers   *callers
 	engine    *linuxns.Engine
 }
 
@@ -47,6 +48,7 @@ func openMachine(ctx context.Context, cfg Config, log *slog.Logger) (m *machine,
 	if m.listeners, err = listen(ctx, cfg, log); err != nil {
 		return m, err
 	}
+	m.callers = newCallers(m.listeners, log.With("component", "callers"))
 	if m.host, err = hoststack.Discover(ctx); err != nil {
 		return m, fmt.Errorf("look at the machine: %w", err)
 	}
@@ -78,10 +80,10 @@ func (m *machine) openEngine(ctx context.Context, cfg Config, acct account.Accou
 // policy is where a sandbox may connect: only builds install anything, so only
 // they reach what installers need on this machine. A proxy there would take an
 // app to wherever the owner gets.
-// Instances find a metadata server instead.
+// Instances find a metadata server and the services of this server instead.
 func (m *machine) policy(spec sandbox.Spec, allowed []netip.AddrPort) usernet.Policy {
 	if spec.Profile != sandbox.Build {
-		return usernet.Policy{Metadata: m.guests.serve(spec)}
+		return usernet.Policy{Metadata: m.guests.serve(spec), Services: m.callers.from(spec)}
 	}
 	return usernet.Policy{Allow: allowed}
 }

@@ -132,6 +132,7 @@ func (n *Node) run(ctx context.Context) error {
 		n.products.objects.Run,
 		n.products.runner.Run,
 		n.serveGuests,
+		n.serveCallers,
 		n.server.Run,
 	} {
 		group.Go(func() error { return part(ctx) })
@@ -145,6 +146,11 @@ func (n *Node) run(ctx context.Context) error {
 // serveGuests answers what instances ask of the platform.
 func (n *Node) serveGuests(ctx context.Context) error {
 	return n.machine.guests.Run(ctx, metadata.New(n.tokens, whoAsks))
+}
+
+// serveCallers answers what instances ask of services.
+func (n *Node) serveCallers(ctx context.Context) error {
+	return n.machine.callers.Run(ctx, n.serve.gateway)
 }
 
 // stopTimeout bounds the stop of all instances; their own grace is within it.

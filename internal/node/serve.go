@@ -61,6 +61,7 @@ func newServe(cfg Config, m *machine, st *storage, tokens *identity.Tokens, log 
 		HTTPSPort:      m.port(true),
 		HTTPPort:       m.port(false),
 	})
+	m.callers.named.Store(s.gateway)
 	return s
 }
 

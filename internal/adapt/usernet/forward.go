@@ -24,16 +24,17 @@ const (
 // host's resolvers.
 type forwarder struct {
 	resolvers func() []netip.AddrPort
+	services  Services // may be nil
 	dialer    net.Dialer
 }
 
 // newForwarder returns the forwarder that a policy asks for.
 func newForwarder(p Policy) *forwarder {
 	if len(p.Resolvers) > 0 {
-		return &forwarder{resolvers: func() []netip.AddrPort { return p.Resolvers }}
+		return &forwarder{resolvers: func() []netip.AddrPort { return p.Resolvers }, services: p.Services}
 	}
 	conf := &resolvConf{path: hostResolvConf}
-	return &forwarder{resolvers: conf.resolvers}
+	return &forwarder{resolvers: conf.resolvers, services: p.Services}
 }
 
 // answer returns the reply to a query, or nil when it deserves none.
@@ -44,6 +45,9 @@ func (f *forwarder) answer(ctx context.Context, network string, query []byte) []
 	}
 	if q.bad != dnsmessage.RCodeSuccess {
 		return q.reply(q.bad, nil)
+	}
+	if f.services != nil && f.services.Named(q.name()) {
+		return q.reply(dnsmessage.RCodeSuccess, q.v4(gatewayIP))
 	}
 	if reply, ok := q.local(); ok {
 		return reply

@@ -2,6 +2,7 @@ package usernet
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -62,14 +63,19 @@ func (q *query) readSize(p *dnsmessage.Parser) {
 	}
 }
 
+// name is what is asked for, in lower case and without the dot at its end.
+func (q *query) name() string {
+	return strings.ToLower(strings.TrimSuffix(q.question.Name.String(), "."))
+}
+
 // local answers the names that never leave the machine.
 func (q *query) local() ([]byte, bool) {
-	name := strings.ToLower(strings.TrimSuffix(q.question.Name.String(), "."))
+	name := q.name()
 	switch {
 	case name == "localhost" || strings.HasSuffix(name, ".localhost"): // RFC 6761 §6.3
 		return q.reply(dnsmessage.RCodeSuccess, q.loopback()), true
 	case slices.Contains(metadataNames, name):
-		return q.reply(dnsmessage.RCodeSuccess, q.metadata()), true
+		return q.reply(dnsmessage.RCodeSuccess, q.v4(metadataIP)), true
 	case name == "sunya.internal" || strings.HasSuffix(name, ".sunya.internal"):
 		return q.reply(dnsmessage.RCodeNameError, nil), true
 	}
@@ -87,12 +93,12 @@ func (q *query) loopback() dnsmessage.ResourceBody {
 	return nil
 }
 
-// metadata is the answer for the metadata server, which has no IPv6 address.
-func (q *query) metadata() dnsmessage.ResourceBody {
+// v4 is the answer for what has an IPv4 address on the link and nothing else.
+func (q *query) v4(a netip.Addr) dnsmessage.ResourceBody {
 	if q.question.Type != dnsmessage.TypeA {
 		return nil
 	}
-	return &dnsmessage.AResource{A: metadataIP.As4()}
+	return &dnsmessage.AResource{A: a.As4()}
 }
 
 // reply builds a reply of our own; body is nil for none.

@@ -28,6 +28,10 @@ func (n *Net) handleTCP(r *tcp.ForwarderRequest) {
 		serve = n.answerWith(n.serveDNSStream)
 	case dst == metadataAddr && n.policy.Metadata != nil:
 		serve = n.answerWith(n.serveMetadata)
+	case dst.Addr() == gatewayIP && n.policy.Services != nil:
+		if answer := n.policy.Services.Serve(dst.Port()); answer != nil {
+			serve = n.answerWith(func(g *guest) { serveConn(g, answer) })
+		}
 	}
 	serve(r, dst)
 }

@@ -52,6 +52,19 @@ type Policy struct {
 	// owns the connection and returns when it has closed it; the connection
 	// breaks when the Net is closed.
 	Metadata func(net.Conn)
+	// Services, when not nil, are what the platform itself serves for the guest
+	// at the gateway's address.
+	Services Services
+}
+
+// Services are services of the platform that a guest reaches by name.
+type Services interface {
+	// Named reports whether a name leads to them: lower case, without the dot
+	// at its end.
+	Named(name string) bool
+	// Serve returns what answers a connection to a port, or nil where nothing
+	// does. It owns the connection as Policy.Metadata does.
+	Serve(port uint16) func(net.Conn)
 }
 
 // Net is the network of one sandbox. Its methods are safe for concurrent use.

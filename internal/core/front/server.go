@@ -95,7 +95,7 @@ func (s *Server) httpServer(l Listener) *http.Server {
 		ErrorLog:          slog.NewLogLogger(s.front.log.Handler(), slog.LevelDebug),
 	}
 	if l.TLS != nil {
-		srv.TLSConfig = l.TLS.config()
+		srv.TLSConfig = l.TLS.Config()
 	}
 	return srv
 }

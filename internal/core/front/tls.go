@@ -35,8 +35,8 @@ func LoadCertificate(certFile, keyFile string, log *slog.Logger) (*Certificate, 
 	return c, nil
 }
 
-// config returns the TLS settings of a listener.
-func (c *Certificate) config() *tls.Config {
+// Config returns the TLS settings of a listener.
+func (c *Certificate) Config() *tls.Config {
 	return &tls.Config{
 		MinVersion:     tls.VersionTLS12,
 		NextProtos:     []string{"h2", "http/1.1"},

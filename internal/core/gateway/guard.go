@@ -15,13 +15,16 @@ func Guard(l net.Listener) net.Listener { return guard{l} }
 
 type guard struct{ net.Listener }
 
+// GuardConn does the same for one connection.
+func GuardConn(c net.Conn) net.Conn { return &guarded{Conn: c} }
+
 // Accept implements net.Listener.
 func (g guard) Accept() (net.Conn, error) {
 	c, err := g.Listener.Accept()
 	if err != nil {
 		return nil, err
 	}
-	return &guarded{Conn: c}, nil
+	return GuardConn(c), nil
 }
 
 // guarded is a connection whose incoming bytes are followed.
@@ -78,6 +81,9 @@ func (c *guarded) CloseWrite() error {
 	}
 	return nil
 }
+
+// NetConn returns the connection that is followed.
+func (c *guarded) NetConn() net.Conn { return c.Conn }
 
 // release ends the following: the connection no longer speaks HTTP.
 func (c *guarded) release() { c.scan.state = passing }

@@ -32,6 +32,19 @@ func (g *Gateway) label(host string) (label string, ok bool) {
 	return "", false
 }
 
+// Knows reports whether an instance reaches a service under a host.
+func (g *Gateway) Knows(host string) bool {
+	label, ok := g.label(host)
+	if internal, is := strings.CutSuffix(host, "."+InternalDomain); is {
+		label, ok = internal, internal != ""
+	}
+	if !ok {
+		return false
+	}
+	_, ok = g.Catalog.Table().Lookup(label)
+	return ok || label == functionsLabel
+}
+
 // isRegion recognises "uc.r", "ew.r" and their like.
 func isRegion(s string) bool {
 	id, ok := strings.CutSuffix(s, ".r")
