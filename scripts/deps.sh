@@ -26,6 +26,7 @@ if [ "${SUNYA_DEPS:-}" = tests ]; then
 	want gcc gcc # the race detector
 	want javac default-jdk-headless
 	want mvn maven
+	want skopeo skopeo
 fi
 
 if [ ${#packages[@]} -gt 0 ]; then

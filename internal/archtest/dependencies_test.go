@@ -24,12 +24,20 @@ func TestEveryDirectDependencyHasItsReason(t *testing.T) {
 		named[m[1]] = true
 	}
 	direct := map[string]bool{}
+	inTools := false
 	for _, line := range strings.Split(string(mod), "\n") {
 		f := strings.Fields(line)
 		if len(f) == 2 && strings.HasPrefix(f[1], "v") && !strings.HasSuffix(line, "// indirect") {
 			direct[f[0]] = true
 		}
-		if len(f) == 2 && f[0] == "tool" {
+		switch {
+		case line == "tool (":
+			inTools = true
+		case line == ")":
+			inTools = false
+		case inTools && len(f) == 1:
+			direct[strings.Split(f[0], "/cmd/")[0]] = true
+		case len(f) == 2 && f[0] == "tool":
 			direct[strings.Split(f[1], "/cmd/")[0]] = true
 		}
 	}

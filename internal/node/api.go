@@ -97,6 +97,7 @@ func newAPI(n *Node, log *slog.Logger) (*api, error) {
 	for _, method := range []string{http.MethodGet, http.MethodPut} {
 		a.add(method, "", functionsv2.SourcePath, front.Public, sources)
 	}
+	a.addRegistry(n, log)
 	a.add(http.MethodGet, "", oauth2.Certs, front.Public, oauth2.Keys(n.tokens, log))
 	a.add(http.MethodGet, "", oauth2.Discovery, front.Public, oauth2.Configuration())
 	for _, r := range projectv1.Routes(a.serves) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"time"
 
 	"github.com/sunya-cloud/sunya"
@@ -44,6 +45,7 @@ func (n *Node) tidyOnce(ctx context.Context, now time.Time) error {
 		before := now.Add(-appengine.SourceLife)
 		err = errors.Join(err, appengine.TidySources(ctx, n.products.objects, project, before, pending))
 	}
+	err = errors.Join(err, n.products.registry.Collect(ctx, n.imagesInUse(pending)))
 	return errors.Join(err, n.machine.dir.Sweep(ctx), n.storage.layers.Collect(ctx, n.layersInUse(pending)))
 }
 
@@ -61,22 +63,62 @@ func (n *Node) projects() map[string]bool {
 // store's grace.
 func (n *Node) layersInUse(pending []sunya.Deployment) map[string]bool {
 	keep := map[string]bool{}
-	use := func(rev *sunya.Revision) {
+	for rev := range n.revisions(pending) {
 		keep[rev.Site] = true
-		for _, l := range rev.Image.Layers {
+	}
+	for c := range n.containers(pending) {
+		for _, l := range c.Image.Layers {
 			keep[l.Digest] = true
 		}
 	}
-	for i := range pending {
-		use(&pending[i].Revision)
-	}
-	table := n.serve.catalog.Table()
-	for _, s := range table.Services() {
-		for _, rev := range table.Revisions(s.Name) {
-			use(rev)
+	return keep
+}
+
+// imagesInUse are the digests of the manifests of every container image that
+// runs or is about to.
+func (n *Node) imagesInUse(pending []sunya.Deployment) []string {
+	var out []string
+	for c := range n.containers(pending) {
+		if c.Image.Digest != "" {
+			out = append(out, c.Image.Digest)
 		}
 	}
-	return keep
+	return out
+}
+
+// revisions are those that are, and those that are about to be.
+func (n *Node) revisions(pending []sunya.Deployment) iter.Seq[*sunya.Revision] {
+	return func(yield func(*sunya.Revision) bool) {
+		for i := range pending {
+			if !yield(&pending[i].Revision) {
+				return
+			}
+		}
+		table := n.serve.catalog.Table()
+		for _, s := range table.Services() {
+			for _, rev := range table.Revisions(s.Name) {
+				if !yield(rev) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// containers are those of all revisions.
+func (n *Node) containers(pending []sunya.Deployment) iter.Seq[*sunya.Container] {
+	return func(yield func(*sunya.Container) bool) {
+		for rev := range n.revisions(pending) {
+			if !yield(&rev.Container) {
+				return
+			}
+			for i := range rev.Sidecars {
+				if !yield(&rev.Sidecars[i]) {
+					return
+				}
+			}
+		}
+	}
 }
 
 // watchLauncher ends the server when the launcher is gone, and with it every

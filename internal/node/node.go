@@ -85,6 +85,7 @@ func (n *Node) newServer() (*front.Server, error) {
 		Owners:  []int{0, n.machine.owner},
 		PeerUID: peeruid.Lookup,
 		Token:   token,
+		Account: n.checkAccount,
 		Now:     time.Now,
 		Log:     n.log,
 	})

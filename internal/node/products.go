@@ -18,6 +18,7 @@ import (
 	"github.com/sunya-cloud/sunya/internal/core/logs"
 	"github.com/sunya-cloud/sunya/internal/core/objects"
 	"github.com/sunya-cloud/sunya/internal/core/operations"
+	"github.com/sunya-cloud/sunya/internal/core/registry"
 	"github.com/sunya-cloud/sunya/internal/core/run"
 )
 
@@ -31,6 +32,7 @@ type products struct {
 	appengine  *appengine.Admin
 	functions  *functions.Admin
 	run        *run.Admin
+	registry   *registry.Service
 }
 
 // The limits of what may be uploaded: a file of a source, and all objects.
@@ -43,6 +45,7 @@ func newProducts(cfg Config, url func(label string) string, m *machine, st *stor
 	p := &products{
 		objects:    objects.New(st.state, st.blobs, time.Now, log, objects.Options{MaxObjectBytes: maxObject, MaxTotalBytes: maxObjects}),
 		operations: operations.New(st.state),
+		registry:   registry.New(st.state, st.images, time.Now, log),
 	}
 	var err error
 	p.builder, err = build.New(build.Options{

@@ -11,6 +11,7 @@ import (
 	"github.com/sunya-cloud/sunya/internal/adapt/disk"
 	"github.com/sunya-cloud/sunya/internal/adapt/logdb"
 	"github.com/sunya-cloud/sunya/internal/adapt/sqlite"
+	"github.com/sunya-cloud/sunya/internal/core/registry"
 )
 
 // storage is everything that survives the process.
@@ -19,6 +20,7 @@ type storage struct {
 	logs   *logdb.Store
 	blobs  *disk.Blobs
 	layers *disk.Layers
+	images *disk.Images
 }
 
 // sweepGrace is how old a blob without an owner must be before it is removed:
@@ -47,6 +49,10 @@ func openStorage(ctx context.Context, dir *datadir.Dir, log *slog.Logger) (s *st
 	}
 	if s.layers, err = disk.OpenLayers(dir.Join("layers"), layerGrace, time.Now); err != nil {
 		return s, fmt.Errorf("open layers: %w", err)
+	}
+	s.images, err = disk.OpenImages(dir.Join("images"), registry.BlobGrace, registry.BlobGrace, time.Now)
+	if err != nil {
+		return s, fmt.Errorf("open images: %w", err)
 	}
 	return s, nil
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/sunya-cloud/sunya/internal/core/jobs"
 	"github.com/sunya-cloud/sunya/internal/core/objects"
 	"github.com/sunya-cloud/sunya/internal/core/operations"
+	"github.com/sunya-cloud/sunya/internal/core/registry"
 	"github.com/sunya-cloud/sunya/internal/core/serving"
 )
 
@@ -49,4 +50,8 @@ func TestJobs(t *testing.T) {
 
 func TestRun(t *testing.T) {
 	storetest.Run(t, func(t testing.TB) storetest.RunStore { return open(t) })
+}
+
+func TestRegistry(t *testing.T) {
+	storetest.Registry(t, func(t testing.TB) registry.Store { return open(t) })
 }

@@ -7,6 +7,7 @@
 package front
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"net"
@@ -41,6 +42,9 @@ type Config struct {
 	PeerUID func(net.Conn) (int, error)
 	// Token is the static admin token; empty: no token is good.
 	Token string
+	// Account checks a token of an account, for routes that take those; nil:
+	// none is good.
+	Account func(ctx context.Context, token string) error
 
 	Now func() time.Time
 	Log *slog.Logger
@@ -139,7 +143,11 @@ func (f *Front) serveAPI(w http.ResponseWriter, r *http.Request, host string) {
 		return
 	}
 	if err := f.guard.permit(r, route.Permission); err != nil {
-		fail(w, r, err)
+		refuse := route.Refuse
+		if refuse == nil {
+			refuse = fail
+		}
+		refuse(w, r, err)
 		return
 	}
 	if !isGRPC(r) {

@@ -3,6 +3,7 @@ package front
 import (
 	"bufio"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,6 +15,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/sunya-cloud/sunya"
 )
 
 const testToken = "s3cret-token"
@@ -333,6 +336,49 @@ func TestS17NobodyUninvited(t *testing.T) {
 				if !want {
 					t.Errorf("%s %s = %d %q", target.method, target.path, status, body)
 				}
+			}
+		})
+	}
+}
+
+// TestPasswords: clients of the registry know users and passwords, and ask for
+// one only when they are told to.
+func TestPasswords(t *testing.T) {
+	basic := func(password string) string {
+		return "Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte("anybody:"+password))
+	}
+	for _, tt := range []struct {
+		rule    string
+		uid     int64
+		headers []string
+		want    int
+	}{
+		{"the owner needs none", 1000, nil, 200},
+		{"another user is asked for one", 4711, nil, 401},
+		{"and so is whoever comes through a proxy", 1000, []string{"Via: 1.1 x"}, 401},
+		{"the admin token", 4711, []string{basic(testToken)}, 200},
+		{"the admin token as a bearer", 4711, []string{"Authorization: Bearer " + testToken}, 200},
+		{"a token of an account", 4711, []string{basic("account")}, 200},
+		{"a wrong one, from the owner, too", 1000, []string{basic("wrong")}, 401},
+		{"an empty one", 4711, []string{basic("")}, 401},
+	} {
+		t.Run(tt.rule, func(t *testing.T) {
+			d := open(t, AllRoles, func(c *Config) {
+				c.Account = func(_ context.Context, token string) error {
+					if token != "account" {
+						return errors.New("no account")
+					}
+					return nil
+				}
+				c.Routes = append(c.Routes, Route{Pattern: "/v2/", Permission: Password, Handler: c.Routes[1].Handler, Refuse: func(w http.ResponseWriter, _ *http.Request, err error) {
+					w.Header().Set("X-Refused", "yes")
+					w.WriteHeader(sunya.CodeOf(err).HTTP())
+				}})
+			})
+			d.uid.Store(tt.uid)
+			status, body := d.send(t, call{method: "GET", target: "/v2/", host: "localhost", header: tt.headers})
+			if status != tt.want {
+				t.Errorf("status = %d %s, want %d", status, body, tt.want)
 			}
 		})
 	}

@@ -1,6 +1,7 @@
 package front
 
 import (
+	"context"
 	"crypto/sha256"
 	"crypto/subtle"
 	"net/http"
@@ -15,6 +16,7 @@ type guard struct {
 	owners   []int
 	hasToken bool
 	token    [sha256.Size]byte
+	account  func(ctx context.Context, token string) error
 }
 
 func newGuard(c Config) guard {
@@ -22,6 +24,7 @@ func newGuard(c Config) guard {
 		owners:   slices.Clone(c.Owners),
 		hasToken: c.Token != "",
 		token:    sha256.Sum256([]byte(c.Token)),
+		account:  c.Account,
 	}
 }
 
@@ -30,6 +33,9 @@ func newGuard(c Config) guard {
 func (g *guard) permit(r *http.Request, p Permission) error {
 	if p == Public {
 		return nil
+	}
+	if p == Password {
+		return g.password(r)
 	}
 	if p != Local && p != Token {
 		return sunya.Errorf(sunya.PermissionDenied, "", "this route is closed")
@@ -42,6 +48,35 @@ func (g *guard) permit(r *http.Request, p Permission) error {
 		return unauthenticated("this call needs a token: send Authorization: Bearer TOKEN")
 	}
 	return g.local(r)
+}
+
+// password is permit for clients that know users and passwords: whoever has
+// shown none is asked for one, also where another would be told no.
+func (g *guard) password(r *http.Request) error {
+	token, sent := Credential(r)
+	if !sent {
+		if err := g.local(r); err != nil {
+			return unauthenticated("log in with the user oauth2accesstoken and a token of this server as the password")
+		}
+		return nil
+	}
+	if g.good(token) {
+		return nil
+	}
+	if g.account != nil && g.account(r.Context(), token) == nil {
+		return nil
+	}
+	return unauthenticated("the password is no token of this server: use the admin token, or what sunya auth print-access-token prints")
+}
+
+// Credential returns the token that a request of a route with the permission
+// Password carries: a bearer token, or the password of Basic, whoever the user.
+func Credential(r *http.Request) (token string, sent bool) {
+	if token, sent = bearer(r); sent {
+		return token, true
+	}
+	_, token, sent = r.BasicAuth()
+	return token, sent
 }
 
 // local returns nil when r comes straight from a process of an owner on this

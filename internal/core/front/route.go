@@ -18,10 +18,11 @@ type Permission uint8
 // The permissions. There is none that lets everybody in by omission: the zero
 // value denies.
 const (
-	Deny   Permission = iota
-	Public            // anybody who reaches the listener under its name
-	Local             // on loopback the owner of the server and root; everybody with a token
-	Token             // everybody with a token, nobody else
+	Deny     Permission = iota
+	Public              // anybody who reaches the listener under its name
+	Local               // on loopback the owner of the server and root; everybody with a token
+	Token               // everybody with a token, nobody else
+	Password            // as Local; the token may come as the password of Basic, too, and may be one of an account
 )
 
 // Route is one line of the table of everything that the API answers.
@@ -37,6 +38,9 @@ type Route struct {
 	Pattern    string
 	Permission Permission
 	Handler    http.Handler
+	// Refuse, when set, answers those who may not, in the form that the API's
+	// clients read.
+	Refuse func(w http.ResponseWriter, r *http.Request, err error)
 }
 
 // rootOnly is the pattern of the root and nothing below it.
@@ -78,7 +82,7 @@ func (r *Route) check() error {
 		return fmt.Errorf("route %s %s: %w", r.Method, r.Pattern, err)
 	case canonical != r.Pattern:
 		return fmt.Errorf("route %s %s: the canonical form is %s", r.Method, r.Pattern, canonical)
-	case r.Permission == Deny || r.Permission > Token:
+	case r.Permission == Deny || r.Permission > Password:
 		return fmt.Errorf("route %s %s: no permission", r.Method, r.Pattern)
 	case r.Handler == nil:
 		return fmt.Errorf("route %s %s: no handler", r.Method, r.Pattern)

@@ -1,0 +1,78 @@
+package node
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+
+	"github.com/sunya-cloud/sunya/internal/core/front"
+	"github.com/sunya-cloud/sunya/internal/core/identity"
+	"github.com/sunya-cloud/sunya/internal/core/images"
+	"github.com/sunya-cloud/sunya/internal/wire/registryv2"
+)
+
+// addRegistry serves the registry. Its clients know users and passwords.
+func (a *api) addRegistry(n *Node, log *slog.Logger) {
+	h := registryv2.New(registryv2.Deps{
+		Registry: n.products.registry,
+		Names:    n.ownRegistry(),
+		Confine:  n.confine,
+		Log:      log,
+	})
+	token := registryv2.Token(front.Credential, identity.TokenLife)
+	for _, r := range []front.Route{
+		{Pattern: "/v2/", Handler: h},
+		{Pattern: "/v2", Handler: h},
+		{Method: http.MethodGet, Pattern: registryv2.TokenPath, Handler: token},
+	} {
+		r.Permission, r.Refuse = front.Password, registryv2.Refuse
+		a.routes = append(a.routes, r)
+	}
+}
+
+// checkAccount says whether a token is an access token of an account.
+func (n *Node) checkAccount(ctx context.Context, token string) error {
+	_, err := n.tokens.Verify(ctx, token, identity.APIAudience)
+	return err
+}
+
+// confine keeps accounts to the images of their own projects. The owner of the
+// server may use all.
+func (n *Node) confine(r *http.Request) func(project string) bool {
+	token, sent := front.Credential(r)
+	if !sent {
+		return nil
+	}
+	claims, err := n.tokens.Verify(r.Context(), token, identity.APIAudience)
+	if err != nil {
+		return nil // the admin token: the front door has let nothing else in
+	}
+	return func(project string) bool { return identity.Of(claims.Email, project) }
+}
+
+// ownRegistry is under which names images of this server are asked for.
+func (n *Node) ownRegistry() images.Own {
+	names := []string{"localhost", "127.0.0.1", "[::1]", "api." + n.cfg.Domain}
+	if host, err := os.Hostname(); err == nil {
+		names = append(names, strings.ToLower(host))
+	}
+	var hosts []string
+	for _, l := range n.machine.listeners {
+		addr, ok := l.Addr().(*net.TCPAddr)
+		if !ok || !l.Roles.Has(front.API) {
+			continue
+		}
+		hosts = append(hosts, addr.String())
+		_, port, _ := net.SplitHostPort(addr.String())
+		for _, name := range names {
+			hosts = append(hosts, name+":"+port)
+			if port == "80" || port == "443" {
+				hosts = append(hosts, name)
+			}
+		}
+	}
+	return images.NewOwn(hosts...)
+}
