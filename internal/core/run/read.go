@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"slices"
 	"strconv"
 
 	"github.com/sunya-cloud/sunya"
@@ -29,16 +30,24 @@ func (a *Admin) Services(ctx context.Context, project, location, after string, l
 	} else if err := CheckParent(project, location); err != nil {
 		return nil, err
 	}
-	return a.Store.ListRunServices(ctx, project, location, after, limit)
+	all, err := a.Store.ListRunServices(ctx, project, location, after, limit)
+	return slices.DeleteFunc(all, func(s Service) bool { return a.ended(&s) }), err
 }
 
 // stored returns a service, or nil when there is none.
 func (a *Admin) stored(ctx context.Context, k Key) (*Service, error) {
 	s, err := a.Store.GetRunService(ctx, k)
-	if sunya.CodeOf(err) == sunya.NotFound {
+	if sunya.CodeOf(err) == sunya.NotFound || err == nil && a.ended(s) {
 		return nil, nil
 	}
 	return s, err
+}
+
+// ended reports whether a service is the rest of one whose deletion a crash has
+// cut short: it was ready, and the core knows nothing of it.
+func (a *Admin) ended(s *Service) bool {
+	_, serves := a.Catalog.Service(s.Name())
+	return s.Ready != "" && !serves
 }
 
 // Revision returns one revision by its short name.
