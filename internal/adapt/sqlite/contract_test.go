@@ -55,3 +55,7 @@ func TestRun(t *testing.T) {
 func TestRegistry(t *testing.T) {
 	storetest.Registry(t, func(t testing.TB) registry.Store { return open(t) })
 }
+
+func TestBuilds(t *testing.T) {
+	storetest.Builds(t, func(t testing.TB) storetest.BuildsStore { return open(t) })
+}

@@ -13,6 +13,7 @@ import (
 	"github.com/moby/buildkit/client/llb"
 
 	"github.com/sunya-cloud/sunya/internal/adapt/buildkit/job"
+	"github.com/sunya-cloud/sunya/internal/core/cloudbuild/plan"
 )
 
 // build carries one job out, step after step.
@@ -33,6 +34,9 @@ type made struct{ repository, digest string }
 
 func (b *build) emit(e job.Event) error { return b.events.Encode(e) }
 
+// event is a line that tells what happened.
+func event(e plan.Event) job.Event { return job.Event{Event: e} }
+
 // run reports how the job ended as an event. An error is the builder's own.
 func (b *build) run(ctx context.Context) error {
 	b.workspace = llb.Local(sourceName, llb.SharedKeyHint(sourceName), llb.WithCustomName("read the source"))
@@ -50,8 +54,8 @@ func (b *build) run(ctx context.Context) error {
 }
 
 // step runs one step and decides whether the build goes on.
-func (b *build) step(ctx context.Context, i int, s job.Step) *job.Failed {
-	if err := b.emit(job.Event{Started: &job.Moment{Step: i}}); err != nil {
+func (b *build) step(ctx context.Context, i int, s plan.Step) *plan.Failure {
+	if err := b.emit(event(plan.Event{Started: &plan.Moment{Step: i}})); err != nil {
 		return describe(ctx, i, err)
 	}
 	stepCtx, cancel := ctx, context.CancelFunc(func() {})
@@ -60,8 +64,8 @@ func (b *build) step(ctx context.Context, i int, s job.Step) *job.Failed {
 	}
 	defer cancel()
 	digest, err := b.do(stepCtx, i, s)
-	ended := &job.Ended{Step: i, Digest: digest, OK: err == nil}
-	var failed *job.Failed
+	ended := &plan.Ended{Step: i, Digest: digest, OK: err == nil}
+	var failed *plan.Failure
 	if err != nil {
 		failed = describe(stepCtx, i, err)
 		ended.ExitCode = exitCode(err)
@@ -70,7 +74,7 @@ func (b *build) step(ctx context.Context, i int, s job.Step) *job.Failed {
 			failed = nil
 		}
 	}
-	if err := b.emit(job.Event{Finished: ended}); err != nil {
+	if err := b.emit(event(plan.Event{Finished: ended})); err != nil {
 		return describe(ctx, i, err)
 	}
 	return failed
@@ -80,12 +84,12 @@ type errStepTimeout struct{ after time.Duration }
 
 func (e errStepTimeout) Error() string { return fmt.Sprintf("the step took longer than %s", e.after) }
 
-func allowed(s job.Step, code int) bool {
+func allowed(s plan.Step, code int) bool {
 	return s.AllowFailure || (code != 0 && slices.Contains(s.AllowExitCodes, code))
 }
 
 // do returns the digest of the image that the step made, if it made one.
-func (b *build) do(ctx context.Context, i int, s job.Step) (digest string, err error) {
+func (b *build) do(ctx context.Context, i int, s plan.Step) (digest string, err error) {
 	switch {
 	case s.Build != nil:
 		return b.dockerfile(ctx, s.Build)
@@ -102,7 +106,7 @@ func (b *build) do(ctx context.Context, i int, s job.Step) (digest string, err e
 	return "", nil
 }
 
-func (b *build) tag(t *job.Tag) error {
+func (b *build) tag(t *plan.Tag) error {
 	m, ok := b.made[canonical(t.From)]
 	if !ok {
 		return &refusal{fmt.Sprintf("docker tag %s: no step of this build has made that image", t.From)}

@@ -15,7 +15,7 @@ import (
 	gateway "github.com/moby/buildkit/frontend/gateway/client"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
-	"github.com/sunya-cloud/sunya/internal/adapt/buildkit/job"
+	"github.com/sunya-cloud/sunya/internal/core/cloudbuild/plan"
 )
 
 // Where a step of Cloud Build finds things.
@@ -27,7 +27,7 @@ const (
 
 // container runs a step that is a container of its own: the workspace is at
 // /workspace, and what the step leaves there is the next step's.
-func (b *build) container(ctx context.Context, i int, r *job.Run) error {
+func (b *build) container(ctx context.Context, i int, r *plan.Run) error {
 	opt := client.SolveOpt{Session: b.attachables()}
 	if err := b.addSource(&opt); err != nil {
 		return err
@@ -40,7 +40,7 @@ func (b *build) container(ctx context.Context, i int, r *job.Run) error {
 	return err
 }
 
-func (b *build) runContainer(ctx context.Context, c gateway.Client, i int, r *job.Run) (*gateway.Result, error) {
+func (b *build) runContainer(ctx context.Context, c gateway.Client, i int, r *plan.Run) (*gateway.Result, error) {
 	name := r.Image
 	if m, ok := b.made[canonical(name)]; ok {
 		name = m.repository + "@" + m.digest
@@ -73,7 +73,7 @@ func (b *build) changed() bool { return b.worked }
 // runState describes the step and returns the workspace after it. The host
 // name is the build's and the step's own, so that no step is ever answered from
 // the cache: it may do things that are not files.
-func (b *build) runState(ref string, image ocispecs.ImageConfig, i int, r *job.Run) llb.State {
+func (b *build) runState(ref string, image ocispecs.ImageConfig, i int, r *plan.Run) llb.State {
 	b.worked = true
 	state := llb.Image(ref)
 	for _, e := range image.Env {
@@ -108,7 +108,7 @@ func (b *build) runState(ref string, image ocispecs.ImageConfig, i int, r *job.R
 
 // argsOf is the argument vector by Cloud Build's rules: an entrypoint takes the
 // image's place, and arguments that of its command.
-func argsOf(image ocispecs.ImageConfig, r *job.Run) []string {
+func argsOf(image ocispecs.ImageConfig, r *plan.Run) []string {
 	if r.Script != "" {
 		return []string{scriptDir + "/run"}
 	}

@@ -8,27 +8,24 @@ import (
 	gwpb "github.com/moby/buildkit/frontend/gateway/pb"
 	"github.com/moby/buildkit/solver/errdefs"
 
-	"github.com/sunya-cloud/sunya/internal/adapt/buildkit/job"
+	"github.com/sunya-cloud/sunya/internal/core/cloudbuild/plan"
 )
 
 // describe turns the end of a step into what a user should read.
-func describe(ctx context.Context, i int, err error) *job.Failed {
-	f := &job.Failed{Step: i, Kind: job.KindUser}
+func describe(ctx context.Context, i int, err error) *plan.Failure {
+	f := &plan.Failure{Step: i, Kind: plan.KindStep}
 	var full *diskFull
 	var late errStepTimeout
 	var refused *refusal
 	switch cause := context.Cause(ctx); {
 	case errors.As(cause, &full):
-		f.Kind, f.Message = job.KindDisk, full.Error()
+		f.Kind, f.Message = plan.KindDisk, full.Error()
 		return f
 	case errors.As(cause, &late):
-		f.Kind, f.Message = job.KindTimeout, late.Error()
+		f.Kind, f.Message = plan.KindTimeout, late.Error()
 		return f
 	case errors.As(err, &refused):
-		f.Kind, f.Message = job.KindRefused, refused.message
-		return f
-	case cause != nil:
-		f.Kind, f.Message = job.KindInternal, cause.Error()
+		f.Kind, f.Message = plan.KindRefused, refused.message
 		return f
 	}
 	f.Message = message(err)

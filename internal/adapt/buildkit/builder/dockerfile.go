@@ -16,13 +16,14 @@ import (
 	"github.com/tonistiigi/fsutil"
 
 	"github.com/sunya-cloud/sunya/internal/adapt/buildkit/job"
+	"github.com/sunya-cloud/sunya/internal/core/cloudbuild/plan"
 )
 
 // sourceName is the local source that holds what was submitted.
 const sourceName = "source"
 
 // dockerfile builds an image and puts it into the registry by its digest.
-func (b *build) dockerfile(ctx context.Context, d *job.Build) (digest string, err error) {
+func (b *build) dockerfile(ctx context.Context, d *plan.Build) (digest string, err error) {
 	b.noteSyntax(d)
 	opt := client.SolveOpt{
 		Frontend:      dockerfileFrontend,
@@ -49,7 +50,7 @@ func (b *build) dockerfile(ctx context.Context, d *job.Build) (digest string, er
 }
 
 // attributes are what the frontend takes from the flags of docker build.
-func (b *build) attributes(d *job.Build) map[string]string {
+func (b *build) attributes(d *plan.Build) map[string]string {
 	attrs := map[string]string{
 		// With this the frontend does not hand over to the one that a
 		// "# syntax=" line names.
@@ -85,7 +86,7 @@ func (b *build) attributes(d *job.Build) map[string]string {
 
 // inputs gives the frontend the context: the submitted source itself where no
 // step has changed it, so that only what the Dockerfile uses is read.
-func (b *build) inputs(opt *client.SolveOpt, d *job.Build) error {
+func (b *build) inputs(opt *client.SolveOpt, d *plan.Build) error {
 	contextDir := path.Join(job.SourceDir, path.Join("/", d.Context))
 	if b.changed() {
 		sub := llb.Scratch().File(llb.Copy(b.workspace, path.Join("/", d.Context), "/", &llb.CopyInfo{CopyDirContentsOnly: true}), llb.WithCustomName("take the workspace as context"))
@@ -115,7 +116,7 @@ func (b *build) addSource(opt *client.SolveOpt) error {
 	return nil
 }
 
-func dockerfileOf(d *job.Build) string {
+func dockerfileOf(d *plan.Build) string {
 	if d.Dockerfile != "" {
 		return d.Dockerfile
 	}
@@ -123,7 +124,7 @@ func dockerfileOf(d *job.Build) string {
 }
 
 // noteSyntax says that a frontend which a Dockerfile names is not fetched.
-func (b *build) noteSyntax(d *job.Build) {
+func (b *build) noteSyntax(d *plan.Build) {
 	data, err := readBelow(job.SourceDir, dockerfileOf(d))
 	if err != nil {
 		return // the frontend reports it

@@ -12,7 +12,7 @@ import (
 	"github.com/distribution/reference"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
-	"github.com/sunya-cloud/sunya/internal/adapt/buildkit/job"
+	"github.com/sunya-cloud/sunya/internal/core/cloudbuild/plan"
 )
 
 // maxManifest is what a registry has to take (OCI distribution).
@@ -49,7 +49,7 @@ func (b *build) push(ctx context.Context, name string) error {
 		return err
 	}
 	fmt.Fprintf(b.log, "Pushed %s\n%s: digest: %s size: %d\n", tagged, tagged.Tag(), m.digest, len(manifest))
-	return b.emit(job.Event{Image: &job.Image{Name: tagged.String(), Digest: m.digest}})
+	return b.emit(event(plan.Event{Pushed: &plan.Image{Name: tagged.String(), Digest: m.digest}}))
 }
 
 // target returns the address of something in the server's registry.
