@@ -98,7 +98,8 @@ func newAPI(n *Node, log *slog.Logger) (*api, error) {
 		a.add(method, "", functionsv2.SourcePath, front.Public, sources)
 	}
 	a.addRegistry(n, log)
-	a.add(http.MethodGet, "", oauth2.Certs, front.Public, oauth2.Keys(n.tokens, log))
+	a.add(http.MethodGet, "", oauth2.Certs, front.Public, oauth2.Keys(n.tokens.KeySet, log))
+	a.add(http.MethodGet, "", oauth2.AccountCerts, front.Public, oauth2.Keys(n.tokens.AccountKeySet, log))
 	a.add(http.MethodGet, "", oauth2.Discovery, front.Public, oauth2.Configuration())
 	for _, r := range projectv1.Routes(a.serves) {
 		a.add(r.Method, r.API, r.Pattern, front.Local, r.Handler)

@@ -52,7 +52,7 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (n *Node, err error
 	if n.storage, err = openStorage(ctx, n.machine.dir, log); err != nil {
 		return n, err
 	}
-	n.tokens = identity.New(n.machine.dir.SigningKey(), time.Now)
+	n.tokens = identity.New(n.machine.dir.SigningKeys(), time.Now)
 	n.serve = newServe(cfg, n.machine, n.storage, n.tokens, log)
 	if n.products, err = newProducts(cfg, n.url, n.machine, n.storage, n.serve, log); err != nil {
 		return n, err

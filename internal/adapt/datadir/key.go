@@ -9,16 +9,16 @@ import (
 	"os"
 )
 
-// SigningKey keeps the private key keys/signing.pem.
-type SigningKey struct{ dir *Dir }
+// SigningKeys keeps private keys, each in keys/NAME.pem.
+type SigningKeys struct{ dir *Dir }
 
-// SigningKey returns where the platform's private key is kept.
-func (d *Dir) SigningKey() SigningKey { return SigningKey{d} }
+// SigningKeys returns where the platform's private keys are kept.
+func (d *Dir) SigningKeys() SigningKeys { return SigningKeys{d} }
 
 // Key implements identity.Keys: the key in the file, or what make returns. A
 // crash leaves it whole or absent.
-func (k SigningKey) Key(_ context.Context, make func() ([]byte, error)) ([]byte, error) {
-	path := k.dir.Join("keys", "signing.pem")
+func (k SigningKeys) Key(_ context.Context, name string, make func() ([]byte, error)) ([]byte, error) {
+	path := k.dir.Join("keys", name+".pem")
 	data, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		der, err := make()

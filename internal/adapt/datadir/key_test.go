@@ -14,7 +14,7 @@ func TestSigningKeyIsMadeOnceAndPrivate(t *testing.T) {
 	defer d.Close()
 	made := 0
 	key := func() []byte {
-		der, err := d.SigningKey().Key(t.Context(), func() ([]byte, error) { made++; return []byte("secret"), nil })
+		der, err := d.SigningKeys().Key(t.Context(), "signing", func() ([]byte, error) { made++; return []byte("secret"), nil })
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -30,7 +30,7 @@ func TestSigningKeyIsMadeOnceAndPrivate(t *testing.T) {
 	if err := os.WriteFile(d.Join("keys", "signing.pem"), []byte("x"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := d.SigningKey().Key(t.Context(), func() ([]byte, error) { return nil, nil }); err == nil {
+	if _, err := d.SigningKeys().Key(t.Context(), "signing", func() ([]byte, error) { return nil, nil }); err == nil {
 		t.Error("a damaged key was accepted, or replaced")
 	}
 }

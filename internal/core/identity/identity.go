@@ -1,19 +1,19 @@
 // Package identity makes and checks the tokens by which the code that runs here
 // says who it is: identity tokens for other services, access tokens for APIs.
 //
-// Both are JSON Web Tokens signed with a key of this platform (RS256), whose
-// public half is published as a key set. They have the claims of Google's own,
-// issuer included, because the libraries of apps look for exactly that.
+// Both are JSON Web Tokens signed with keys of this platform (RS256). They have
+// the claims of Google's own, issuer included, because the libraries of apps look
+// for exactly that. Each kind has a key of its own, and so has what accounts sign
+// with words of their own choosing: only the key of identity tokens is published
+// as the issuer's.
 package identity
 
 import (
 	"context"
-	"crypto/rsa"
 	"crypto/sha256"
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
@@ -35,28 +35,38 @@ const APIAudience = "https://sunya.api/"
 // TokenLife is how long a token counts, as at Google.
 const TokenLife = time.Hour
 
-// Keys keeps the private key. It is made when the first token is asked for:
-// most servers never need one.
+// Keys keeps private keys by name. One is made when the first token of its kind
+// is asked for: most servers never need any.
 type Keys interface {
-	// Key returns what make returned the first time, PKCS #8 in DER. It is
-	// durable before it is returned.
-	Key(ctx context.Context, make func() ([]byte, error)) ([]byte, error)
+	// Key returns what make returned the first time for a name, PKCS #8 in DER.
+	// It is durable before it is returned.
+	Key(ctx context.Context, name string, make func() ([]byte, error)) ([]byte, error)
 }
+
+// The names of the keys.
+const (
+	idKey      = "signing"
+	accessKey  = "access"
+	accountKey = "accounts"
+)
+
+// accessType is the typ of access tokens (RFC 9068 §2.1).
+const accessType = "at+jwt"
 
 // Tokens makes and checks tokens. It is safe for concurrent use.
 type Tokens struct {
-	keys Keys
-	now  func() time.Time
-
-	mu   sync.Mutex
-	key  *rsa.PrivateKey // nil until it is needed
-	id   string
-	sign jose.Signer
+	ids, access, accounts *ring
+	now                   func() time.Time
 }
 
 // New returns Tokens.
 func New(keys Keys, now func() time.Time) *Tokens {
-	return &Tokens{keys: keys, now: now}
+	return &Tokens{
+		ids:      &ring{keys: keys, name: idKey, kind: "JWT"},
+		access:   &ring{keys: keys, name: accessKey, kind: accessType},
+		accounts: &ring{keys: keys, name: accountKey, kind: "JWT"},
+		now:      now,
+	}
 }
 
 // Claims is what a token says.
@@ -127,16 +137,16 @@ func (t *Tokens) IDToken(ctx context.Context, r IDRequest) (string, error) {
 	if r.Place != nil {
 		own.Google = &gce{*r.Place}
 	}
-	return t.token(ctx, r.Email, r.Audience, own)
+	return t.token(ctx, t.ids, r.Email, r.Audience, own)
 }
 
 // AccessToken returns a token for this platform's APIs.
 func (t *Tokens) AccessToken(ctx context.Context, email string, scopes []string) (string, error) {
-	return t.token(ctx, email, APIAudience, accessClaims{Email: email, Scope: strings.Join(scopes, " ")})
+	return t.token(ctx, t.access, email, APIAudience, accessClaims{Email: email, Scope: strings.Join(scopes, " ")})
 }
 
-func (t *Tokens) token(ctx context.Context, email, audience string, own any) (string, error) {
-	signer, err := t.signer(ctx)
+func (t *Tokens) token(ctx context.Context, keys *ring, email, audience string, own any) (string, error) {
+	signer, err := keys.signer(ctx)
 	if err != nil {
 		return "", err
 	}
@@ -165,10 +175,19 @@ func subject(email string) string {
 	return fmt.Sprintf("1%020d", n)
 }
 
-// Verify checks a token and returns what it says. An empty audience takes any.
-// Errors are Unauthenticated and say why.
+// Verify checks an identity token and returns what it says. An empty audience
+// takes any. Errors are Unauthenticated and say why.
 func (t *Tokens) Verify(ctx context.Context, token, audience string) (*Claims, error) {
-	if _, err := t.signer(ctx); err != nil {
+	return t.verify(ctx, t.ids, token, audience)
+}
+
+// VerifyAccess checks an access token and returns what it says.
+func (t *Tokens) VerifyAccess(ctx context.Context, token string) (*Claims, error) {
+	return t.verify(ctx, t.access, token, APIAudience)
+}
+
+func (t *Tokens) verify(ctx context.Context, keys *ring, token, audience string) (*Claims, error) {
+	if _, err := keys.signer(ctx); err != nil {
 		return nil, err
 	}
 	parsed, err := jwt.ParseSigned(token, []jose.SignatureAlgorithm{jose.RS256})
@@ -177,8 +196,11 @@ func (t *Tokens) Verify(ctx context.Context, token, audience string) (*Claims, e
 	}
 	var std jwt.Claims
 	var own accessClaims
-	if err := parsed.Claims(&t.key.PublicKey, &std, &own); err != nil {
-		return nil, invalid("its signature is not this platform's")
+	if err := parsed.Claims(&keys.key.PublicKey, &std, &own); err != nil {
+		return nil, invalid("its signature is not this platform's for such tokens")
+	}
+	if kind, _ := parsed.Headers[0].ExtraHeaders[jose.HeaderType].(string); kind != keys.kind {
+		return nil, invalid("it is a token of another kind")
 	}
 	if err := std.ValidateWithLeeway(jwt.Expected{Issuer: Issuer, Time: t.now()}, 0); err != nil {
 		return nil, invalid("it has expired, or another issuer")

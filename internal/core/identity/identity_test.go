@@ -17,14 +17,17 @@ import (
 	"github.com/sunya-cloud/sunya/internal/core/identity"
 )
 
-// kept keeps a key in memory.
-type kept struct{ der []byte }
+// kept keeps keys in memory.
+type kept struct{ der map[string][]byte }
 
-func (k *kept) Key(_ context.Context, make func() ([]byte, error)) (_ []byte, err error) {
+func (k *kept) Key(_ context.Context, name string, make func() ([]byte, error)) (_ []byte, err error) {
 	if k.der == nil {
-		k.der, err = make()
+		k.der = map[string][]byte{}
 	}
-	return k.der, err
+	if k.der[name] == nil {
+		k.der[name], err = make()
+	}
+	return k.der[name], err
 }
 
 var start = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
@@ -110,7 +113,7 @@ func TestAccessToken(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := tokens.Verify(t.Context(), token, identity.APIAudience)
+	c, err := tokens.VerifyAccess(t.Context(), token)
 	if err != nil || c.Email != "a@p" || len(c.Scopes) != 2 {
 		t.Errorf("%+v, %v", c, err)
 	}
@@ -122,12 +125,67 @@ func TestSign(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	set, err := tokens.KeySet(t.Context())
+	set, err := tokens.AccountKeySet(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	sum := sha256.Sum256([]byte("payload"))
 	if err := rsa.VerifyPKCS1v15(set.Key(id)[0].Key.(*rsa.PublicKey), crypto.SHA256, sum[:], sig); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestKindsAreNotConfused (S21): a token of one kind is never taken for another,
+// whatever it says; nor is what an account has signed with claims of its own.
+func TestKindsAreNotConfused(t *testing.T) {
+	ctx := t.Context()
+	tokens := identity.New(&kept{}, func() time.Time { return start })
+	id, err := tokens.IDToken(ctx, identity.IDRequest{Email: "a@p", Audience: identity.APIAudience, IncludeEmail: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	access, err := tokens.AccessToken(ctx, "a@p", []string{identity.CloudPlatform})
+	if err != nil {
+		t.Fatal(err)
+	}
+	claims, err := json.Marshal(map[string]any{"iss": identity.Issuer, "sub": "1", "aud": identity.APIAudience, "email": "owner@p",
+		"scope": identity.CloudPlatform, "iat": start.Unix(), "exp": start.Unix() + 3600})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, own, err := tokens.SignClaims(ctx, claims)
+	if err != nil {
+		t.Fatal(err)
+	}
+	asID := func(token string) error { _, err := tokens.Verify(ctx, token, ""); return err }
+	asAccess := func(token string) error { _, err := tokens.VerifyAccess(ctx, token); return err }
+	for _, c := range []struct {
+		kind, token string
+		as          func(string) error
+		ok          bool
+	}{
+		{"identity as identity", id, asID, true},
+		{"access as access", access, asAccess, true},
+		{"identity for the API as access", id, asAccess, false},
+		{"access as identity", access, asID, false},
+		{"self-made as identity", own, asID, false},
+		{"self-made as access", own, asAccess, false},
+	} {
+		if err := c.as(c.token); (err == nil) != c.ok {
+			t.Errorf("%s: %v", c.kind, err)
+		}
+	}
+	published, err := tokens.KeySet(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for kind, token := range map[string]string{"access": access, "self-made": own} {
+		parsed, err := jwt.ParseSigned(token, []jose.SignatureAlgorithm{jose.RS256})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := parsed.Claims(published, new(jwt.Claims)); err == nil {
+			t.Errorf("programs that check tokens with the published keys take an %s token", kind)
+		}
 	}
 }

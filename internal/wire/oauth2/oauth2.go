@@ -4,9 +4,12 @@
 package oauth2
 
 import (
+	"context"
 	"encoding/json"
 	"log/slog"
 	"net/http"
+
+	"github.com/go-jose/go-jose/v4"
 
 	"github.com/sunya-cloud/sunya/internal/core/identity"
 )
@@ -15,15 +18,19 @@ import (
 const (
 	Certs     = "/oauth2/v3/certs"
 	Discovery = "/.well-known/openid-configuration"
+	// AccountCerts are the keys of what accounts sign (signBlob, signJwt):
+	// followed by the account's address.
+	AccountCerts = "/service_accounts/v1/jwk/*"
 )
 
 // keysLife is how long verifiers may keep the keys, which do not change yet.
 const keysLife = "public, max-age=3600"
 
-// Keys answers Certs.
-func Keys(tokens *identity.Tokens, log *slog.Logger) http.Handler {
+// Keys answers Certs with tokens.KeySet, and AccountCerts with
+// tokens.AccountKeySet.
+func Keys(keys func(context.Context) (*jose.JSONWebKeySet, error), log *slog.Logger) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		set, err := tokens.KeySet(r.Context())
+		set, err := keys(r.Context())
 		if err != nil {
 			log.ErrorContext(r.Context(), "publish keys", "err", err)
 			http.Error(w, "the keys cannot be read", http.StatusInternalServerError)
