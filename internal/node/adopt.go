@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/sunya-cloud/sunya/internal/core/instance"
+	"github.com/sunya-cloud/sunya/internal/core/jobs"
 	"github.com/sunya-cloud/sunya/internal/core/sandbox"
 )
 
@@ -16,6 +17,7 @@ import (
 func (n *Node) adopters() map[string]func(context.Context, []sandbox.Sandbox) {
 	return map[string]func(context.Context, []sandbox.Sandbox){
 		instance.Kind: n.serve.activator.Adopt,
+		jobs.Kind:     n.products.tasks.Adopt,
 	}
 }
 

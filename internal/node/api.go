@@ -62,7 +62,9 @@ func newAPI(n *Node, log *slog.Logger) (*api, error) {
 	fn.Register(a.grpc)
 	services := runv2.New(runv2.Deps{Admin: n.products.run, URL: n.url})
 	services.Register(a.grpc)
-	lro.New(n.products.operations, gae.Operations(), fn.Operations(), services.Operations()).Register(a.grpc)
+	runJobs := runv2.NewJobs(n.products.jobs)
+	runJobs.Register(a.grpc)
+	lro.New(n.products.operations, append(runJobs.Operations(), gae.Operations(), fn.Operations(), services.Operations())...).Register(a.grpc)
 
 	for _, t := range []struct {
 		api      transcode.API
@@ -70,6 +72,7 @@ func newAPI(n *Node, log *slog.Logger) (*api, error) {
 		beta     []string
 	}{
 		{appenginev1.Descriptor(), []string{"/v1/apps", "/v1/apps/"}, appenginev1.BetaPatterns()},
+		{runv2.JobsDescriptor(), runv2.JobsPatterns(), nil},
 		{runv2.Descriptor(), runv2.Patterns(), nil}, // before what shares the paths of operations
 		{functionsv2.Descriptor(), functionsv2.Patterns(), nil},
 		{functionsv2.RunDescriptor(), []string{functionsv2.RunPattern}, nil},

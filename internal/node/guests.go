@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/sunya-cloud/sunya"
 	"github.com/sunya-cloud/sunya/internal/core/instance"
+	"github.com/sunya-cloud/sunya/internal/core/jobs"
 	"github.com/sunya-cloud/sunya/internal/core/metadata"
 	"github.com/sunya-cloud/sunya/internal/core/sandbox"
 )
@@ -127,21 +129,22 @@ func (g *guests) Run(ctx context.Context, h http.Handler) error {
 // location is where everything runs: there are no regions.
 const location = "local"
 
-// whoAsks finds the instance that a request comes from. What it says of itself
+// whoAsks finds the instance, or the task of a job, that a request comes from. What it says of itself
 // is on its sandbox: an instance that finishes its last requests is still
 // somebody when its revision is gone.
 func whoAsks(r *http.Request) (metadata.Instance, bool) {
 	spec, ok := r.Context().Value(specKey{}).(sandbox.Spec)
 	project, account := spec.Labels[instance.LabelProject], spec.Labels[instance.LabelAccount]
-	if !ok || spec.Kind != instance.Kind || project == "" || account == "" {
+	if !ok || spec.Kind != instance.Kind && spec.Kind != jobs.Kind || project == "" || account == "" {
 		return metadata.Instance{}, false
 	}
+	region := cmp.Or(spec.Labels[jobs.LabelLocation], location)
 	return metadata.Instance{
 		ID:             spec.ID,
 		Project:        project,
 		ProjectNumber:  sunya.ProjectNumber(project),
-		Region:         location,
-		Zone:           location + "-a",
+		Region:         region,
+		Zone:           region + "-a",
 		ServiceAccount: account,
 	}, true
 }

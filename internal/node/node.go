@@ -132,6 +132,7 @@ func (n *Node) run(ctx context.Context) error {
 		n.serve.activator.Run,
 		n.products.objects.Run,
 		n.products.runner.Run,
+		n.products.tasks.Run,
 		n.serveGuests,
 		n.serveCallers,
 		n.server.Run,

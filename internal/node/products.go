@@ -15,6 +15,7 @@ import (
 	"github.com/sunya-cloud/sunya/internal/core/build/source"
 	"github.com/sunya-cloud/sunya/internal/core/deploy"
 	"github.com/sunya-cloud/sunya/internal/core/functions"
+	"github.com/sunya-cloud/sunya/internal/core/jobs"
 	"github.com/sunya-cloud/sunya/internal/core/logs"
 	"github.com/sunya-cloud/sunya/internal/core/objects"
 	"github.com/sunya-cloud/sunya/internal/core/operations"
@@ -33,6 +34,8 @@ type products struct {
 	functions  *functions.Admin
 	run        *run.Admin
 	registry   *registry.Service
+	jobs       *jobs.Admin
+	tasks      *jobs.Runner
 }
 
 // The limits of what may be uploaded: a file of a source, and all objects.
@@ -117,6 +120,7 @@ func newProducts(cfg Config, url func(label string) string, m *machine, st *stor
 		Now:      time.Now,
 		Log:      log,
 	})
+	p.addJobs(m, st, s, log)
 	return p, nil
 }
 

@@ -4,6 +4,9 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -137,7 +140,7 @@ func (a *Admin) lookAhead(ctx context.Context, k Key, f Make) error {
 	if err != nil {
 		return err
 	}
-	s.complete(k)
+	s.Complete(k)
 	if err := s.check(k); err != nil {
 		return err
 	}
@@ -155,7 +158,7 @@ func (a *Admin) next(k Key, r Request, now *Job, f Make) (*Job, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.complete(k)
+	s.Complete(k)
 	if err := s.check(k); err != nil {
 		return nil, err
 	}
@@ -219,6 +222,10 @@ func (a *Admin) Delete(ctx context.Context, k Key, r Request) (*Job, *sunya.Oper
 		if err := checkETag(now, r.ETag); err != nil || r.ValidateOnly {
 			return Change{}, err
 		}
+		var err error
+		if op.Response, err = json.Marshal(now); err != nil {
+			return Change{}, fmt.Errorf("encode %s: %w", k.Name(), err)
+		}
 		return Change{DeleteJob: true, Operations: []sunya.Operation{*op}}, nil
 	})
 	if err != nil || r.ValidateOnly {
@@ -231,6 +238,12 @@ func (a *Admin) Delete(ctx context.Context, k Key, r Request) (*Job, *sunya.Oper
 // SetInvokers says who may execute a job, by members of IAM policies. etag, when
 // not empty, must be that of what was there: else Aborted.
 func (a *Admin) SetInvokers(ctx context.Context, k Key, members []string, etag string) (*Job, error) {
+	if err := run.CheckMembers(members); err != nil {
+		return nil, err
+	}
+	members = slices.Clone(members)
+	slices.Sort(members)
+	members = slices.Compact(members)
 	var job *Job
 	err := a.Store.UpdateJob(ctx, k, func(now *Job) (Change, error) {
 		if now == nil {

@@ -2,6 +2,7 @@ package jobs
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"time"
@@ -194,8 +195,8 @@ func (a *Admin) Cancel(ctx context.Context, k ExecutionKey, r Request) (*Executi
 			return Change{}, sunya.Errorf(sunya.FailedPrecondition, k.Name(), "the execution has ended already")
 		}
 		out = e
-		if r.ValidateOnly {
-			return Change{}, nil
+		if err := e.checkETag(r.ETag); err != nil || r.ValidateOnly {
+			return Change{}, err
 		}
 		e.Waiting = append(e.Waiting, *op)
 		waiting := slices.DeleteFunc(open, func(t Task) bool { return t.State != Pending })
@@ -226,10 +227,14 @@ func (a *Admin) DeleteExecution(ctx context.Context, k ExecutionKey, r Request) 
 	var ended []sunya.Operation
 	op := a.operation(k.Key, r)
 	op.Target, op.Done, op.EndTime = k.Name(), true, op.CreateTime
-	err := a.Store.UpdateExecution(ctx, k, func(e *Execution, _ []Task) (Change, error) {
+	var err error
+	err = a.Store.UpdateExecution(ctx, k, func(e *Execution, _ []Task) (Change, error) {
 		out = e
-		if r.ValidateOnly {
-			return Change{}, nil
+		if err := e.checkETag(r.ETag); err != nil || r.ValidateOnly {
+			return Change{}, err
+		}
+		if op.Response, err = json.Marshal(e); err != nil {
+			return Change{}, fmt.Errorf("encode %s: %w", k.Name(), err)
 		}
 		ended = e.abandon(a.Now())
 		return Change{DeleteExecutions: []string{k.Execution}, Operations: append([]sunya.Operation{*op}, ended...)}, nil
@@ -279,4 +284,11 @@ func (a *Admin) Tasks(ctx context.Context, k ExecutionKey, from, limit int) (*Ex
 	}
 	tasks, err := a.Store.ListTasks(ctx, k, from, limit)
 	return e, tasks, err
+}
+
+func (e *Execution) checkETag(etag string) error {
+	if etag != "" && etag != e.ETag() {
+		return sunya.Errorf(sunya.Aborted, e.Name(), "the execution has changed since it was read: read it again")
+	}
+	return nil
 }

@@ -36,6 +36,9 @@ type Execution struct {
 	UpdateTime time.Time
 }
 
+// ETag changes with every change of the execution.
+func (e *Execution) ETag() string { return fmt.Sprintf(`"%x"`, e.UpdateTime.UnixNano()) }
+
 // Done reports whether the execution has ended.
 func (e *Execution) Done() bool { return !e.EndTime.IsZero() }
 

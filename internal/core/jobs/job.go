@@ -118,8 +118,8 @@ const (
 	envCount     = "CLOUD_RUN_TASK_COUNT"
 )
 
-// complete fills in the defaults.
-func (s *Spec) complete(k Key) {
+// Complete fills in the defaults.
+func (s *Spec) Complete(k Key) {
 	t := &s.Template
 	if t.Tasks == 0 {
 		t.Tasks = 1

@@ -16,10 +16,8 @@ var memberRE = regexp.MustCompile(`^(allUsers|allAuthenticatedUsers|(user|servic
 // SetInvokers says who may call a service, by members of IAM policies. etag,
 // when not empty, must be that of what was there: else Aborted.
 func (a *Admin) SetInvokers(ctx context.Context, k Key, members []string, etag string) (*Service, error) {
-	for _, m := range members {
-		if !memberRE.MatchString(m) {
-			return nil, sunya.Invalid("policy.bindings.members", "%q is not supported: use allUsers, allAuthenticatedUsers, user:EMAIL or serviceAccount:EMAIL", m)
-		}
+	if err := CheckMembers(members); err != nil {
+		return nil, err
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()

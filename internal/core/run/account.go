@@ -10,3 +10,13 @@ func CheckAccount(field, email string) error {
 	}
 	return nil
 }
+
+// CheckMembers holds for members of IAM policies.
+func CheckMembers(members []string) error {
+	for _, m := range members {
+		if !memberRE.MatchString(m) {
+			return sunya.Invalid("policy.bindings.members", "%q is not supported: use allUsers, allAuthenticatedUsers, user:EMAIL or serviceAccount:EMAIL", m)
+		}
+	}
+	return nil
+}

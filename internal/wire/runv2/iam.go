@@ -31,7 +31,19 @@ func (a *services) SetIamPolicy(ctx context.Context, req *iampb.SetIamPolicyRequ
 	if err != nil {
 		return nil, err
 	}
-	var members []string
+	members, err := invokers(req)
+	if err != nil {
+		return nil, err
+	}
+	s, err := a.Admin.SetInvokers(ctx, k, members, string(req.GetPolicy().GetEtag()))
+	if err != nil {
+		return nil, err
+	}
+	return policy(s), nil
+}
+
+// invokers are the members to whom a policy gives the one role that there is.
+func invokers(req *iampb.SetIamPolicyRequest) (members []string, err error) {
 	for _, b := range req.GetPolicy().GetBindings() {
 		switch {
 		case b.GetRole() != invoker:
@@ -41,11 +53,7 @@ func (a *services) SetIamPolicy(ctx context.Context, req *iampb.SetIamPolicyRequ
 		}
 		members = append(members, b.GetMembers()...)
 	}
-	s, err := a.Admin.SetInvokers(ctx, k, members, string(req.GetPolicy().GetEtag()))
-	if err != nil {
-		return nil, err
-	}
-	return policy(s), nil
+	return members, nil
 }
 
 // TestIamPermissions implements the service: whoever may administer the

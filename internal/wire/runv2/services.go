@@ -147,22 +147,28 @@ func (a *services) operation(r run.Result, err error) (*longrunningpb.Operation,
 
 // decode is runmodel.Service with v2's own rules.
 func decode(k run.Key, m *runpb.Service) (run.Spec, []string, error) {
-	for _, f := range []struct {
-		field string
-		keys  map[string]string
-	}{
-		{"service.labels", m.GetLabels()},
-		{"service.annotations", m.GetAnnotations()},
-		{"service.template.labels", m.GetTemplate().GetLabels()},
-		{"service.template.annotations", m.GetTemplate().GetAnnotations()},
-	} {
-		for _, key := range slices.Sorted(maps.Keys(f.keys)) {
+	err := checkReserved(map[string]map[string]string{
+		"service.labels":               m.GetLabels(),
+		"service.annotations":          m.GetAnnotations(),
+		"service.template.labels":      m.GetTemplate().GetLabels(),
+		"service.template.annotations": m.GetTemplate().GetAnnotations(),
+	})
+	if err != nil {
+		return run.Spec{}, nil, err
+	}
+	return runmodel.Service(k, m)
+}
+
+// checkReserved holds for labels and annotations, by the field that they are in.
+func checkReserved(fields map[string]map[string]string) error {
+	for _, field := range slices.Sorted(maps.Keys(fields)) {
+		for _, key := range slices.Sorted(maps.Keys(fields[field])) {
 			if reserved(key) {
-				return run.Spec{}, nil, sunya.Invalid(f.field, "%s is the system's: v2 has a field for what it says", key)
+				return sunya.Invalid(field, "%s is the system's: v2 has a field for what it says", key)
 			}
 		}
 	}
-	return runmodel.Service(k, m)
+	return nil
 }
 
 // reserved reports whether a label or annotation is of a namespace that v2 has

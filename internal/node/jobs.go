@@ -1,0 +1,74 @@
+package node
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/sunya-cloud/sunya"
+	"github.com/sunya-cloud/sunya/internal/adapt/hoststack"
+	"github.com/sunya-cloud/sunya/internal/core/images"
+	"github.com/sunya-cloud/sunya/internal/core/jobs"
+	"github.com/sunya-cloud/sunya/internal/core/logs"
+)
+
+// addJobs adds Cloud Run jobs. Tasks may have three quarters of the machine's
+// memory by their limits: the rest is for the server and what serves.
+func (p *products) addJobs(m *machine, st *storage, s *serve, log *slog.Logger) {
+	p.tasks = jobs.NewRunner(jobs.RunnerParts{
+		Store:       st.state,
+		Images:      noImages{},
+		Engine:      m.engine,
+		Layers:      st.layers,
+		CheckImage:  m.checkImage,
+		Output:      collectTasks(s.hub),
+		Sink:        s.hub,
+		Changed:     p.operations.Changed,
+		MemoryBytes: hoststack.Memory() / 4 * 3,
+		Now:         time.Now,
+		NewID:       uuid.NewString,
+		Log:         log,
+	})
+	p.jobs = jobs.New(jobs.Parts{
+		Store:    st.state,
+		Images:   noImages{},
+		Executor: p.tasks,
+		Changed:  p.operations.Changed,
+		Now:      time.Now,
+		NewID:    uuid.NewString,
+	})
+}
+
+// collectTasks carries what tasks print into the log. The streams of one attempt
+// share its limit.
+func collectTasks(sink logs.Sink) jobs.Output {
+	return func(e *jobs.Execution, t *jobs.Task) func(string, io.ReadCloser) {
+		limiter := logs.NewLimiter()
+		resource, labels := jobs.LogResource(e.Key), jobs.LogLabels(e, t)
+		return func(stream string, r io.ReadCloser) {
+			defer r.Close()
+			c := logs.NewCollector(sink, logs.Meta{
+				LogName:  logs.LogName(e.Project, jobs.StreamPrefix+stream),
+				Resource: resource,
+				Labels:   labels,
+				Limiter:  limiter,
+			}, time.Now)
+			// It ends with its stream: there is nobody to tell and nothing to do.
+			_ = c.Run(context.Background(), r)
+		}
+	}
+}
+
+// noImages is a machine without a registry.
+type noImages struct{}
+
+func (noImages) Resolve(_ context.Context, _, reference string) (*images.Description, error) {
+	return nil, sunya.Errorf(sunya.Unimplemented, reference, "container images are not supported yet")
+}
+
+func (noImages) Fetch(_ context.Context, _, reference string, _ io.Writer) (*images.Fetched, error) {
+	return nil, sunya.Errorf(sunya.Unimplemented, reference, "container images are not supported yet")
+}
