@@ -39,14 +39,18 @@ func (n *Node) tidyOnce(ctx context.Context, now time.Time) error {
 	if err != nil {
 		return fmt.Errorf("read pending deployments: %w", err)
 	}
+	tasks, err := n.products.jobs.ImagesInUse(ctx)
+	if err != nil {
+		return err
+	}
 	err = n.storage.state.Prune(ctx, now.Add(-historyLife))
 	err = errors.Join(err, functions.TidySources(ctx, n.storage.state, n.products.objects, now.Add(-functions.UploadLife), pending))
 	for project := range n.projects() {
 		before := now.Add(-appengine.SourceLife)
 		err = errors.Join(err, appengine.TidySources(ctx, n.products.objects, project, before, pending))
 	}
-	err = errors.Join(err, n.products.registry.Collect(ctx, n.imagesInUse(pending)))
-	return errors.Join(err, n.machine.dir.Sweep(ctx), n.storage.layers.Collect(ctx, n.layersInUse(pending)))
+	err = errors.Join(err, n.products.registry.Collect(ctx, n.imagesInUse(pending, tasks)))
+	return errors.Join(err, n.machine.dir.Sweep(ctx), n.storage.layers.Collect(ctx, n.layersInUse(pending, tasks)))
 }
 
 // projects are those that have a service.
@@ -58,16 +62,16 @@ func (n *Node) projects() map[string]bool {
 	return out
 }
 
-// layersInUse are the digests of the layers of every revision, and of those
-// that are about to be. One that a build has just made is protected by the
+// layersInUse are the digests of the layers of every revision and job, and of
+// those that are about to be. One that a build has just made is protected by the
 // store's grace.
-func (n *Node) layersInUse(pending []sunya.Deployment) map[string]bool {
+func (n *Node) layersInUse(pending []sunya.Deployment, tasks []sunya.Image) map[string]bool {
 	keep := map[string]bool{}
 	for rev := range n.revisions(pending) {
 		keep[rev.Site] = true
 	}
-	for c := range n.containers(pending) {
-		for _, l := range c.Image.Layers {
+	for img := range n.images(pending, tasks) {
+		for _, l := range img.Layers {
 			keep[l.Digest] = true
 		}
 	}
@@ -76,11 +80,11 @@ func (n *Node) layersInUse(pending []sunya.Deployment) map[string]bool {
 
 // imagesInUse are the digests of the manifests of every container image that
 // runs or is about to.
-func (n *Node) imagesInUse(pending []sunya.Deployment) []string {
+func (n *Node) imagesInUse(pending []sunya.Deployment, tasks []sunya.Image) []string {
 	var out []string
-	for c := range n.containers(pending) {
-		if c.Image.Digest != "" {
-			out = append(out, c.Image.Digest)
+	for img := range n.images(pending, tasks) {
+		if img.Digest != "" {
+			out = append(out, img.Digest)
 		}
 	}
 	return out
@@ -105,15 +109,20 @@ func (n *Node) revisions(pending []sunya.Deployment) iter.Seq[*sunya.Revision] {
 	}
 }
 
-// containers are those of all revisions.
-func (n *Node) containers(pending []sunya.Deployment) iter.Seq[*sunya.Container] {
-	return func(yield func(*sunya.Container) bool) {
+// images are those of all revisions, and of the tasks of jobs.
+func (n *Node) images(pending []sunya.Deployment, tasks []sunya.Image) iter.Seq[*sunya.Image] {
+	return func(yield func(*sunya.Image) bool) {
+		for i := range tasks {
+			if !yield(&tasks[i]) {
+				return
+			}
+		}
 		for rev := range n.revisions(pending) {
-			if !yield(&rev.Container) {
+			if !yield(&rev.Image) {
 				return
 			}
 			for i := range rev.Sidecars {
-				if !yield(&rev.Sidecars[i]) {
+				if !yield(&rev.Sidecars[i].Image) {
 					return
 				}
 			}

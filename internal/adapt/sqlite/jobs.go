@@ -54,21 +54,6 @@ func (db *DB) PreparingJobs(ctx context.Context) ([]jobs.Job, error) {
 	return list(ctx, db.read, scanJob, "SELECT document, uid_range FROM jobs WHERE preparing ORDER BY project, location, id")
 }
 
-// JobImages returns the jobs with everything of them that holds an image: what
-// they are, what they are to become, and the executions that are not done.
-func (db *DB) JobImages(ctx context.Context) (all []jobs.Job, open []jobs.Execution, err error) {
-	tx, err := db.read.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
-	if err != nil {
-		return nil, nil, fmt.Errorf("read jobs: %w", explain(err))
-	}
-	defer rollback(tx)
-	if all, err = list(ctx, tx, scanJob, "SELECT document, uid_range FROM jobs"); err != nil {
-		return nil, nil, err
-	}
-	open, err = list(ctx, tx, scanDocument[jobs.Execution], "SELECT document FROM executions WHERE open")
-	return all, open, err
-}
-
 // UpdateJob implements jobs.Store.
 func (db *DB) UpdateJob(ctx context.Context, k jobs.Key, f func(now *jobs.Job) (jobs.Change, error)) error {
 	return db.update(ctx, func(ctx context.Context, tx *sql.Tx) error {

@@ -1,6 +1,7 @@
 package jobs_test
 
 import (
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -295,6 +296,33 @@ func TestPolicy(t *testing.T) {
 		}
 		if j := w.job(t, "work"); len(j.Invokers) != 1 || !j.Ready() {
 			t.Errorf("job = %+v", j)
+		}
+	})
+}
+
+func TestImagesInUse(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, plenty)
+		w.create(t, "work", spec(1, image("gcr.io/demo/one")))
+		k, _ := w.execute(t, "work", jobs.Overrides{})
+		update := func(*jobs.Job) (jobs.Spec, error) { return spec(1, image("gcr.io/demo/two")), nil }
+		if _, _, err := w.Update(t.Context(), key("work"), update, jobs.Request{}); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		in := func(reference string) bool {
+			all, err := w.ImagesInUse(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			return slices.ContainsFunc(all, func(i sunya.Image) bool { return i.Reference == reference })
+		}
+		if !in("gcr.io/demo/one") || !in("gcr.io/demo/two") {
+			t.Error("an image is missing that runs, or will")
+		}
+		w.exit(0)
+		if e := w.execution(t, k); !e.Done() || in("gcr.io/demo/one") {
+			t.Error("the image of an execution that is done is kept")
 		}
 	})
 }
