@@ -35,7 +35,7 @@ func (a *api) addRegistry(n *Node, log *slog.Logger) {
 
 // checkAccount says whether a token is an access token of an account.
 func (n *Node) checkAccount(ctx context.Context, token string) error {
-	_, err := n.tokens.Verify(ctx, token, identity.APIAudience)
+	_, err := n.tokens.VerifyAccess(ctx, token)
 	return err
 }
 
@@ -46,7 +46,7 @@ func (n *Node) confine(r *http.Request) func(project string) bool {
 	if !sent {
 		return nil
 	}
-	claims, err := n.tokens.Verify(r.Context(), token, identity.APIAudience)
+	claims, err := n.tokens.VerifyAccess(r.Context(), token)
 	if err != nil {
 		return nil // the admin token: the front door has let nothing else in
 	}
