@@ -16,6 +16,7 @@ type Service struct {
 	Dispatch   []DispatchRule
 	Access     Access
 	Ingress    Ingress `json:",omitempty"`
+	Scaling    *Bounds `json:",omitempty"` // of all its revisions together; nil: theirs alone
 	UIDRange   int     // which range of 65,536 host uids its sandboxes run in; given by the store, never reused for another project
 	Generation int64   // +1 with every change
 	CreateTime time.Time
@@ -30,6 +31,13 @@ const BuildRanges = 15
 // LayersRange is the range of host uids to which the files of unpacked container
 // images belong: uid n of an image is the nth of this range.
 const LayersRange = 15
+
+// Bounds is how many instances there are at least and at most.
+type Bounds struct {
+	Min     int
+	Max     int
+	Limited bool // Max holds; else there is none
+}
 
 // Product names the public API through which a service was described. The core
 // only hands it through, so that the product's own rules (request headers, log

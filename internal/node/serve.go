@@ -45,6 +45,7 @@ func newServe(cfg Config, m *machine, st *storage, tokens *identity.Tokens, log 
 	})
 	s.activator = activator.New(s.instances, activator.Options{Idle: cfg.IdleTimeout}, time.Now, log)
 	s.catalog.Watch(s.reached)
+	s.catalog.WatchBounds(s.activator.Bound)
 	s.gateway = gateway.New(gateway.Parts{
 		Catalog:    s.catalog,
 		Slots:      s.activator,

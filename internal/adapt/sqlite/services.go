@@ -16,16 +16,17 @@ import (
 // every file system and tool can hold.
 const maxUIDRange = 32000
 
-const selectServices = `SELECT name, project, product, traffic, dispatch, access, ingress, uid_range, generation, create_time, update_time FROM services`
+const selectServices = `SELECT name, project, product, traffic, dispatch, access, ingress, scaling, uid_range, generation, create_time, update_time FROM services`
 
 func scanService(r row) (*sunya.Service, error) {
 	var (
 		s                sunya.Service
 		traffic          []byte
 		dispatch, access []byte
+		scaling          []byte
 		created, updated int64
 	)
-	err := r.Scan(&s.Name, &s.Project, &s.Product, &traffic, &dispatch, &access, &s.Ingress, &s.UIDRange, &s.Generation, &created, &updated)
+	err := r.Scan(&s.Name, &s.Project, &s.Product, &traffic, &dispatch, &access, &s.Ingress, &scaling, &s.UIDRange, &s.Generation, &created, &updated)
 	if err != nil {
 		return nil, err
 	}
@@ -39,17 +40,20 @@ func scanService(r row) (*sunya.Service, error) {
 	if err := json.Unmarshal(access, &s.Access); err != nil {
 		return nil, fmt.Errorf("read stored access to %s: %w", s.Name, err)
 	}
+	if err := json.Unmarshal(scaling, &s.Scaling); err != nil {
+		return nil, fmt.Errorf("read stored scaling of %s: %w", s.Name, err)
+	}
 	return &s, nil
 }
 
 // columns are the parts of a service that are kept as JSON.
-type columns struct{ traffic, dispatch, access []byte }
+type columns struct{ traffic, dispatch, access, scaling []byte }
 
 func columnsOf(s *sunya.Service) (c columns, err error) {
 	for _, p := range []struct {
 		dst   *[]byte
 		value any
-	}{{&c.traffic, s.Traffic}, {&c.dispatch, s.Dispatch}, {&c.access, s.Access}} {
+	}{{&c.traffic, s.Traffic}, {&c.dispatch, s.Dispatch}, {&c.access, s.Access}, {&c.scaling, s.Scaling}} {
 		if *p.dst, err = json.Marshal(p.value); err != nil {
 			return c, fmt.Errorf("put %s: %w", s.Name, err)
 		}
@@ -74,8 +78,8 @@ func putService(ctx context.Context, tx *sql.Tx, s *sunya.Service) error {
 	if project != s.Project {
 		return sunya.Errorf(sunya.AlreadyExists, s.Name, "the service belongs to project %s", project)
 	}
-	_, err = tx.ExecContext(ctx, `UPDATE services SET product = ?, traffic = ?, dispatch = ?, access = ?, ingress = ?, generation = generation + 1, update_time = ? WHERE name = ?`,
-		s.Product, c.traffic, c.dispatch, c.access, s.Ingress, nanos(s.UpdateTime), s.Name)
+	_, err = tx.ExecContext(ctx, `UPDATE services SET product = ?, traffic = ?, dispatch = ?, access = ?, ingress = ?, scaling = ?, generation = generation + 1, update_time = ? WHERE name = ?`,
+		s.Product, c.traffic, c.dispatch, c.access, s.Ingress, c.scaling, nanos(s.UpdateTime), s.Name)
 	if err != nil {
 		return fmt.Errorf("put %s: %w", s.Name, err)
 	}
@@ -87,9 +91,9 @@ func insertService(ctx context.Context, tx *sql.Tx, s *sunya.Service, c columns)
 	if err != nil {
 		return err
 	}
-	_, err = tx.ExecContext(ctx, `INSERT INTO services (name, project, product, traffic, dispatch, access, ingress, uid_range, generation, create_time, update_time)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?)`,
-		s.Name, s.Project, s.Product, c.traffic, c.dispatch, c.access, s.Ingress, uids, nanos(s.CreateTime), nanos(s.UpdateTime))
+	_, err = tx.ExecContext(ctx, `INSERT INTO services (name, project, product, traffic, dispatch, access, ingress, scaling, uid_range, generation, create_time, update_time)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?)`,
+		s.Name, s.Project, s.Product, c.traffic, c.dispatch, c.access, s.Ingress, c.scaling, uids, nanos(s.CreateTime), nanos(s.UpdateTime))
 	if err != nil {
 		return fmt.Errorf("put %s: %w", s.Name, err)
 	}

@@ -95,6 +95,7 @@ func applyThenLoad(t *testing.T, s serving.Store) {
 	a.Dispatch = []sunya.DispatchRule{{Domain: "*", Path: "/b/*", Service: b.Name}}
 	b.Access = sunya.Access{Private: true, Invokers: []string{sunya.AllUsers}}
 	b.Ingress = sunya.IngressInternal
+	b.Scaling = &sunya.Bounds{Min: 1, Max: 2, Limited: true}
 	hosts := []sunya.Host{{Label: "a", Service: a.Name}, {Label: "v-dot-a", Service: a.Name, Revision: ra.Name}}
 	must(t, s.Apply(t.Context(), serving.Change{
 		PutServices: []sunya.Service{b, a}, PutRevisions: []sunya.Revision{rb, ra}, PutHosts: hosts,
@@ -118,12 +119,13 @@ func replaceKeepsIdentity(t *testing.T, s serving.Store) {
 	next.CreateTime, next.UpdateTime, next.UIDRange, next.Generation = at(50), at(51), 9999, 77
 	next.Traffic = split("r")
 	next.Access.Private = true
-	next.Ingress = sunya.IngressAll
+	next.Scaling = &sunya.Bounds{Min: 3}
+	next.Ingress = sunya.IngressInternal
 	next.Dispatch = []sunya.DispatchRule{{Domain: "h", Path: "/", Service: "s"}}
 	must(t, s.Apply(t.Context(), serving.Change{PutServices: []sunya.Service{next}}))
 	want := before
 	want.Generation, want.UpdateTime, want.Traffic, want.Dispatch = 2, at(51), next.Traffic, next.Dispatch
-	want.Access = next.Access
+	want.Access, want.Ingress, want.Scaling = next.Access, next.Ingress, next.Scaling
 	wantSame(t, load(t, s).Services, []sunya.Service{want})
 	other := svc
 	other.Project = "q"

@@ -41,6 +41,7 @@ type Activator struct {
 	now       func() time.Time
 	log       *slog.Logger
 	pools     sync.Map      // revision name to *pool
+	parts     sync.Map      // revision name to the sunya.Bounds that fall to it
 	wake      chan struct{} // never closed
 
 	// starts ends with the activator: a start outlives the request that
@@ -90,9 +91,44 @@ func (a *Activator) with(rev *sunya.Revision, f func(p *pool)) {
 	}
 }
 
-// Warm keeps the minimum of instances that rev asks for: it has traffic.
+// Warm keeps the minimum of instances that rev asks for, or its service does: it
+// has traffic.
 func (a *Activator) Warm(rev *sunya.Revision) {
-	a.keep(rev, rev.Scaling.Min, rev.Scaling.MinIdle)
+	a.keep(rev, max(rev.Scaling.Min, a.part(rev).Min), rev.Scaling.MinIdle)
+}
+
+// Bound says what falls to rev, which has traffic, of its service's bounds. The
+// zero value falls to a revision whose own bounds hold alone.
+func (a *Activator) Bound(rev *sunya.Revision, part sunya.Bounds) {
+	if part == (sunya.Bounds{}) {
+		a.parts.Delete(rev.Name)
+	} else {
+		a.parts.Store(rev.Name, part)
+	}
+	if a.has(rev.Name) {
+		a.with(rev, func(p *pool) { p.policy.Max = a.most(rev) })
+	}
+	a.Warm(rev)
+}
+
+func (a *Activator) part(rev *sunya.Revision) sunya.Bounds {
+	part, _ := a.parts.Load(rev.Name)
+	b, _ := part.(sunya.Bounds)
+	return b
+}
+
+// most is how many instances rev may have: as it says, and as its service does.
+// The platform's default gives way to what is wanted at least.
+func (a *Activator) most(rev *sunya.Revision) int {
+	part := a.part(rev)
+	n := max(a.opts.MaxInstances, rev.Scaling.Min, rev.Scaling.MinIdle, part.Min)
+	if rev.Scaling.Max > 0 {
+		n = rev.Scaling.Max
+	}
+	if part.Limited {
+		n = min(max(n, part.Min), part.Max)
+	}
+	return n
 }
 
 // Cool keeps no minimum any more, unless rev always has one: rev is reached

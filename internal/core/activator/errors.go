@@ -50,6 +50,10 @@ func errBackoff(rev *sunya.Revision, last error, wait time.Duration) error {
 	}, wait}
 }
 
+func errNone(rev *sunya.Revision) error {
+	return sunya.Errorf(sunya.Unavailable, rev.Name, "the service is scaled to 0 instances")
+}
+
 func errClosed(rev *sunya.Revision) error {
 	return refusal{sunya.Errorf(sunya.Unavailable, rev.Name, "the server is shutting down"), time.Second}
 }

@@ -3,6 +3,7 @@ package activator_test
 import (
 	"context"
 	"net/http"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -252,6 +253,48 @@ func TestProofWarmsUp(t *testing.T) {
 		}
 		if a, b := <-got, <-got; a != "/start" || b != "/warm" {
 			t.Errorf("requests %s, %s", a, b)
+		}
+	})
+}
+
+func TestServicesBoundTheirRevisions(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, &instancetest.Engine{}, activator.Options{Idle: 2 * time.Second},
+			revision(1, func(r *sunya.Revision) { r.Concurrency, r.Scaling.Min, r.Scaling.Max = 1, 1, 5 }))
+		rev := w.rev(t, 1)
+		want := func(n int, when string) {
+			t.Helper()
+			time.Sleep(time.Minute)
+			if got := running(w); got != n {
+				t.Errorf("%d instances run %s, want %d", got, when, n)
+			}
+		}
+		w.Bound(rev, sunya.Bounds{Min: 3})
+		want(3, "with a minimum of the service")
+		w.Bound(rev, sunya.Bounds{Min: 2, Max: 2, Limited: true})
+		want(2, "at a fixed number")
+		for range 2 {
+			w.acquire(t, rev)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if _, err := w.Acquire(ctx, rev, ""); err == nil {
+			t.Error("a third instance was started")
+		}
+		w.Bound(rev, sunya.Bounds{})
+		w.acquire(t, rev)
+		want(3, "without a limit of the service")
+	})
+}
+
+func TestAServiceOfNoInstances(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, &instancetest.Engine{}, activator.Options{Idle: 2 * time.Second}, revision(1, func(*sunya.Revision) {}))
+		rev := w.rev(t, 1)
+		w.Bound(rev, sunya.Bounds{Limited: true})
+		_, err := w.Acquire(t.Context(), rev, "")
+		if sunya.CodeOf(err) != sunya.Unavailable || !strings.Contains(err.Error(), "scaled to 0") {
+			t.Errorf("error = %v", err)
 		}
 	})
 }

@@ -57,15 +57,10 @@ func newPool(a *Activator, rev *sunya.Revision) *pool {
 	p := &pool{a: a, rev: rev, policy: autoscale.Policy{
 		Concurrency: max(rev.Concurrency, 1),
 		TargetUtil:  rev.Scaling.TargetUtil,
-		Max:         a.opts.MaxInstances,
+		Max:         a.most(rev),
 		MaxIdle:     rev.Scaling.MaxIdle,
 		Idle:        a.opts.Idle,
 	}}
-	// The platform's default gives way to what a revision wants at least.
-	p.policy.Max = max(p.policy.Max, rev.Scaling.Min, rev.Scaling.MinIdle)
-	if rev.Scaling.Max > 0 {
-		p.policy.Max = rev.Scaling.Max
-	}
 	if rev.Scaling.Idle > 0 {
 		p.policy.Idle = rev.Scaling.Idle
 	}
@@ -99,6 +94,9 @@ func (p *pool) take(why instance.Reason, prefer string) (*member, *waiter, error
 
 // refuse says why a request may not wait. mu is held.
 func (p *pool) refuse(now time.Time) error {
+	if p.policy.Max == 0 && len(p.members) == 0 {
+		return errNone(p.rev)
+	}
 	if wait := p.backoff.Wait(now); wait > 0 && p.starting == 0 && len(p.members) == 0 {
 		return errBackoff(p.rev, p.lastErr, wait)
 	}

@@ -21,7 +21,7 @@ func (a *Admin) Route(ctx context.Context, d *sunya.Deployment, now sunya.Servic
 	served := resolve(s.Traffic, s.ready(d))
 	now.Traffic = serving.Divide(now.Traffic, s.shares(served))
 	now.Traffic.Goal, now.Traffic.GoalOf = nil, ""
-	now.Access, now.Ingress = s.access(), s.Ingress.Core()
+	now.Access, now.Ingress, now.Scaling = s.access(), s.Ingress.Core(), s.Scaling.core()
 	out := serving.Change{PutServices: []sunya.Service{now}, PutHosts: s.hosts(served)}
 	keep := map[string]bool{}
 	for _, h := range out.PutHosts {

@@ -69,6 +69,17 @@ type Scaling struct {
 	Manual *int // always so many, whatever the demand; nil: by demand
 }
 
+// core is the bounds that the core keeps.
+func (s Scaling) core() *sunya.Bounds {
+	switch {
+	case s.Manual != nil:
+		return &sunya.Bounds{Min: *s.Manual, Max: *s.Manual, Limited: true}
+	case s.Min > 0 || s.Max > 0:
+		return &sunya.Bounds{Min: s.Min, Max: s.Max, Limited: s.Max > 0}
+	}
+	return nil
+}
+
 // Ingress is from where a service may be called. It is stored in full; the core
 // knows inside and outside.
 type Ingress string

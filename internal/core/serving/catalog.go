@@ -17,7 +17,7 @@ type Catalog struct {
 	table atomic.Pointer[Table]
 
 	mu    sync.Mutex // one change at a time
-	watch func(*sunya.Revision, Reach)
+	watch watchers
 }
 
 // NewCatalog returns an empty catalog; call Load before anything else.
@@ -33,7 +33,15 @@ func NewCatalog(store Store) *Catalog {
 func (c *Catalog) Watch(f func(rev *sunya.Revision, reach Reach)) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.watch = f
+	c.watch.reach = f
+}
+
+// WatchBounds is Watch for what falls to a revision of its service's bounds on
+// instances, by its share of the traffic. It is told before Watch's f is.
+func (c *Catalog) WatchBounds(f func(rev *sunya.Revision, part sunya.Bounds)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.watch.bounds = f
 }
 
 // Table returns the state of the moment.
@@ -115,9 +123,7 @@ func (c *Catalog) apply(ctx context.Context, ch Change) error {
 func (c *Catalog) publish(n *next) {
 	before, after := c.Table(), n.done()
 	c.table.Store(after)
-	if c.watch != nil {
-		changes(before, after, n.touched, c.watch)
-	}
+	c.watch.changes(before, after, n.touched)
 }
 
 // stored returns services as the store keeps them.

@@ -326,3 +326,33 @@ func BenchmarkLookupAmong10000(b *testing.B) {
 		}
 	}
 }
+
+func TestWatchTellsBounds(t *testing.T) {
+	c := newCatalog(t, &instancetest.Store{})
+	var got []string
+	c.WatchBounds(func(r *sunya.Revision, part sunya.Bounds) { got = append(got, fmt.Sprintf("%s %d-%d %v", r.ID, part.Min, part.Max, part.Limited)) })
+	for _, step := range []struct {
+		what    string
+		bounds  *sunya.Bounds
+		targets []sunya.Target
+		want    []string
+	}{
+		{"none", nil, []sunya.Target{target("v1", 1000)}, nil},
+		{"all", &sunya.Bounds{Min: 3, Max: 10, Limited: true}, []sunya.Target{target("v1", 1000)}, []string{"demo-v1 3-10 true"}},
+		{"shared out", &sunya.Bounds{Min: 3, Max: 10, Limited: true}, []sunya.Target{target("v1", 750), target("v2", 250)}, []string{"demo-v1 3-8 true", "demo-v2 1-3 true"}},
+		{"the same", &sunya.Bounds{Min: 3, Max: 10, Limited: true}, []sunya.Target{target("v1", 750), target("v2", 250)}, nil},
+		{"traffic leaves", &sunya.Bounds{Min: 3, Max: 10, Limited: true}, []sunya.Target{target("v2", 1000)}, []string{"demo-v1 0-0 false", "demo-v2 3-10 true"}},
+		{"none again", nil, []sunya.Target{target("v2", 1000)}, []string{"demo-v2 0-0 false"}},
+	} {
+		got = nil
+		s := svc(step.targets...)
+		s.Scaling = step.bounds
+		if err := c.Apply(t.Context(), serving.Change{PutServices: []sunya.Service{s}}); err != nil {
+			t.Fatal(err)
+		}
+		slices.Sort(got)
+		if diff := cmp.Diff(step.want, got); diff != "" {
+			t.Errorf("%s: %s", step.what, diff)
+		}
+	}
+}

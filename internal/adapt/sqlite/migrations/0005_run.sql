@@ -2,6 +2,8 @@
 
 -- From where a service may be called: sunya.Ingress.
 ALTER TABLE services ADD COLUMN ingress TEXT NOT NULL DEFAULT '';
+-- How many instances there are of all revisions together: JSON of *sunya.Bounds.
+ALTER TABLE services ADD COLUMN scaling TEXT NOT NULL DEFAULT 'null';
 
 -- Functions were the only services of Cloud Run's kind, under its name.
 UPDATE services SET product = 'functions' WHERE product = 'run';
