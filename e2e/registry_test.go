@@ -179,28 +179,28 @@ func TestUploadGoesOnAfterAKill(t *testing.T) {
 	layer := bytes.Repeat([]byte("sunya"), 1<<20)
 	digest := fmt.Sprintf("sha256:%x", sha256.Sum256(layer))
 	half := len(layer) / 2
-	begin := sendTo(t, s, http.MethodPost, "/v2/sunya/big/blobs/uploads/", nil)
+	begin := sendToRegistry(t, s, http.MethodPost, "/v2/sunya/big/blobs/uploads/", nil)
 	at := begin.Header.Get("Location")
-	if res := sendTo(t, s, http.MethodPatch, at, layer[:half]); res.StatusCode != http.StatusAccepted {
+	if res := sendToRegistry(t, s, http.MethodPatch, at, layer[:half]); res.StatusCode != http.StatusAccepted {
 		t.Fatalf("first half: %s", res.Status)
 	}
 	s.Kill()
 	s.Up()
-	res := sendTo(t, s, http.MethodGet, at, nil)
+	res := sendToRegistry(t, s, http.MethodGet, at, nil)
 	if res.StatusCode != http.StatusNoContent || res.Header.Get("Range") != "0-"+strconv.Itoa(half-1) {
 		t.Fatalf("after the kill: %s, %v", res.Status, res.Header)
 	}
-	res = sendTo(t, s, http.MethodPut, at+"?digest="+digest, layer[half:])
+	res = sendToRegistry(t, s, http.MethodPut, at+"?digest="+digest, layer[half:])
 	if res.StatusCode != http.StatusCreated {
 		t.Errorf("second half: %s", res.Status)
 	}
-	if res = sendTo(t, s, http.MethodHead, "/v2/sunya/big/blobs/"+digest, nil); res.ContentLength != int64(len(layer)) {
+	if res = sendToRegistry(t, s, http.MethodHead, "/v2/sunya/big/blobs/"+digest, nil); res.ContentLength != int64(len(layer)) {
 		t.Errorf("the blob has %d bytes: %s", res.ContentLength, res.Status)
 	}
 }
 
 // sendTo sends a request to the registry.
-func sendTo(t *testing.T, s *platform.Server, method, path string, body []byte) *http.Response {
+func sendToRegistry(t *testing.T, s *platform.Server, method, path string, body []byte) *http.Response {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, s.URL()+path, bytes.NewReader(body))
 	if err != nil {
