@@ -75,7 +75,6 @@ func newAPI(n *Node, log *slog.Logger) (*api, error) {
 		{runv2.JobsDescriptor(), runv2.JobsPatterns(), nil},
 		{runv2.Descriptor(), runv2.Patterns(), nil}, // before what shares the paths of operations
 		{functionsv2.Descriptor(), functionsv2.Patterns(), nil},
-		{functionsv2.RunDescriptor(), []string{functionsv2.RunPattern}, nil},
 		{iamcredentialsv1.Descriptor(), []string{iamcredentialsv1.Pattern}, nil},
 		{logging2(), []string{"/v2/entries:list", "/v2/entries:write", "/v2/entries:tail", "/v2/projects/", "/v2/monitoredResourceDescriptors"}, nil},
 	} {
@@ -89,6 +88,9 @@ func newAPI(n *Node, log *slog.Logger) (*api, error) {
 		for _, p := range t.beta {
 			a.add("", t.api.Name, p, front.Local, appenginev1.Beta(h))
 		}
+	}
+	if err := a.addKnative(n, log); err != nil {
+		return nil, err
 	}
 	storage := storagev1.New(n.products.objects, log)
 	for _, p := range storagev1.Prefixes() {

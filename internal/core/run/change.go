@@ -172,7 +172,10 @@ func (a *Admin) addRevision(ctx context.Context, w *Write, user string) error {
 		Conditions: []Condition{{Type: ConditionReady, State: Unknown, Reason: ReasonWaiting, Message: "Deploying the revision.", Time: at}},
 		Creator:    user, CreateTime: at, UpdateTime: at,
 	}
+	// Its operation has the deployment's id: v2 has no field that says where the
+	// log of the deployment is.
 	w.Operation.BuildID = s.Build
+	w.Operation.Name = Parent(s.Project, s.Location) + "/operations/" + s.Build
 	w.Deployment = a.deployment(s, w.Operation, id)
 	return nil
 }

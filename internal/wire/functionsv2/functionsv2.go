@@ -88,11 +88,7 @@ func RunDescriptor() transcode.API {
 	}}
 }
 
-const (
-	runService = "/v1/{resource=projects/*/locations/*/services/*}"
-	// RunPattern is where the services of Cloud Run lie.
-	RunPattern = "/v1/projects/*/locations/*/services/"
-)
+const runService = "/v1/{resource=projects/*/locations/*/services/*}"
 
 // Page sizes of lists.
 const (
