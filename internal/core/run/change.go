@@ -60,7 +60,7 @@ func (a *Admin) change(ctx context.Context, k Key, f Make, r Request, allowed fu
 	if err != nil {
 		return Result{}, err
 	}
-	w.Operation.Warnings = warnings
+	w.Service.Warnings, w.Operation.Warnings = warnings, warnings
 	out := Result{Service: w.Service, Operation: w.Operation}
 	if r.ValidateOnly {
 		w.Operation.Done, w.Operation.EndTime = true, w.Operation.CreateTime

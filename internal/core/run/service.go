@@ -29,6 +29,7 @@ type Service struct {
 	Deployment string
 	Build      string
 	Conditions []Condition // ConditionReady first
+	Warnings   []string    // about what was asked for last and has no effect
 
 	Invokers []string // members that may call it: allUsers, serviceAccount:…
 

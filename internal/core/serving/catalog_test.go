@@ -330,7 +330,9 @@ func BenchmarkLookupAmong10000(b *testing.B) {
 func TestWatchTellsBounds(t *testing.T) {
 	c := newCatalog(t, &instancetest.Store{})
 	var got []string
-	c.WatchBounds(func(r *sunya.Revision, part sunya.Bounds) { got = append(got, fmt.Sprintf("%s %d-%d %v", r.ID, part.Min, part.Max, part.Limited)) })
+	c.WatchBounds(func(r *sunya.Revision, part sunya.Bounds) {
+		got = append(got, fmt.Sprintf("%s %d-%d %v", r.ID, part.Min, part.Max, part.Limited))
+	})
 	for _, step := range []struct {
 		what    string
 		bounds  *sunya.Bounds

@@ -13,6 +13,10 @@ import (
 	"github.com/sunya-cloud/sunya/internal/core/run"
 )
 
+// applied is the condition that carries warnings: it is not terminal, and says
+// what of the service has no effect.
+const applied = "AllFieldsApplied"
+
 // Encoder shows the model as google.cloud.run.v2 does.
 type Encoder struct {
 	// URL is the address of a host of the platform by its label.
@@ -77,6 +81,12 @@ func (e Encoder) Service(s *run.Service) (*runpb.Service, error) {
 			continue
 		}
 		out.Conditions = append(out.Conditions, encodeCondition(c))
+	}
+	if len(s.Warnings) > 0 {
+		out.Conditions = append(out.Conditions, &runpb.Condition{
+			Type: applied, State: runpb.Condition_CONDITION_FAILED, Severity: runpb.Condition_WARNING,
+			Message: strings.Join(s.Warnings, "; "), LastTransitionTime: timestamppb.New(s.UpdateTime),
+		})
 	}
 	if !s.DefaultURLOff {
 		out.Uri = e.URL(s.Host)

@@ -491,6 +491,17 @@ func TestWhatCannotBeHad(t *testing.T) {
 	}
 }
 
+func TestWarnings(t *testing.T) {
+	s := newServer(t)
+	_, doc := s.plain(t, "POST", "/v2/"+parent+"/services?serviceId=hello&validateOnly=true",
+		`{"moon":1,"ingress":"INGRESS_TRAFFIC_INTERNAL_LOAD_BALANCER","template":{"containers":[{"image":"a"}]}}`)
+	for _, want := range []string{"AllFieldsApplied", "WARNING", "service.moon", "load balancers"} {
+		if !strings.Contains(doc, want) {
+			t.Errorf("no %q in %s", want, doc)
+		}
+	}
+}
+
 func TestOperations(t *testing.T) {
 	s := newServer(t)
 	_, doc := s.plain(t, "POST", "/v2/"+parent+"/services?serviceId=hello&validateOnly=true", `{"template":{"containers":[{"image":"a"}]}}`)
