@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"maps"
 	"mime"
 	"mime/multipart"
@@ -29,6 +30,8 @@ import (
 	"google.golang.org/protobuf/types/known/anypb"
 	"google.golang.org/protobuf/types/known/emptypb"
 	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/sunya-cloud/sunya/internal/wire/transcode"
 )
 
 // fake is a server as far as the command line sees one: real protocols, no
@@ -41,8 +44,9 @@ type fake struct {
 	longrunningpb.UnimplementedOperationsServer
 	loggingpb.UnimplementedLoggingServiceV2Server
 
-	url string
-	run *fakeRun
+	url  string
+	run  *fakeRun
+	jobs *fakeJobs
 
 	mu       sync.Mutex
 	objects  map[string]string               // name to content
@@ -78,7 +82,7 @@ func newFake(t *testing.T) *fake {
 		changed:  make(chan struct{}),
 		tokens:   map[string]bool{},
 	}
-	rpc := grpc.NewServer()
+	rpc := grpc.NewServer(transcode.ServerOptions(slog.New(slog.DiscardHandler))...)
 	appenginepb.RegisterApplicationsServer(rpc, f)
 	appenginepb.RegisterServicesServer(rpc, f)
 	appenginepb.RegisterVersionsServer(rpc, f)
@@ -86,6 +90,7 @@ func newFake(t *testing.T) *fake {
 	longrunningpb.RegisterOperationsServer(rpc, f)
 	loggingpb.RegisterLoggingServiceV2Server(rpc, f)
 	f.run = newFakeRun(f, rpc)
+	f.jobs = newFakeJobs(t, rpc)
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /sunya/v1/status", f.serveStatus)
 	mux.HandleFunc("GET /sunya/v1/doctor", func(w http.ResponseWriter, _ *http.Request) {
@@ -307,12 +312,15 @@ func (f *fake) DeleteVersion(_ context.Context, r *appenginepb.DeleteVersionRequ
 	return &longrunningpb.Operation{Name: "apps/sunya/operations/del", Done: true, Result: &longrunningpb.Operation_Response{Response: out}}, err
 }
 
-func (f *fake) GetOperation(_ context.Context, r *longrunningpb.GetOperationRequest) (*longrunningpb.Operation, error) {
+func (f *fake) GetOperation(ctx context.Context, r *longrunningpb.GetOperationRequest) (*longrunningpb.Operation, error) {
 	if f.polled != nil {
 		select {
 		case f.polled <- struct{}{}:
 		default:
 		}
+	}
+	if op, err := f.jobs.operation(ctx, r.GetName()); op != nil || err != nil {
+		return op, err
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -17,18 +17,19 @@ import (
 
 // logOptions are the flags of logs.
 type logOptions struct {
-	kind     logKind
-	service  string
-	follow   bool
-	since    string
-	until    string
-	tail     int
-	tailSet  bool // tail was given, as a flag or in the environment
-	severity string
-	filter   string
-	build    bool
-	revision string
-	logs     []string // only these logs, named as gcloud's --logs does
+	kind      logKind
+	service   string
+	follow    bool
+	since     string
+	until     string
+	tail      int
+	tailSet   bool // tail was given, as a flag or in the environment
+	severity  string
+	filter    string
+	build     bool
+	revision  string
+	execution bool     // service names an execution of a job
+	logs      []string // only these logs, named as gcloud's --logs does
 }
 
 // logKind says whose logs are meant.
@@ -39,6 +40,7 @@ const (
 	allLogs logKind = iota // of services of App Engine and of Cloud Run, by one name
 	appLogs                // of an app
 	runLogs                // of services of Cloud Run, and of functions, which are some
+	jobLogs                // of a job, or of an execution of one
 )
 
 // defaultTail is how many lines are shown when nothing else limits them.
@@ -174,6 +176,8 @@ func (o *logOptions) nothing() string {
 	switch {
 	case o.build:
 		return "No build log matches."
+	case o.kind == jobLogs:
+		return fmt.Sprintf("No log lines of %q match. What there is: sunya run jobs executions list", o.service)
 	case o.service != "":
 		list := map[logKind]string{allLogs: "sunya status", appLogs: "sunya app services list", runLogs: "sunya run services list"}[o.kind]
 		return fmt.Sprintf("No log lines of a service %q match. The services: %s", o.service, list)
@@ -227,6 +231,9 @@ func logFilter(names []string) string {
 
 // resource is whose entries are wanted.
 func (o *logOptions) resource() []string {
+	if o.kind == jobLogs {
+		return o.jobResource()
+	}
 	parts := []string{o.oneOf("resource.type", "gae_app", "resource.type", "cloud_run_revision")}
 	if o.service != "" {
 		parts = append(parts, o.oneOf("resource.labels.module_id", o.service, "resource.labels.service_name", o.service))

@@ -19,6 +19,7 @@ func newRunCommand(env *Env) *cobra.Command {
 		newRunDeployCommand(env),
 		newRunServicesCommand(env),
 		newRunRevisionsCommand(env),
+		newRunJobsCommand(env),
 		newRunRegionsCommand(env),
 	)
 	cmd.Example = "sunya run deploy hello --image gcr.io/sunya/hello --allow-unauthenticated\nsunya run services list"
