@@ -27,6 +27,7 @@ if [ "${SUNYA_DEPS:-}" = tests ]; then
 	want javac default-jdk-headless
 	want mvn maven
 	want skopeo skopeo
+	want busybox busybox-static # the images that tests make
 fi
 
 if [ ${#packages[@]} -gt 0 ]; then

@@ -27,8 +27,7 @@ type box struct {
 	strays chan struct{} // closed once the program listens on another port than its own
 
 	mu             sync.Mutex
-	stdout, stderr *os.File // until Output takes them
-	link           io.Closer
+	stdout, stderr *os.File   // until Output takes them
 	listener       string     // address inside, once ready
 	elsewhere      []int      // ports that are not Spec.Port
 	spare          []*os.File // unconnected sockets
@@ -76,24 +75,8 @@ func (b *box) connect(packet *os.File) error {
 	if err != nil {
 		return fmt.Errorf("connect network: %w", err)
 	}
-	b.mu.Lock()
-	ended := b.ended
-	b.link = link
-	b.mu.Unlock()
-	if ended {
-		b.disconnect()
-	}
+	b.engine.keepLink(b.spec.ID, link)
 	return nil
-}
-
-func (b *box) disconnect() {
-	b.mu.Lock()
-	link := b.link
-	b.link = nil
-	b.mu.Unlock()
-	if link != nil {
-		_ = link.Close()
-	}
 }
 
 // event handles what the launcher reports. It runs on the engine's reader and
@@ -170,7 +153,7 @@ func (b *box) end(exit ipc.ExitInfo) {
 	close(b.done)
 	// Closing may wait for goroutines of the network, which is nothing for
 	// the engine's reader.
-	go b.disconnect()
+	go b.engine.dropLink(b.network())
 }
 
 // Spec implements sandbox.Sandbox.

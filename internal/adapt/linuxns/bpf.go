@@ -43,13 +43,13 @@ func compile(rules []rule) ([]unix.SockFilter, error) {
 		{Code: opEq, K: unix.SYS_CLONE3, Jf: 1},
 		{Code: opRet, K: retNoSys},
 	}
-	byNumber := map[uint32][][]specs.LinuxSeccompArg{}
+	byNumber := map[uint32][]rule{}
 	for _, r := range rules {
-		byNumber[r.number] = append(byNumber[r.number], r.args)
+		byNumber[r.number] = append(byNumber[r.number], r)
 	}
 	var free []uint32
 	for number, alternatives := range byNumber {
-		if slices.ContainsFunc(alternatives, func(a []specs.LinuxSeccompArg) bool { return len(a) == 0 }) {
+		if slices.ContainsFunc(alternatives, func(r rule) bool { return len(r.args) == 0 }) {
 			free = append(free, number)
 			delete(byNumber, number)
 		}
@@ -90,10 +90,10 @@ func allowRanges(numbers []uint32) []unix.SockFilter {
 
 // conditional decides about one call completely: a comparison replaces the
 // number in the accumulator, so nothing after it could look at that again.
-func conditional(number uint32, alternatives [][]specs.LinuxSeccompArg) ([]unix.SockFilter, error) {
+func conditional(number uint32, alternatives []rule) ([]unix.SockFilter, error) {
 	var body []unix.SockFilter
-	for _, args := range alternatives {
-		block, err := allOf(args)
+	for _, r := range alternatives {
+		block, err := allOf(r)
 		if err != nil {
 			return nil, err
 		}
@@ -107,11 +107,11 @@ func conditional(number uint32, alternatives [][]specs.LinuxSeccompArg) ([]unix.
 	return append([]unix.SockFilter{head}, body...), nil
 }
 
-// allOf allows if every condition holds and falls through otherwise.
-func allOf(args []specs.LinuxSeccompArg) ([]unix.SockFilter, error) {
+// allOf allows, or refuses, if every condition holds and falls through otherwise.
+func allOf(r rule) ([]unix.SockFilter, error) {
 	var p []unix.SockFilter
 	var fails []int // jumps whose Jf must leave the block
-	for _, a := range args {
+	for _, a := range r.args {
 		mask, value := ^uint64(0), a.Value
 		switch a.Op {
 		case specs.OpEqualTo:
@@ -128,7 +128,11 @@ func allOf(args []specs.LinuxSeccompArg) ([]unix.SockFilter, error) {
 			fails = append(fails, len(p)-1)
 		}
 	}
-	p = append(p, unix.SockFilter{Code: opRet, K: retAllow})
+	verdict := uint32(retAllow)
+	if r.refuse != 0 {
+		verdict = unix.SECCOMP_RET_ERRNO | uint32(r.refuse)
+	}
+	p = append(p, unix.SockFilter{Code: opRet, K: verdict})
 	for _, i := range fails {
 		p[i].Jf = uint8(len(p) - i - 1)
 	}

@@ -44,7 +44,7 @@ func verdict(t *testing.T, program []unix.SockFilter, arch, number uint32, args 
 }
 
 func TestFilter(t *testing.T) {
-	rules, err := dockerRules()
+	rules, err := dockerRules(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,7 +70,8 @@ func TestFilter(t *testing.T) {
 		{"unix socket", nativeArch, unix.SYS_SOCKET, []uint64{unix.AF_UNIX}, retAllow},
 		{"inet6 socket", nativeArch, unix.SYS_SOCKET, []uint64{unix.AF_INET6}, retAllow},
 		{"routes", nativeArch, unix.SYS_SOCKET, []uint64{unix.AF_NETLINK, 3, unix.NETLINK_ROUTE}, retAllow},
-		{"netfilter", nativeArch, unix.SYS_SOCKET, []uint64{unix.AF_NETLINK, 3, unix.NETLINK_NETFILTER}, retPerm},
+		{"netfilter", nativeArch, unix.SYS_SOCKET, []uint64{unix.AF_NETLINK, 3, unix.NETLINK_NETFILTER}, unix.SECCOMP_RET_ERRNO | uint32(unix.EPROTONOSUPPORT)},
+		{"audit", nativeArch, unix.SYS_SOCKET, []uint64{unix.AF_NETLINK, 3, unix.NETLINK_AUDIT}, unix.SECCOMP_RET_ERRNO | uint32(unix.EPROTONOSUPPORT)},
 		{"vsock", nativeArch, unix.SYS_SOCKET, []uint64{unix.AF_VSOCK}, retPerm},
 		// 38 is also setitimer: the family must not be taken for a call.
 		{"AF_ALG", nativeArch, unix.SYS_SOCKET, []uint64{unix.AF_ALG}, retPerm},

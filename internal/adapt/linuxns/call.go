@@ -128,8 +128,12 @@ func (e *Engine) lose() {
 		boxes = nil // they go on without this server
 	}
 	e.boxes = map[string]*box{}
+	closing := e.closing
 	e.mu.Unlock()
 	close(e.lost)
+	if !closing {
+		go e.dropLinks()
+	}
 	for _, b := range boxes {
 		b.lost()
 	}

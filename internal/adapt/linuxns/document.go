@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -42,7 +43,8 @@ func document(spec sandbox.Spec) (*ipc.Document, error) {
 }
 
 func runtimeSpec(spec sandbox.Spec) (*specs.Spec, error) {
-	filter, err := seccompFilter()
+	p := profiles[spec.Profile]
+	filter, err := seccompFilter(p.caps)
 	if err != nil {
 		return nil, err
 	}
@@ -54,17 +56,17 @@ func runtimeSpec(spec sandbox.Spec) (*specs.Spec, error) {
 	oci := &specs.Spec{
 		Version: specs.Version,
 		Process: &specs.Process{
-			User: specs.User{UID: appUID, GID: appUID},
+			User: specs.User{UID: p.uid, GID: p.uid, Username: spec.User},
 			Args: spec.Args, Env: environment(spec), Cwd: workDir(spec),
 			Rlimits: []specs.POSIXRlimit{
 				{Type: "RLIMIT_NOFILE", Soft: openFiles, Hard: openFiles},
 				{Type: "RLIMIT_CORE"},
 			},
-			Capabilities: &specs.LinuxCapabilities{}, NoNewPrivileges: true,
+			Capabilities: &specs.LinuxCapabilities{Bounding: p.caps}, NoNewPrivileges: true,
 		},
-		Root:     &specs.Root{Readonly: true},
+		Root:     &specs.Root{Readonly: !p.image},
 		Hostname: hostname(spec),
-		Mounts:   mounts(spec),
+		Mounts:   append(rootMount(spec), mounts(spec)...),
 		Linux: &specs.Linux{
 			UIDMappings: ids, GIDMappings: ids, Namespaces: namespaces(), Resources: resources(spec),
 		},
@@ -73,15 +75,18 @@ func runtimeSpec(spec sandbox.Spec) (*specs.Spec, error) {
 			ipc.AnnotationSeccomp: filter,
 		},
 	}
-	if spec.Network {
+	if spec.NetworkOf != "" {
+		oci.Annotations[ipc.AnnotationNetworkOf] = spec.NetworkOf
+	} else if spec.Network {
 		oci.Annotations[ipc.AnnotationNetwork] = "link"
 	}
 	return oci, nil
 }
 
 func validate(spec sandbox.Spec) error {
+	p, known := profiles[spec.Profile]
 	switch {
-	case spec.Profile != sandbox.App && spec.Profile != sandbox.Build:
+	case !known:
 		return sunya.Errorf(sunya.Unimplemented, spec.ID, "sandbox profile %q is not supported", spec.Profile)
 	case len(spec.Args) == 0:
 		return sunya.Errorf(sunya.InvalidArgument, spec.ID, "no program to run")
@@ -91,21 +96,41 @@ func validate(spec sandbox.Spec) error {
 		return sunya.Errorf(sunya.InvalidArgument, spec.ID, "port %d is not 0 to 65535", spec.Port)
 	case spec.MemoryBytes < 0 || spec.CPUMillis < 0 || spec.PIDs < 0:
 		return sunya.Errorf(sunya.InvalidArgument, spec.ID, "limits cannot be negative")
-	case strings.ContainsRune(strings.Join(spec.Args, "")+strings.Join(spec.Env, "")+spec.Dir, 0):
+	case strings.ContainsRune(strings.Join(spec.Args, "")+strings.Join(spec.Env, "")+spec.Dir+spec.User, 0):
 		return sunya.Errorf(sunya.InvalidArgument, spec.ID, "arguments and environment cannot contain NUL")
+	case !p.image && (len(spec.Root) > 0 || spec.User != ""):
+		return sunya.Errorf(sunya.InvalidArgument, spec.ID, "only a container has layers and a user of its own")
+	case p.image && len(spec.Root) == 0:
+		return sunya.Errorf(sunya.InvalidArgument, spec.ID, "the image has no layers, so there is nothing to run")
+	case len(spec.Root) > maxLayers:
+		return sunya.Errorf(sunya.InvalidArgument, spec.ID, "the image has %d layers; at most %d are supported", len(spec.Root), maxLayers)
 	}
+	return validateMounts(spec)
+}
+
+func validateMounts(spec sandbox.Spec) error {
 	for _, m := range spec.Mounts {
-		if !path.IsAbs(m.Target) || path.Clean(m.Target) != m.Target || m.Target == "/" {
+		switch {
+		case !path.IsAbs(m.Target) || path.Clean(m.Target) != m.Target || m.Target == "/":
 			return sunya.Errorf(sunya.InvalidArgument, spec.ID, "mount target %q is not an absolute, clean path", m.Target)
+		case m.Shared != "" && m.Source != "":
+			return sunya.Errorf(sunya.InvalidArgument, spec.ID, "mount %s: a shared one has no source", m.Target)
+		case m.Owned && spec.UIDRange != sunya.LayersRange:
+			return sunya.Errorf(sunya.InvalidArgument, spec.ID, "mount %s: only range %d owns files on the disk", m.Target, sunya.LayersRange)
 		}
 	}
 	return nil
 }
 
-// environment adds what every program may expect; values of the spec win.
+// environment adds what every program may expect; values of the spec win. HOME
+// of an image's user is set inside, where it is known.
 func environment(spec sandbox.Spec) []string {
+	p := profiles[spec.Profile]
 	env := append([]string(nil), spec.Env...)
-	defaults := []string{"PATH=/usr/local/bin:/usr/bin:/bin", "HOME=/tmp"}
+	defaults := []string{"PATH=" + p.path}
+	if !p.image {
+		defaults = append(defaults, "HOME=/tmp")
+	}
 	if spec.Port > 0 {
 		defaults = append(defaults, "PORT="+strconv.Itoa(spec.Port))
 	}
@@ -141,6 +166,22 @@ func hostname(spec sandbox.Spec) string {
 	return spec.Hostname
 }
 
+// rootMount lays the layers on each other. A layer may be in an image twice,
+// which overlayfs refuses: then the lower one changes nothing.
+func rootMount(spec sandbox.Spec) []specs.Mount {
+	if len(spec.Root) == 0 {
+		return nil
+	}
+	root := specs.Mount{Destination: "/", Type: "overlay", Source: "overlay"}
+	for i := len(spec.Root) - 1; i >= 0; i-- {
+		option := "lowerdir=" + spec.Root[i]
+		if !slices.Contains(root.Options, option) {
+			root.Options = append(root.Options, option)
+		}
+	}
+	return []specs.Mount{root}
+}
+
 func mounts(spec sandbox.Spec) []specs.Mount {
 	var all []specs.Mount
 	for _, m := range spec.Mounts {
@@ -148,20 +189,30 @@ func mounts(spec sandbox.Spec) []specs.Mount {
 		if m.Writable {
 			access = "rw"
 		}
-		if m.Source != "" {
-			all = append(all, specs.Mount{
-				Destination: m.Target, Type: "bind", Source: m.Source,
-				Options: []string{"rbind", access, "nosuid", "nodev"},
-			})
+		if m.Source == "" {
+			all = append(all, memory(m, access))
 			continue
 		}
-		options := []string{access, "mode=0755"}
-		if m.Bytes > 0 {
-			options = append(options, "size="+strconv.FormatInt(m.Bytes, 10))
+		options := []string{"rbind", access, "nosuid", "nodev"}
+		if m.Owned {
+			options = append(options, ipc.OptionOwned)
 		}
-		all = append(all, specs.Mount{Destination: m.Target, Type: "tmpfs", Source: "tmpfs", Options: options})
+		all = append(all, specs.Mount{Destination: m.Target, Type: "bind", Source: m.Source, Options: options})
 	}
 	return all
+}
+
+// memory is a mount of a file system in memory; everybody inside may write to
+// one that is shared.
+func memory(m sandbox.Mount, access string) specs.Mount {
+	options := []string{access, "mode=0755"}
+	if m.Shared != "" {
+		options = []string{access, "mode=1777", ipc.OptionShared + "=" + m.Shared}
+	}
+	if m.Bytes > 0 {
+		options = append(options, "size="+strconv.FormatInt(m.Bytes, 10))
+	}
+	return specs.Mount{Destination: m.Target, Type: "tmpfs", Source: "tmpfs", Options: options}
 }
 
 func namespaces() []specs.LinuxNamespace {

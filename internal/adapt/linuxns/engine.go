@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"os"
 	"slices"
@@ -29,12 +30,14 @@ type Engine struct {
 	lost chan struct{} // closed when the launcher is gone
 	exit chan struct{} // closed when the launcher that this engine started has ended
 
-	mu      sync.Mutex
-	nextID  uint64
-	pending map[uint64]chan answer
-	boxes   map[string]*box
-	gone    bool
-	closing bool // Close was called: what runs goes on
+	mu       sync.Mutex
+	nextID   uint64
+	pending  map[uint64]chan answer
+	boxes    map[string]*box
+	gone     bool
+	closing  bool                 // Close was called: what runs goes on
+	links    map[string]io.Closer // the server's end of each network, by the sandbox it was made for
+	adopting bool                 // links are kept until all who may use them are known
 }
 
 type answer struct {
@@ -45,7 +48,7 @@ type answer struct {
 func newEngine(cfg Config, conn *ipc.Conn) *Engine {
 	e := &Engine{
 		cfg: cfg, conn: conn, lost: make(chan struct{}), exit: make(chan struct{}),
-		pending: map[uint64]chan answer{}, boxes: map[string]*box{},
+		pending: map[uint64]chan answer{}, boxes: map[string]*box{}, links: map[string]io.Closer{},
 	}
 	close(e.exit)
 	go e.read()
@@ -69,7 +72,7 @@ func (e *Engine) Lost() <-chan struct{} { return e.lost }
 
 // Start implements sandbox.Engine.
 func (e *Engine) Start(ctx context.Context, spec sandbox.Spec) (sandbox.Sandbox, error) {
-	doc, err := document(spec)
+	doc, err := e.document(spec)
 	if err != nil {
 		return nil, err
 	}
@@ -120,6 +123,8 @@ func (e *Engine) Adopt(ctx context.Context) ([]sandbox.Sandbox, error) {
 	if err != nil {
 		return nil, fmt.Errorf("adopt sandboxes: %w", err)
 	}
+	e.setAdopting(true)
+	defer e.adopted()
 	var all []sandbox.Sandbox
 	for _, name := range list.Names {
 		b, err := e.adopt(ctx, name)
@@ -154,6 +159,32 @@ func (e *Engine) adopt(ctx context.Context, name string) (*box, error) {
 	return b, b.begin(m, files)
 }
 
+func (e *Engine) setAdopting(yes bool) {
+	e.mu.Lock()
+	e.adopting = yes
+	e.mu.Unlock()
+}
+
+// adopted closes the networks of which nobody is left.
+func (e *Engine) adopted() {
+	e.setAdopting(false)
+	e.mu.Lock()
+	owners := slices.Collect(maps.Keys(e.links))
+	e.mu.Unlock()
+	for _, owner := range owners {
+		e.dropLink(owner)
+	}
+}
+
+// document describes a sandbox to the launcher. Where layers cannot be shown as
+// another range's, containers run in the one that owns them.
+func (e *Engine) document(spec sandbox.Spec) (*ipc.Document, error) {
+	if spec.Profile == sandbox.Container && !slices.Contains(e.info.Facts, ipc.FactIDMap) {
+		spec.UIDRange = sunya.LayersRange
+	}
+	return document(spec)
+}
+
 // Report implements sandbox.Engine.
 func (e *Engine) Report() sandbox.Report {
 	return sandbox.Report{Level: sandbox.Level(e.info.Level), Facts: e.info.Facts, Missing: e.info.Missing}
@@ -164,11 +195,8 @@ func (e *Engine) Report() sandbox.Report {
 func (e *Engine) Close() error {
 	e.mu.Lock()
 	e.closing = true
-	boxes := slices.Collect(maps.Values(e.boxes))
 	e.mu.Unlock()
-	for _, b := range boxes {
-		b.disconnect()
-	}
+	e.dropLinks()
 	e.disconnect()
 	return nil
 }

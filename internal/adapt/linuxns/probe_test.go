@@ -40,24 +40,43 @@ func TestProbes(t *testing.T) {
 					Env:    []string{"PROBE_HOST_PORT=" + port, "PROBE_ABSTRACT=" + abstract},
 					Mounts: []sandbox.Mount{mount},
 				})
-				stdout, stderr := output(t, s)
-				if got := wait(t, s); got.Code != 0 || strings.Contains(stdout, "FAIL") {
-					t.Errorf("exit = %+v\n%s%s", got, stdout, stderr)
-				}
-				for _, id := range []string{"S1", "S2", "S3", "S5", "S6", "S7", "S8", "S10"} {
-					if !strings.Contains(stdout, id+" ok") {
-						t.Errorf("%s was not run:\n%s", id, stdout)
-					}
-				}
-				for line := range strings.Lines(stdout) {
-					if strings.Contains(line, " skip ") {
-						t.Logf("skipped: %s", line)
-					}
-				}
+				checkProbes(t, s)
 			})
 		}
 	}
+	for _, user := range []string{"", "web"} {
+		t.Run("container "+user, func(t *testing.T) {
+			if user != "" && os.Geteuid() != 0 {
+				t.Skip("a user's sandbox has one id")
+			}
+			s := start(t, e, sandbox.Spec{
+				Profile: sandbox.Container, Root: []string{busybox(t, dir), layer(t, dir, "probe", node{name: "probe", text: string(probe)})},
+				User: user, Args: []string{"/probe"}, UIDRange: 7,
+				Env: []string{"PROBE_HOST_PORT=" + port, "PROBE_ABSTRACT=" + abstract, "PROBE_IMAGE=1"},
+			})
+			checkProbes(t, s)
+		})
+	}
 	t.Run("starter", func(t *testing.T) { starterIsSealed(t, e) })
+}
+
+// checkProbes reads what the probes in a sandbox found.
+func checkProbes(t *testing.T, s sandbox.Sandbox) {
+	t.Helper()
+	stdout, stderr := output(t, s)
+	if got := wait(t, s); got.Code != 0 || strings.Contains(stdout, "FAIL") {
+		t.Errorf("exit = %+v\n%s%s", got, stdout, stderr)
+	}
+	for _, id := range []string{"S1", "S2", "S3", "S5", "S6", "S7", "S8", "S10"} {
+		if !strings.Contains(stdout, id+" ok") {
+			t.Errorf("%s was not run:\n%s", id, stdout)
+		}
+	}
+	for line := range strings.Lines(stdout) {
+		if strings.Contains(line, " skip ") {
+			t.Logf("skipped: %s", line)
+		}
+	}
 }
 
 // hostListeners listens where a sandbox must not get to.

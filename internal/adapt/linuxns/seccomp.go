@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/elastic/go-seccomp-bpf/arch"
@@ -24,9 +25,17 @@ var denied = []string{
 	"name_to_handle_at", "open_by_handle_at", "socket",
 }
 
-// seccompFilter returns the program for the launcher, compiled once.
-var seccompFilter = sync.OnceValues(func() (string, error) {
-	rules, err := dockerRules()
+// filters are the programs that have been compiled, by capabilities.
+var filters sync.Map
+
+// seccompFilter returns the program for the launcher, compiled once for each
+// set of capabilities: some calls are of use with one only.
+func seccompFilter(caps []string) (string, error) {
+	key := strings.Join(caps, " ")
+	if filter, ok := filters.Load(key); ok {
+		return filter.(string), nil
+	}
+	rules, err := dockerRules(caps)
 	if err != nil {
 		return "", err
 	}
@@ -40,21 +49,24 @@ var seccompFilter = sync.OnceValues(func() (string, error) {
 		raw = append(raw, i.Jt, i.Jf)
 		raw = binary.NativeEndian.AppendUint32(raw, i.K)
 	}
-	return base64.StdEncoding.EncodeToString(raw), nil
-})
+	filter := base64.StdEncoding.EncodeToString(raw)
+	filters.Store(key, filter)
+	return filter, nil
+}
 
-// rule allows a system call if all conditions hold; several rules for one call
-// are alternatives.
+// rule allows a system call if all conditions hold, or refuses it with an error
+// of its own; several rules for one call are asked in their order.
 type rule struct {
 	number uint32
 	args   []specs.LinuxSeccompArg
+	refuse unix.Errno
 }
 
-// dockerRules reads Docker's default profile for a process without any
-// capability.
-func dockerRules() ([]rule, error) {
+// dockerRules reads Docker's default profile for a process with these
+// capabilities at most.
+func dockerRules(caps []string) ([]rule, error) {
 	profile, err := seccomp.GetDefaultProfile(&specs.Spec{
-		Process: &specs.Process{Capabilities: &specs.LinuxCapabilities{}},
+		Process: &specs.Process{Capabilities: &specs.LinuxCapabilities{Bounding: caps}},
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read default seccomp profile: %w", err)
@@ -71,7 +83,7 @@ func dockerRules() ([]rule, error) {
 		for _, name := range group.Names {
 			// Names of other architectures have no number here.
 			if n, ok := info.SyscallNames[name]; ok && !slices.Contains(denied, name) {
-				rules = append(rules, rule{uint32(n), group.Args})
+				rules = append(rules, rule{number: uint32(n), args: group.Args})
 			}
 		}
 	}
@@ -80,15 +92,17 @@ func dockerRules() ([]rule, error) {
 
 // socketRules allow the address families that programs use: not vsock, which
 // would reach the machine that hosts this one, nor AF_ALG; and of netlink only
-// the routing table, which getifaddrs(3) reads.
+// the routing table, which getifaddrs(3) reads. Another netlink is answered as by
+// a kernel without it: useradd and su give up where auditing is forbidden, and go
+// on where there is none.
 func socketRules() []rule {
 	var rules []rule
 	for _, family := range []uint64{unix.AF_UNIX, unix.AF_INET, unix.AF_INET6} {
-		rules = append(rules, rule{unix.SYS_SOCKET, []specs.LinuxSeccompArg{equal(0, family)}})
+		rules = append(rules, rule{number: unix.SYS_SOCKET, args: []specs.LinuxSeccompArg{equal(0, family)}})
 	}
-	return append(rules, rule{unix.SYS_SOCKET, []specs.LinuxSeccompArg{
-		equal(0, unix.AF_NETLINK), equal(2, unix.NETLINK_ROUTE),
-	}})
+	return append(rules,
+		rule{number: unix.SYS_SOCKET, args: []specs.LinuxSeccompArg{equal(0, unix.AF_NETLINK), equal(2, unix.NETLINK_ROUTE)}},
+		rule{number: unix.SYS_SOCKET, args: []specs.LinuxSeccompArg{equal(0, unix.AF_NETLINK)}, refuse: unix.EPROTONOSUPPORT})
 }
 
 func equal(index uint, value uint64) specs.LinuxSeccompArg {

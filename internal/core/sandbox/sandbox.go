@@ -67,6 +67,10 @@ const (
 	// counts as the sandbox's, and Docker's default capabilities less NET_RAW
 	// and MKNOD, inside its user namespace only.
 	Container Profile = "container"
+	// LayerWork has the machine's own programs, read-only, and is root in
+	// sunya.LayersRange with what it takes to give files any owner: for those
+	// who write and remove the layers of images.
+	LayerWork Profile = "layers"
 )
 
 // Spec describes a sandbox.
@@ -113,6 +117,9 @@ type Mount struct {
 	// Shared, when Source is empty, names the tmpfs: sandboxes on one network
 	// (Spec.NetworkOf) see the same one under the same name.
 	Shared string
+	// Owned leaves the files of Source to their true owners on the disk, and so
+	// what is written. Only in sunya.LayersRange, which Source then belongs to.
+	Owned bool
 }
 
 // Exit is how a sandbox ended.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"runtime"
 	"strings"
@@ -55,11 +56,14 @@ func systemCalls(fail report) {
 		{"socket netfilter", unix.SYS_SOCKET, [3]uintptr{unix.AF_NETLINK, unix.SOCK_RAW, unix.NETLINK_NETFILTER}},
 		{"socket xdp", unix.SYS_SOCKET, [3]uintptr{unix.AF_XDP, unix.SOCK_RAW}},
 	} {
+		if c.name == "chroot" && inImage() {
+			continue // Docker's default: within the sandbox it leads nowhere
+		}
 		r, _, errno := unix.RawSyscall(c.number, c.args[0], c.args[1], c.args[2])
 		if c.name == "clone user" && errno == 0 && r == 0 {
 			unix.Exit(0) // the child that must not be
 		}
-		if errno != unix.EPERM && errno != unix.ENOSYS {
+		if errno != unix.EPERM && errno != unix.ENOSYS && errno != unix.EPROTONOSUPPORT {
 			fail("%s: %v", c.name, errno)
 		}
 	}
@@ -101,14 +105,14 @@ func identity(fail report) {
 		key, value, _ := strings.Cut(line, ":")
 		status[key] = strings.Join(strings.Fields(value), " ")
 	}
-	for key, want := range map[string]string{
-		"CapInh": "0000000000000000", "CapPrm": "0000000000000000", "CapEff": "0000000000000000",
-		"CapBnd": "0000000000000000", "CapAmb": "0000000000000000",
-		"NoNewPrivs": "1", "Seccomp": "2", "Uid": "1000 1000 1000 1000", "Gid": "1000 1000 1000 1000",
-	} {
+	for key, want := range wantedStatus() {
 		if status[key] != want {
 			fail("%s is %q, not %q", key, status[key], want)
 		}
+	}
+	if inImage() {
+		imageIdentity(fail)
+		return
 	}
 	if groups := status["Groups"]; groups != "" && groups != "1000" {
 		if singleUser() {
@@ -120,6 +124,48 @@ func identity(fail report) {
 	uidMap, _ := os.ReadFile("/proc/self/uid_map")
 	if fields := strings.Fields(string(uidMap)); len(fields) != 3 || fields[1] == "0" {
 		fail("uid map is %q", uidMap)
+	}
+	if err := unix.Setuid(0); err == nil {
+		fail("setuid(0) succeeded")
+	}
+	if err := unix.Setgroups([]int{0}); err == nil {
+		fail("setgroups succeeded")
+	}
+}
+
+// containerCaps are Docker's default capabilities less NET_RAW and MKNOD.
+const containerCaps = 1<<unix.CAP_AUDIT_WRITE | 1<<unix.CAP_CHOWN | 1<<unix.CAP_DAC_OVERRIDE | 1<<unix.CAP_FOWNER |
+	1<<unix.CAP_FSETID | 1<<unix.CAP_KILL | 1<<unix.CAP_NET_BIND_SERVICE | 1<<unix.CAP_SETFCAP | 1<<unix.CAP_SETGID |
+	1<<unix.CAP_SETPCAP | 1<<unix.CAP_SETUID | 1<<unix.CAP_SYS_CHROOT
+
+// wantedStatus is what /proc/self/status must say. An image's program may be
+// root, in a user namespace of its own.
+func wantedStatus() map[string]string {
+	none := fmt.Sprintf("%016x", 0)
+	want := map[string]string{
+		"CapInh": none, "CapPrm": none, "CapEff": none, "CapBnd": none, "CapAmb": none, "NoNewPrivs": "1", "Seccomp": "2",
+	}
+	if !inImage() {
+		want["Uid"], want["Gid"] = "1000 1000 1000 1000", "1000 1000 1000 1000"
+		return want
+	}
+	caps := fmt.Sprintf("%016x", uint64(containerCaps))
+	want["CapBnd"] = caps
+	if os.Getuid() == 0 {
+		want["CapPrm"], want["CapEff"] = caps, caps
+	}
+	return want
+}
+
+// imageIdentity checks that root of an image is nobody on the host, and that a
+// user of it does not become root.
+func imageIdentity(fail report) {
+	uidMap, _ := os.ReadFile("/proc/self/uid_map")
+	if fields := strings.Fields(string(uidMap)); len(fields) != 3 || fields[1] == "0" {
+		fail("uid map is %q", uidMap)
+	}
+	if os.Getuid() == 0 {
+		return
 	}
 	if err := unix.Setuid(0); err == nil {
 		fail("setuid(0) succeeded")

@@ -14,10 +14,19 @@ import (
 // hostFiles is S1: files of the host through procfs, descriptors, the working
 // directory and mount propagation.
 func hostFiles(fail report) {
-	for _, path := range []string{
-		"/proc/1/root", "/proc/1/cwd", "/proc/1/environ", "/proc/1/fd", "/proc/1/maps", "/proc/1/mem",
-		"/root", "/home", "/var", "/etc/shadow", "/etc/ssh", "/etc/ssl/private", "/boot", "/sys/class", "/run", "/mnt",
-	} {
+	paths := []string{
+		"/proc/1/root", "/proc/1/cwd", "/proc/1/environ", "/proc/1/maps", "/proc/1/mem",
+		"/home", "/var", "/etc/shadow", "/etc/ssh", "/etc/ssl/private", "/boot", "/sys/class", "/run", "/mnt",
+	}
+	if !inImage() { // root of an image has a home, and may count descriptors
+		paths = append(paths, "/root", "/proc/1/fd")
+	}
+	for fd := range 16 {
+		if link, err := os.Readlink(fmt.Sprintf("/proc/1/fd/%d", fd)); err == nil {
+			fail("/proc/1/fd/%d can be resolved: %s", fd, link)
+		}
+	}
+	for _, path := range paths {
 		if readable(path) {
 			fail("%s can be read", path)
 		}
@@ -66,8 +75,8 @@ func openFiles() []int {
 			continue
 		}
 		link, _ := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", fd))
-		if strings.HasPrefix(link, "anon_inode:[event") {
-			continue // the Go runtime's own poller
+		if strings.HasPrefix(link, "anon_inode:[event") || strings.HasPrefix(link, "/sys/fs/cgroup/cpu") {
+			continue // the Go runtime's own poller, and where it looks for its share of processors
 		}
 		_ = flags
 		fds = append(fds, fd)
@@ -128,6 +137,9 @@ func starter(fail report) {
 // deviceNodes is S7: the exact list of devices.
 func deviceNodes(fail report) {
 	want := []string{"/dev/full", "/dev/null", "/dev/random", "/dev/tty", "/dev/urandom", "/dev/zero"}
+	if inImage() {
+		want = []string{"/dev/full", "/dev/null", "/dev/pts/ptmx", "/dev/random", "/dev/tty", "/dev/urandom", "/dev/zero"}
+	}
 	var got []string
 	for _, root := range []string{"/dev", "/tmp", "/run", "/etc"} {
 		_ = filepath.WalkDir(root, func(path string, _ os.DirEntry, err error) error {
@@ -155,7 +167,7 @@ func leftovers(fail report) {
 			fail("%s holds %d entries, %v", dir, len(entries), err)
 		}
 	}
-	allowed := []string{"PATH", "HOME", "PORT", "PROBE_HOST_PORT", "PROBE_ABSTRACT"}
+	allowed := []string{"PATH", "HOME", "PORT", "PROBE_HOST_PORT", "PROBE_ABSTRACT", "PROBE_IMAGE"}
 	for _, e := range os.Environ() {
 		name, _, _ := strings.Cut(e, "=")
 		if !slices.Contains(allowed, name) {
@@ -167,12 +179,16 @@ func leftovers(fail report) {
 		if strings.Trim(e.Name(), "0123456789") != "" || e.Name() == fmt.Sprint(os.Getpid()) {
 			continue
 		}
-		if e.Name() == "1" && os.Getuid() == 1000 && singleUser() {
+		if e.Name() == "1" && (inImage() || os.Getuid() == 1000 && singleUser()) {
 			continue // the first process has the same user where there is only one
 		}
 		fail("process %s is visible", e.Name())
 	}
 }
+
+// inImage reports whether the probe runs in the file system of a container image,
+// which has users of its own.
+func inImage() bool { return os.Getenv("PROBE_IMAGE") != "" }
 
 // singleUser reports whether the user namespace has one id only.
 func singleUser() bool {

@@ -83,7 +83,7 @@ def system_calls():
     for name, args in calls.items():
         ctypes.set_errno(0)
         result = libc.syscall(*(ctypes.c_long(a) for a in args + (0,) * (7 - len(args))))
-        if result != -1 or ctypes.get_errno() not in (errno.EPERM, errno.ENOSYS):
+        if result != -1 or ctypes.get_errno() not in (errno.EPERM, errno.ENOSYS, errno.EPROTONOSUPPORT):
             yield "%s: %s" % (name, os.strerror(ctypes.get_errno()))
 
 

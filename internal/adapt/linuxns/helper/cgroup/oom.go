@@ -23,15 +23,19 @@ func (g *Group) endOnOOM() error {
 		return fmt.Errorf("watch memory limit: %w", err)
 	}
 	events := os.NewFile(uintptr(fd), "eventfd")
-	if err := register(dir, fd); err != nil {
+	own, err := os.Stat(dir)
+	if err == nil {
+		err = register(dir, fd)
+	}
+	if err != nil {
 		_ = events.Close()
 		return err
 	}
 	go func() {
 		defer events.Close()
 		_, err := events.Read(make([]byte, 8))
-		if _, gone := os.Stat(dir); err != nil || gone != nil {
-			return
+		if now, gone := os.Stat(dir); err != nil || gone != nil || !os.SameFile(own, now) {
+			return // removed, and perhaps another of the same name is there by now
 		}
 		g.oom.Store(true)
 		g.Kill()

@@ -4,7 +4,7 @@ import "fmt"
 
 // Version of the protocol. A server never talks to a launcher of another
 // version: it ends it and starts its own.
-const Version = 1
+const Version = 2
 
 // Verb says what a message is.
 type Verb string
@@ -75,6 +75,9 @@ type HelloInfo struct {
 	Swept   []string `json:"swept,omitempty"` // sandboxes of a launcher that died
 	Live    int      `json:"live,omitempty"`
 }
+
+// FactIDMap among the facts says that layers can be shown as every range's own.
+const FactIDMap = "idmapped mounts"
 
 // Config is what the launcher allows; it cannot change while it runs.
 type Config struct {

@@ -1,5 +1,7 @@
 package ipc
 
+import "strings"
+
 // Document is the part of an OCI runtime-spec document (config.json, version
 // 1.3) that the launcher obeys, with the same JSON. The launcher refuses to be
 // the only reader of a format of its own: builds and foreign runtimes are
@@ -21,6 +23,8 @@ type Process struct {
 	Env     []string `json:"env"`
 	Cwd     string   `json:"cwd"`
 	Rlimits []Rlimit `json:"rlimits"`
+	// Capabilities are what the program may have, in its user namespace.
+	Capabilities Capabilities `json:"capabilities"`
 }
 
 // User is an id inside the sandbox.
@@ -28,6 +32,14 @@ type User struct {
 	UID            int   `json:"uid"`
 	GID            int   `json:"gid"`
 	AdditionalGIDs []int `json:"additionalGids,omitempty"`
+	// Username is USER of an image, to be looked up in its own /etc/passwd and
+	// /etc/group. The specification has the field for another platform.
+	Username string `json:"username"`
+}
+
+// Capabilities are names as capabilities(7) has them, "CAP_CHOWN".
+type Capabilities struct {
+	Bounding []string `json:"bounding"`
 }
 
 // Rlimit is one POSIX limit.
@@ -44,7 +56,9 @@ type Root struct {
 	Readonly bool   `json:"readonly"`
 }
 
-// Mount is one mount; Type is "bind" or "tmpfs".
+// Mount is one mount; Type is "bind", "tmpfs" or, for "/" only and before all
+// others, "overlay": its options are one "lowerdir=" for each layer, the
+// uppermost first, and the upper directory is in memory.
 type Mount struct {
 	Destination string   `json:"destination"`
 	Type        string   `json:"type"`
@@ -98,7 +112,39 @@ const (
 	AnnotationNetwork = "dev.sunya.network"
 	// AnnotationSeccomp is the filter: base64 of struct sock_filter[].
 	AnnotationSeccomp = "dev.sunya.seccomp"
+	// AnnotationNetworkOf names the sandbox whose network this one shares.
+	AnnotationNetworkOf = "dev.sunya.network-of"
 )
+
+// The options of mounts that are this launcher's own.
+const (
+	// OptionOwned leaves the files of a bind mount to their true owners on the
+	// disk, which must be of the sandbox's own range.
+	OptionOwned = "x-sunya.owned"
+	// OptionShared, with "=NAME", makes a tmpfs one of the sandbox's network:
+	// others on it see the same under the same name.
+	OptionShared = "x-sunya.shared"
+)
+
+// Layers returns the layers of the document's root, the uppermost first; none
+// for the host stack.
+func (d *Document) Layers() []string {
+	if len(d.Mounts) == 0 || d.Mounts[0].Type != "overlay" {
+		return nil
+	}
+	return d.Mounts[0].Values("lowerdir")
+}
+
+// Values returns what an option is set to, as often as it is there.
+func (m Mount) Values(option string) []string {
+	var values []string
+	for _, o := range m.Options {
+		if v, ok := strings.CutPrefix(o, option+"="); ok {
+			values = append(values, v)
+		}
+	}
+	return values
+}
 
 // Has reports whether a mount has an option.
 func (m Mount) Has(option string) bool {

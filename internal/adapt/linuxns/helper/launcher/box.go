@@ -23,7 +23,8 @@ type box struct {
 	group   *cgroup.Group
 	control *ipc.Conn
 	pid     int
-	owned   []owned // trees to give back
+	owned   []owned  // trees to give back
+	segment *segment // what it shares with others; guarded by server.mu
 
 	stdout, stderr, packet *os.File // kept for a later server
 	closeOnce              sync.Once

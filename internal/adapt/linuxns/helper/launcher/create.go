@@ -34,7 +34,9 @@ func (s *server) create(m, answer *ipc.Message) (files []*os.File, after func(),
 		name: m.Sandbox, doc: doc, begin: time.Now(), server: s,
 		ended: make(chan struct{}), started: make(chan *ipc.Message, 1), pending: map[uint64]chan reply{},
 	}
-	err = s.start(b)
+	if err = s.join(b); err == nil {
+		err = s.start(b)
+	}
 	s.mu.Lock()
 	if err == nil && s.closing {
 		err = ipc.Errorf(ipc.Unavailable, "launcher is ending")
@@ -47,6 +49,7 @@ func (s *server) create(m, answer *ipc.Message) (files []*os.File, after func(),
 	}
 	s.mu.Unlock()
 	if err != nil {
+		s.leave(b)
 		return nil, nil, err
 	}
 	answer.State = b.snapshot()
@@ -92,7 +95,7 @@ func (s *server) start(b *box) error {
 }
 
 func (s *server) setUp(b *box, sources []*os.File) error {
-	if err := b.group.Add(b.pid); err != nil {
+	if err := errors.Join(b.group.Add(b.pid), s.keepNetwork(b)); err != nil {
 		return err
 	}
 	setup := &ipc.SetupInfo{Document: b.doc, Detached: s.full, Config: s.cfg, Groups: s.full}
@@ -134,7 +137,7 @@ func (s *server) spawn(b *box) error {
 	}
 	defer ipc.CloseAll(ends[:])
 	s.giveOutput(b.doc, ends[:])
-	b.pid, err = s.spawner.init(s.idsOf(b.doc), peer, ends[0], ends[1])
+	b.pid, err = s.spawner.init(s.idsOf(b.doc), s.networkOf(b), peer, ends[0], ends[1])
 	if err != nil {
 		return errors.Join(fmt.Errorf("start sandbox: %w", err), control.Close(), b.stdout.Close(), b.stderr.Close())
 	}
@@ -200,7 +203,7 @@ func (s *server) validate(name string, doc *ipc.Document) error {
 		return ipc.Errorf(ipc.InvalidArgument, "no runtime-spec document")
 	}
 	if doc.Root.Path != "" {
-		return ipc.Errorf(ipc.InvalidArgument, "root.path %q: only the host stack is supported", doc.Root.Path)
+		return ipc.Errorf(ipc.InvalidArgument, "root.path %q: the root is made of layers or of the host stack", doc.Root.Path)
 	}
 	for _, m := range append(doc.Linux.UIDMappings[:len(doc.Linux.UIDMappings):len(doc.Linux.UIDMappings)], doc.Linux.GIDMappings...) {
 		if m.ContainerID != 0 || m.HostID < minHostID || m.HostID%65536 != 0 || m.Size != 65536 {
@@ -210,9 +213,10 @@ func (s *server) validate(name string, doc *ipc.Document) error {
 	if s.full && (len(doc.Linux.UIDMappings) != 1 || len(doc.Linux.GIDMappings) != 1) {
 		return ipc.Errorf(ipc.InvalidArgument, "one uid and one gid mapping are needed")
 	}
-	for _, m := range doc.Mounts {
-		if m.Type != "bind" && m.Type != "tmpfs" {
-			return ipc.Errorf(ipc.InvalidArgument, "mount %s: type %q is not bind or tmpfs", m.Destination, m.Type)
+	for i, m := range doc.Mounts {
+		root := m.Type == "overlay" && i == 0 && m.Destination == "/" && len(doc.Layers()) > 0
+		if m.Type != "bind" && m.Type != "tmpfs" && !root {
+			return ipc.Errorf(ipc.InvalidArgument, "mount %s: type %q is not bind, tmpfs or, for the root, overlay", m.Destination, m.Type)
 		}
 	}
 	return nil

@@ -97,6 +97,7 @@ func (s *server) forget(b *box) {
 		delete(s.boxes, b.name)
 	}
 	s.mu.Unlock()
+	s.leave(b)
 	b.closeOnce.Do(func() { ipc.CloseAll([]*os.File{b.stdout, b.stderr, b.packet}) })
 }
 

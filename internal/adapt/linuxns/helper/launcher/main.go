@@ -62,6 +62,7 @@ type server struct {
 	roots   source.Roots
 	spawner *spawner
 	maps    idmaps
+	remaps  bool // the data directory can be shown as another user's
 	swept   []string
 	done    chan struct{} // closed when everything has ended
 
@@ -83,6 +84,7 @@ func newServer(cfg ipc.Config, build string) *server {
 		done:    make(chan struct{}),
 	}
 	s.maps.spawner = s.spawner
+	s.remaps = s.canRemap()
 	// Whatever is there belonged to a launcher that is gone.
 	s.swept = s.tree.Sweep()
 	return s

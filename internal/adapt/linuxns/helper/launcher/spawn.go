@@ -1,8 +1,10 @@
 package launcher
 
 import (
+	"fmt"
 	"os"
 	"runtime"
+	"strconv"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -47,6 +49,9 @@ func (s *server) idsOf(doc *ipc.Document) ids {
 		return ids{uids: mapping(doc.Linux.UIDMappings), gids: mapping(doc.Linux.GIDMappings), groups: true}
 	}
 	uid, gid := doc.Process.User.UID, doc.Process.User.GID
+	if n, err := strconv.ParseUint(doc.Process.User.Username, 10, 16); err == nil {
+		uid, gid = int(n), int(n) // an image's, known without looking into it
+	}
 	return ids{
 		uids: []syscall.SysProcIDMap{{ContainerID: uid, HostID: os.Geteuid(), Size: 1}},
 		gids: []syscall.SysProcIDMap{{ContainerID: gid, HostID: os.Getegid(), Size: 1}},
@@ -66,8 +71,16 @@ func mapping(ms []ipc.IDMapping) []syscall.SysProcIDMap {
 const namespaces = syscall.CLONE_NEWUSER | syscall.CLONE_NEWNS | syscall.CLONE_NEWPID | syscall.CLONE_NEWIPC |
 	syscall.CLONE_NEWUTS | syscall.CLONE_NEWNET | syscall.CLONE_NEWCGROUP
 
+// networkOf returns the network namespace that a sandbox is to share, or nil.
+func (s *server) networkOf(b *box) *os.File {
+	if b.segment.owner == b.name {
+		return nil
+	}
+	return b.segment.netns
+}
+
 // init forks the first process of a sandbox and returns its process id.
-func (sp *spawner) init(id ids, control, stdout, stderr *os.File) (int, error) {
+func (sp *spawner) init(id ids, network, control, stdout, stderr *os.File) (int, error) {
 	attr := &syscall.SysProcAttr{
 		Cloneflags:                 namespaces,
 		UidMappings:                id.uids,
@@ -83,10 +96,19 @@ func (sp *spawner) init(id ids, control, stdout, stderr *os.File) (int, error) {
 			attr.AmbientCaps = append(attr.AmbientCaps, c)
 		}
 	}
-	return sp.fork(InitArg, attr, control, stdout, stderr)
+	if network != nil {
+		attr.Cloneflags &^= syscall.CLONE_NEWNET
+	}
+	return sp.forkIn(network, InitArg, attr, control, stdout, stderr)
 }
 
 func (sp *spawner) fork(arg string, attr *syscall.SysProcAttr, extra ...*os.File) (pid int, err error) {
+	return sp.forkIn(nil, arg, attr, extra...)
+}
+
+// forkIn forks with the thread in another network namespace, which it leaves
+// again.
+func (sp *spawner) forkIn(network *os.File, arg string, attr *syscall.SysProcAttr, extra ...*os.File) (pid int, err error) {
 	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
 	if err != nil {
 		return 0, err
@@ -99,10 +121,38 @@ func (sp *spawner) fork(arg string, attr *syscall.SysProcAttr, extra ...*os.File
 	done := make(chan struct{})
 	sp.calls <- func() {
 		defer close(done)
+		back, enterErr := enter(network)
+		if enterErr != nil {
+			err = enterErr
+			return
+		}
+		defer back()
 		pid, err = syscall.ForkExec("/proc/self/exe", []string{"sunya-sandbox", arg}, &syscall.ProcAttr{
 			Dir: "/", Env: []string{"GOMAXPROCS=2"}, Files: files, Sys: attr,
 		})
 	}
 	<-done
 	return pid, err
+}
+
+// enter moves the calling thread into a network namespace; back returns it to
+// its own. A thread that cannot return must never fork again.
+func enter(network *os.File) (back func(), err error) {
+	if network == nil {
+		return func() {}, nil
+	}
+	own, err := os.Open("/proc/thread-self/ns/net")
+	if err != nil {
+		return nil, fmt.Errorf("share network: %w", err)
+	}
+	if err := unix.Setns(int(network.Fd()), unix.CLONE_NEWNET); err != nil {
+		_ = own.Close()
+		return nil, fmt.Errorf("share network: %w", err)
+	}
+	return func() {
+		if err := unix.Setns(int(own.Fd()), unix.CLONE_NEWNET); err != nil {
+			panic(err)
+		}
+		_ = own.Close()
+	}, nil
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"runtime"
 	"strings"
 	"syscall"
@@ -29,6 +28,10 @@ func (p *process) startApp() (int, error) {
 	if err != nil || len(filter) == 0 || len(filter)%8 != 0 {
 		return 0, errors.New("read system call filter: not a program")
 	}
+	keep, err := kept(p.doc.Process.Capabilities.Bounding)
+	if err != nil {
+		return 0, err
+	}
 	if err := setRlimits(p.doc.Process.Rlimits, p.setup.NProc); err != nil {
 		return 0, err
 	}
@@ -41,7 +44,13 @@ func (p *process) startApp() (int, error) {
 		// Never unlocked: the thread ends with the goroutine, as nothing
 		// else may run on it.
 		runtime.LockOSThread()
-		if err := dropThread(filter); err != nil {
+		if len(p.doc.Layers()) > 0 {
+			if err := ownCgroupView(); err != nil {
+				done <- result{err: err}
+				return
+			}
+		}
+		if err := dropThread(filter, keep); err != nil {
 			done <- result{err: err}
 			return
 		}
@@ -67,42 +76,17 @@ func (p *process) fork(path string) (int, error) {
 			Setsid: true,
 			Credential: &syscall.Credential{
 				Uid: uint32(proc.User.UID), Gid: uint32(proc.User.GID),
-				NoSetGroups: !p.setup.Groups,
+				Groups: p.extra, NoSetGroups: !p.setup.Groups,
 			},
 		},
 	})
 	if err != nil {
-		return 0, ipc.Errorf(ipc.FailedPrecondition, "start %q in %q: %v", path, proc.Cwd, err)
+		return 0, explainStart(path, proc.Cwd, proc.User.UID, err)
 	}
 	// The program has its own copies: the pipes must end with it.
 	_ = unix.Close(stdoutFD)
 	_ = unix.Close(stderrFD)
 	return pid, nil
-}
-
-// lookPath finds the program as execvp(3) would, with the PATH it will have.
-func (p *process) lookPath() (string, error) {
-	proc := p.doc.Process
-	if len(proc.Args) == 0 || proc.Args[0] == "" {
-		return "", ipc.Errorf(ipc.InvalidArgument, "no program given")
-	}
-	name := proc.Args[0]
-	if strings.Contains(name, "/") {
-		if !filepath.IsAbs(name) {
-			name = filepath.Join(proc.Cwd, name)
-		}
-		return name, nil
-	}
-	for dir := range strings.SplitSeq(envOf(proc.Env, "PATH"), ":") {
-		path := filepath.Join(proc.Cwd, dir, name)
-		if filepath.IsAbs(dir) {
-			path = filepath.Join(dir, name)
-		}
-		if info, err := os.Stat(path); err == nil && !info.IsDir() && info.Mode()&0o111 != 0 {
-			return path, nil
-		}
-	}
-	return "", ipc.Errorf(ipc.FailedPrecondition, "program %q is not in PATH (%s)", name, envOf(proc.Env, "PATH"))
 }
 
 func envOf(env []string, name string) string {
@@ -115,9 +99,13 @@ func envOf(env []string, name string) string {
 	return value
 }
 
-// dropThread takes from the calling thread what the program must not have.
-func dropThread(filter []byte) error {
+// dropThread takes from the calling thread what the program must not have. Of
+// the capabilities in keep, one that is root inside gets all by exec.
+func dropThread(filter []byte, keep map[uintptr]bool) error {
 	for c := uintptr(0); c <= unix.CAP_LAST_CAP; c++ {
+		if keep[c] {
+			continue
+		}
 		if err := unix.Prctl(unix.PR_CAPBSET_DROP, c, 0, 0, 0); err != nil && err != unix.EINVAL {
 			return fmt.Errorf("drop capability %d from bounding set: %w", c, err)
 		}

@@ -95,17 +95,26 @@ func (r *root) attachHost(entries []entry) error {
 	return nil
 }
 
-// writeEtc generates the files that say who and where the sandbox is.
-func (r *root) writeEtc(hostname string) error {
-	files := []struct{ path, text string }{
-		{"/etc/passwd", "root:x:0:0:root:/:/usr/sbin/nologin\napp:x:1000:1000:app:/tmp:/bin/sh\n" +
-			"nobody:x:65534:65534:nobody:/:/usr/sbin/nologin\n"},
-		{"/etc/group", "root:x:0:\napp:x:1000:\nnogroup:x:65534:\n"},
+// generated is a file that says who or where the sandbox is.
+type generated struct{ path, text string }
+
+// whereabouts are the files that say where it is.
+func whereabouts(hostname string) []generated {
+	return []generated{
 		{"/etc/hostname", hostname + "\n"},
 		{"/etc/hosts", "127.0.0.1 localhost\n::1 localhost\n" + sandbox.GuestIP + " " + hostname + "\n"},
 		{"/etc/resolv.conf", "nameserver " + sandbox.MetadataIP + "\noptions timeout:5 attempts:2\n"},
-		{"/etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files dns\nservices: files\nprotocols: files\n"},
 	}
+}
+
+// writeEtc generates what the host stack has in /etc.
+func (r *root) writeEtc(hostname string) error {
+	files := append(whereabouts(hostname), []generated{
+		{"/etc/passwd", "root:x:0:0:root:/:/usr/sbin/nologin\napp:x:1000:1000:app:/tmp:/bin/sh\n" +
+			"nobody:x:65534:65534:nobody:/:/usr/sbin/nologin\n"},
+		{"/etc/group", "root:x:0:\napp:x:1000:\nnogroup:x:65534:\n"},
+		{"/etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files dns\nservices: files\nprotocols: files\n"},
+	}...)
 	for _, f := range files {
 		if err := r.writeFile(f.path, []byte(f.text)); err != nil {
 			return err

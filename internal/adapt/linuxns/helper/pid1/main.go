@@ -62,6 +62,7 @@ type process struct {
 	setup ipc.SetupInfo
 	doc   *ipc.Document
 	app   int      // pid of the program
+	extra []uint32 // supplementary groups of the program
 	tcp   *os.File // the socket tables, opened before hidepid matters
 	tcp6  *os.File
 }
@@ -83,6 +84,9 @@ func (p *process) start(sources []*os.File) (packet *os.File, err error) {
 	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {
 		return nil, fmt.Errorf("become undumpable: %w", err)
 	}
+	if err := p.prepareImage(); err != nil {
+		return nil, err
+	}
 	p.app, err = p.startApp()
 	return packet, err
 }
@@ -93,6 +97,9 @@ func (p *process) setUp(sources []*os.File) (packet *os.File, err error) {
 	defer ipc.CloseAll(sources)
 	if err := unix.Sethostname([]byte(p.doc.Hostname)); err != nil {
 		return nil, fmt.Errorf("set host name: %w", err)
+	}
+	if p.doc.Annotations[ipc.AnnotationNetworkOf] != "" { // it is made already
+		return nil, buildRoot(p.setup, sources)
 	}
 	link := p.doc.Annotations[ipc.AnnotationNetwork] != ""
 	if err := setSysctls(link); err != nil {

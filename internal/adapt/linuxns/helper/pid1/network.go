@@ -65,6 +65,11 @@ func setUpNetwork(link bool) (*os.File, error) {
 	if err := offloadOff("eth0"); err != nil {
 		return nil, err
 	}
+	for _, name := range []string{"eth0", "link0"} {
+		if err := settleLink(name); err != nil {
+			return nil, err
+		}
+	}
 	return packetSocket(peerIndex)
 }
 
@@ -101,18 +106,42 @@ func offloadOff(name string) error {
 	}
 	defer func() { _ = unix.Close(fd) }()
 	for _, cmd := range []uint32{unix.ETHTOOL_STXCSUM, unix.ETHTOOL_STSO} {
-		value := struct{ cmd, data uint32 }{cmd, 0}
-		var req struct {
-			name [unix.IFNAMSIZ]byte
-			data unsafe.Pointer
-			_    [16]byte
+		if err := ethtool(fd, name, cmd); err != nil {
+			return fmt.Errorf("switch offload %#x of %s off: %w", cmd, name, err)
 		}
-		copy(req.name[:], name)
-		req.data = unsafe.Pointer(&value)
-		_, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), unix.SIOCETHTOOL, uintptr(unsafe.Pointer(&req)))
-		if errno != 0 && errno != unix.EOPNOTSUPP {
-			return fmt.Errorf("switch offload %#x of %s off: %w", cmd, name, errno)
-		}
+	}
+	return nil
+}
+
+// settleLink makes the kernel notice now that an interface has a carrier, which
+// it does when asked for it: until then it drops what is sent, and the first
+// answer from outside would be lost.
+func settleLink(name string) error {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return fmt.Errorf("open socket: %w", err)
+	}
+	defer func() { _ = unix.Close(fd) }()
+	if err := ethtool(fd, name, unix.ETHTOOL_GLINK); err != nil {
+		return fmt.Errorf("ask for the carrier of %s: %w", name, err)
+	}
+	return nil
+}
+
+// ethtool asks an interface something, with the value 0. What the kernel does not
+// know is not an error.
+func ethtool(fd int, name string, cmd uint32) error {
+	value := struct{ cmd, data uint32 }{cmd, 0}
+	var req struct {
+		name [unix.IFNAMSIZ]byte
+		data unsafe.Pointer
+		_    [16]byte
+	}
+	copy(req.name[:], name)
+	req.data = unsafe.Pointer(&value)
+	_, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), unix.SIOCETHTOOL, uintptr(unsafe.Pointer(&req)))
+	if errno != 0 && errno != unix.EOPNOTSUPP {
+		return errno
 	}
 	return nil
 }

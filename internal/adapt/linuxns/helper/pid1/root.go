@@ -1,10 +1,10 @@
 package pid1
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"strconv"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -25,9 +25,12 @@ func buildRoot(s ipc.SetupInfo, sources []*os.File) error {
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
 		return fmt.Errorf("make mounts private: %w", err)
 	}
-	trees, err := cloneSources(s, sources)
+	layers, trees, err := cloneSources(s, sources)
 	if err != nil {
 		return err
+	}
+	if len(layers) > 0 {
+		return buildImageRoot(s, layers, trees)
 	}
 	host, err := cloneHost()
 	if err != nil {
@@ -48,7 +51,7 @@ func buildRoot(s ipc.SetupInfo, sources []*os.File) error {
 		func() error { return r.writeEtc(s.Document.Hostname) },
 		func() error { return r.mountTmp(s.Document, "/tmp", "mode=1777") },
 		func() error { return r.attachMounts(s, trees) },
-		r.enter,
+		func() error { return r.enter(readOnly) },
 	}
 	for _, step := range steps {
 		if err := step(); err != nil {
@@ -58,29 +61,52 @@ func buildRoot(s ipc.SetupInfo, sources []*os.File) error {
 	return nil
 }
 
-// cloneSources opens what bind mounts show: descriptors of the launcher where
-// only it may, otherwise the paths, of which everything is this user's own.
-func cloneSources(s ipc.SetupInfo, passed []*os.File) ([]int, error) {
-	roots := source.Roots{Data: s.Config.DataDir, Host: s.Config.HostPaths}
-	var trees []int
-	for _, m := range s.Document.Mounts {
-		if m.Type != "bind" {
-			continue
-		}
-		if s.Detached {
-			if len(trees) >= len(passed) {
-				return nil, errors.New("mount sources: fewer descriptors than mounts")
+// cloneSources opens what layers, bind mounts and shared volumes show:
+// descriptors of the launcher where only it may, otherwise the paths, of which
+// everything is this user's own.
+func cloneSources(s ipc.SetupInfo, passed []*os.File) (layers, trees []int, err error) {
+	doc := s.Document
+	if s.Detached {
+		want := len(doc.Layers())
+		for _, m := range doc.Mounts {
+			if fromOutside(s, m) {
+				want++
 			}
-			trees = append(trees, dup(passed[len(trees)]))
+		}
+		if len(passed) != want {
+			return nil, nil, fmt.Errorf("mount sources: %d descriptors for %d mounts", len(passed), want)
+		}
+		for _, f := range passed {
+			trees = append(trees, dup(f))
+		}
+		n := len(doc.Layers())
+		return trees[:n], trees[n:], nil
+	}
+	roots := source.Roots{Data: s.Config.DataDir, Host: s.Config.HostPaths}
+	for _, dir := range doc.Layers() {
+		tree, err := clonePath(roots, ipc.Mount{Destination: "/", Source: dir})
+		if err != nil {
+			return nil, nil, err
+		}
+		layers = append(layers, tree)
+	}
+	for _, m := range doc.Mounts {
+		if !fromOutside(s, m) {
 			continue
 		}
 		tree, err := clonePath(roots, m)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		trees = append(trees, tree)
 	}
-	return trees, nil
+	return layers, trees, nil
+}
+
+// fromOutside reports whether what a mount shows is not made in here. A user's
+// sandbox is alone with its volumes.
+func fromOutside(s ipc.SetupInfo, m ipc.Mount) bool {
+	return m.Type == "bind" || s.Detached && len(m.Values(ipc.OptionShared)) > 0
 }
 
 func clonePath(roots source.Roots, m ipc.Mount) (int, error) {
@@ -99,16 +125,17 @@ func clonePath(roots source.Roots, m ipc.Mount) (int, error) {
 // attachMounts mounts the spec's own mounts in their order.
 func (r *root) attachMounts(s ipc.SetupInfo, trees []int) error {
 	for _, m := range s.Document.Mounts {
-		if m.Type == "tmpfs" {
-			if err := r.mountTmp(s.Document, m.Destination, m.Options...); err != nil {
-				return err
-			}
-			continue
+		var err error
+		switch {
+		case fromOutside(s, m):
+			err = r.attach(trees[0], m.Destination)
+			trees = trees[1:]
+		case m.Type == "tmpfs":
+			err = r.mountTmp(s.Document, m.Destination, m.Options...)
 		}
-		if err := r.attach(trees[0], m.Destination); err != nil {
+		if err != nil {
 			return err
 		}
-		trees = trees[1:]
 	}
 	return nil
 }
@@ -128,7 +155,9 @@ func (r *root) mountTmp(doc *ipc.Document, target string, options ...string) err
 			attrs |= unix.MOUNT_ATTR_RDONLY
 		case "rw":
 		default:
-			all = append(all, o)
+			if !strings.HasPrefix(o, ipc.OptionShared) {
+				all = append(all, o)
+			}
 		}
 	}
 	tree, err := newFS("tmpfs", attrs, all...)
@@ -139,9 +168,10 @@ func (r *root) mountTmp(doc *ipc.Document, target string, options ...string) err
 }
 
 // enter makes the new root the only one: pivot_root(2), "pivot_root(".", ".")".
-func (r *root) enter() error {
-	if err := unix.MountSetattr(r.fd, "", unix.AT_EMPTY_PATH, &unix.MountAttr{Attr_set: readOnly}); err != nil {
-		return fmt.Errorf("make root read-only: %w", err)
+// attrs are what the root gets before.
+func (r *root) enter(attrs uint64) error {
+	if err := unix.MountSetattr(r.fd, "", unix.AT_EMPTY_PATH, &unix.MountAttr{Attr_set: attrs}); err != nil {
+		return fmt.Errorf("restrict root: %w", err)
 	}
 	if err := unix.Fchdir(r.fd); err != nil {
 		return fmt.Errorf("enter root: %w", err)

@@ -25,8 +25,10 @@ var (
 
 // mountProc mounts /proc so that a process sees only its own user's processes,
 // then hides and fixes parts of it and looks whether that has worked.
-func (r *root) mountProc() error {
-	tree, err := newFS("proc", quiet|unix.MOUNT_ATTR_NOEXEC, "hidepid=2")
+func (r *root) mountProc() error { return r.mountProcWith("hidepid=2") }
+
+func (r *root) mountProcWith(options ...string) error {
+	tree, err := newFS("proc", quiet|unix.MOUNT_ATTR_NOEXEC, options...)
 	if err != nil {
 		return err
 	}
@@ -107,15 +109,36 @@ func (r *root) fix(path string) error {
 	return r.attach(tree, path)
 }
 
-// mountDev makes /dev with the host's own nodes, as none can be made in a user
-// namespace.
+// mountDev makes a read-only /dev.
 func (r *root) mountDev(doc *ipc.Document) error {
-	tree, err := newFS("tmpfs", unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NOEXEC, "size=65536", "mode=0755")
+	fd, err := r.makeDev(doc)
 	if err != nil {
 		return err
 	}
-	fd := tree
-	if tree, err = unix.FcntlInt(uintptr(tree), unix.F_DUPFD_CLOEXEC, 3); err != nil {
+	err = unix.MountSetattr(fd, "", unix.AT_EMPTY_PATH, &unix.MountAttr{Attr_set: unix.MOUNT_ATTR_RDONLY})
+	_ = unix.Close(fd)
+	if err != nil {
+		return fmt.Errorf("make /dev read-only: %w", err)
+	}
+	return nil
+}
+
+// makeDev makes /dev with the host's own nodes, as none can be made in a user
+// namespace, and returns its mount.
+func (r *root) makeDev(doc *ipc.Document) (fd int, err error) {
+	if fd, err = newFS("tmpfs", unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NOEXEC, "size=65536", "mode=0755"); err != nil {
+		return -1, err
+	}
+	if err := r.fillDev(doc, fd); err != nil {
+		_ = unix.Close(fd)
+		return -1, err
+	}
+	return fd, nil
+}
+
+func (r *root) fillDev(doc *ipc.Document, fd int) error {
+	tree, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 3)
+	if err != nil {
 		return fmt.Errorf("mount /dev: %w", err)
 	}
 	if err := r.attach(tree, "/dev"); err != nil {
@@ -137,15 +160,7 @@ func (r *root) mountDev(doc *ipc.Document) error {
 			return err
 		}
 	}
-	if err := r.mountTmp(doc, "/dev/shm", "mode=1777"); err != nil {
-		return err
-	}
-	err = unix.MountSetattr(fd, "", unix.AT_EMPTY_PATH, &unix.MountAttr{Attr_set: unix.MOUNT_ATTR_RDONLY})
-	_ = unix.Close(fd)
-	if err != nil {
-		return fmt.Errorf("make /dev read-only: %w", err)
-	}
-	return nil
+	return r.mountTmp(doc, "/dev/shm", "mode=1777")
 }
 
 func (r *root) exists(path string) bool {
