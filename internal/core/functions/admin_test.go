@@ -226,7 +226,7 @@ func TestLifeOfAFunction(t *testing.T) {
 
 func TestHostsOfOthersAreNotTaken(t *testing.T) {
 	w, a := newWorld(t)
-	for _, k := range []Key{hello, {"sunya", "elsewhere", "hello"}, {"sunya", "local", "api"}} {
+	for _, k := range []Key{hello, {"sunya", "elsewhere", "hello"}, {"sunya", "local", "api"}, {"sunya", "local", "sunya"}} {
 		if _, err := a.Create(t.Context(), k, spec, nil, ""); err != nil {
 			t.Fatal(err)
 		}
@@ -237,6 +237,9 @@ func TestHostsOfOthersAreNotTaken(t *testing.T) {
 	}
 	if got := w.functions[Key{"sunya", "local", "api"}].Host; got == "api" {
 		t.Error("a function has the platform's host")
+	}
+	if got := w.functions[Key{"sunya", "local", "sunya"}].Host; got == "sunya" {
+		t.Error("a function has its project's host, which is the application's")
 	}
 }
 

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/sunya-cloud/sunya"
-	"github.com/sunya-cloud/sunya/internal/core/serving"
 )
 
 // buildTimeout is how long a build may take: Cloud Build's default.
@@ -179,10 +178,8 @@ func labels(f *Function, revision string) map[string]string {
 // label is the host of a new function: its name, or its name and a hash when
 // somebody else has that.
 func (a *Admin) label(k Key) string {
-	if serving.CheckLabel(k.ID) == nil {
-		if h, taken := a.Catalog.Table().Host(k.ID); !taken || h.Service == k.ServiceName() {
-			return k.ID
-		}
+	if a.Catalog.Table().Vacant(k.ID, k.ServiceName(), k.Project) {
+		return k.ID
 	}
 	return k.longLabel()
 }

@@ -5,10 +5,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"slices"
 
 	"github.com/sunya-cloud/sunya"
-	"github.com/sunya-cloud/sunya/internal/core/serving"
 )
 
 // Create makes a service. One of that name is AlreadyExists.
@@ -227,20 +225,12 @@ func (a *Admin) operation(k Key, r Request) *sunya.Operation {
 }
 
 // label is the host of a new service: its name, or its name and a hash when
-// somebody else has that, or could want it: a project's own host is its App
-// Engine application's.
+// somebody else has that, or could want it.
 func (a *Admin) label(k Key) string {
-	if serving.CheckLabel(k.ID) != nil || k.ID == k.Project {
-		return k.longLabel()
+	if a.Catalog.Table().Vacant(k.ID, k.Name(), k.Project) {
+		return k.ID
 	}
-	table := a.Catalog.Table()
-	if h, taken := table.Host(k.ID); taken && h.Service != k.Name() {
-		return k.longLabel()
-	}
-	if slices.ContainsFunc(table.Services(), func(s sunya.Service) bool { return s.Project == k.ID }) {
-		return k.longLabel()
-	}
-	return k.ID
+	return k.longLabel()
 }
 
 // work is the Document of a service's deployments.

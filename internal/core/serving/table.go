@@ -106,6 +106,21 @@ func (t *Table) Revision(name string) (*sunya.Revision, bool) {
 	return t.revisions.get(name)
 }
 
+// Vacant reports whether a service of a project may have a label that nobody
+// asked for on its behalf, such as its own plain name: no other has it, and no
+// project, whose own host is its App Engine application's.
+func (t *Table) Vacant(label, service, project string) bool {
+	if CheckLabel(label) != nil || label == project {
+		return false
+	}
+	if h, taken := t.Host(label); taken {
+		return h.Service == service
+	}
+	vacant := true
+	t.services.each(func(_ string, e *entry) { vacant = vacant && e.service.Project != label })
+	return vacant
+}
+
 // Revisions returns the revisions of a service in the order of their names.
 func (t *Table) Revisions(service string) []*sunya.Revision {
 	e, ok := t.services.get(service)
