@@ -54,6 +54,7 @@ func (f *upFlags) register(fs *pflag.FlagSet, env *Env) {
 	fs.StringVar(&f.cfg.TLSCert, "tls-cert", "", "certificate (PEM) for the --public addresses")
 	fs.StringVar(&f.cfg.TLSKey, "tls-key", "", "its private key (PEM)")
 	fs.StringSliceVar(&f.proxies, "trusted-proxy", nil, "peers whose X-Forwarded headers are believed, as CIDR; may be repeated")
+	fs.StringArrayVar(&f.cfg.RegistryMirrors, "registry-mirror", nil, "pull images of a registry elsewhere, as `HOST=TO`, or HOST=local; may be repeated")
 	fs.BoolVar(&f.cfg.Ephemeral, "ephemeral", false, "keep data in a directory that is removed at the end")
 	fs.BoolVar(&f.whileIn, "while-stdin", false, "end when standard input does, for programs that start a server")
 }

@@ -28,6 +28,10 @@ type Config struct {
 	// TrustedProxies are the peers whose X-Forwarded-* headers are believed.
 	TrustedProxies []netip.Prefix
 
+	// RegistryMirrors are HOST=MIRROR[:PORT] and HOST=local: where container
+	// images of other registries are pulled from.
+	RegistryMirrors []string
+
 	Domain  string // what service names stand in front of; localhost
 	Project string // default project; sunya
 

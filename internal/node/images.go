@@ -2,23 +2,72 @@ package node
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
 	"os"
+	"path/filepath"
 	"strings"
+	"time"
 
+	"github.com/sunya-cloud/sunya/internal/adapt/ociremote"
 	"github.com/sunya-cloud/sunya/internal/core/front"
 	"github.com/sunya-cloud/sunya/internal/core/identity"
 	"github.com/sunya-cloud/sunya/internal/core/images"
 	"github.com/sunya-cloud/sunya/internal/wire/registryv2"
 )
 
+// openImages makes the service that finds and pulls images.
+func (p *products) openImages(cfg Config, m *machine, log *slog.Logger) error {
+	mirrors, err := images.ParseMirrors(cfg.RegistryMirrors)
+	if err != nil {
+		return fmt.Errorf("--registry-mirror: %w", err)
+	}
+	p.images = images.New(images.Parts{
+		Registry: p.registry,
+		Remote:   m.remote,
+		Own:      m.ownRegistry(cfg.Domain),
+		Mirrors:  mirrors,
+		Now:      time.Now,
+		Log:      log,
+	})
+	return nil
+}
+
+// dockerCredentials reads what docker login has left to the account that starts
+// the server. It must be called before the rights of that account are given up.
+// Without a file there are none.
+func dockerCredentials(getenv func(string) string, log *slog.Logger) *ociremote.Credentials {
+	dir := getenv("DOCKER_CONFIG")
+	if dir == "" {
+		dir = filepath.Join(getenv("HOME"), ".docker")
+	}
+	path := filepath.Join(dir, "config.json")
+	text, err := os.ReadFile(path)
+	if err != nil {
+		if !errors.Is(err, fs.ErrNotExist) {
+			log.Warn("read passwords of registries", "path", path, "err", err)
+		}
+		return nil
+	}
+	c, warning, err := ociremote.ParseCredentials(text)
+	if err != nil {
+		log.Warn("read passwords of registries", "path", path, "err", err)
+	} else if warning != "" {
+		log.Warn(warning, "path", path)
+	}
+	return c
+}
+
 // addRegistry serves the registry. Its clients know users and passwords.
 func (a *api) addRegistry(n *Node, log *slog.Logger) {
 	h := registryv2.New(registryv2.Deps{
 		Registry: n.products.registry,
-		Names:    n.ownRegistry(),
+		Names:    n.machine.ownRegistry(n.cfg.Domain),
+		Upstream: images.Upstream{Service: n.products.images},
 		Confine:  n.confine,
 		Log:      log,
 	})
@@ -54,13 +103,13 @@ func (n *Node) confine(r *http.Request) func(project string) bool {
 }
 
 // ownRegistry is under which names images of this server are asked for.
-func (n *Node) ownRegistry() images.Own {
-	names := []string{"localhost", "127.0.0.1", "[::1]", "api." + n.cfg.Domain}
+func (m *machine) ownRegistry(domain string) images.Own {
+	names := []string{"localhost", "127.0.0.1", "[::1]", "api." + domain}
 	if host, err := os.Hostname(); err == nil {
 		names = append(names, strings.ToLower(host))
 	}
 	var hosts []string
-	for _, l := range n.machine.listeners {
+	for _, l := range m.listeners {
 		addr, ok := l.Addr().(*net.TCPAddr)
 		if !ok || !l.Roles.Has(front.API) {
 			continue

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"maps"
 	"time"
 
 	"github.com/sunya-cloud/sunya"
@@ -50,7 +51,12 @@ func (n *Node) tidyOnce(ctx context.Context, now time.Time) error {
 		err = errors.Join(err, appengine.TidySources(ctx, n.products.objects, project, before, pending))
 	}
 	err = errors.Join(err, n.products.registry.Collect(ctx, n.imagesInUse(pending, tasks)))
-	return errors.Join(err, n.machine.dir.Sweep(ctx), n.storage.layers.Collect(ctx, n.layersInUse(pending, tasks)))
+	keep, hostErr := n.products.images.HostLayers(ctx)
+	if hostErr != nil {
+		return errors.Join(err, hostErr)
+	}
+	maps.Copy(keep, n.layersInUse(pending, tasks))
+	return errors.Join(err, n.machine.dir.Sweep(ctx), n.storage.layers.Collect(ctx, keep))
 }
 
 // projects are those that have a service.

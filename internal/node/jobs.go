@@ -8,9 +8,7 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/sunya-cloud/sunya"
 	"github.com/sunya-cloud/sunya/internal/adapt/hoststack"
-	"github.com/sunya-cloud/sunya/internal/core/images"
 	"github.com/sunya-cloud/sunya/internal/core/jobs"
 	"github.com/sunya-cloud/sunya/internal/core/logs"
 )
@@ -20,7 +18,7 @@ import (
 func (p *products) addJobs(m *machine, st *storage, s *serve, log *slog.Logger) {
 	p.tasks = jobs.NewRunner(jobs.RunnerParts{
 		Store:       st.state,
-		Images:      noImages{},
+		Images:      p.images,
 		Engine:      m.engine,
 		Layers:      st.layers,
 		CheckImage:  m.checkImage,
@@ -34,7 +32,7 @@ func (p *products) addJobs(m *machine, st *storage, s *serve, log *slog.Logger) 
 	})
 	p.jobs = jobs.New(jobs.Parts{
 		Store:    st.state,
-		Images:   noImages{},
+		Images:   p.images,
 		Executor: p.tasks,
 		Changed:  p.operations.Changed,
 		Now:      time.Now,
@@ -60,15 +58,4 @@ func collectTasks(sink logs.Sink) jobs.Output {
 			_ = c.Run(context.Background(), r)
 		}
 	}
-}
-
-// noImages is a machine without a registry.
-type noImages struct{}
-
-func (noImages) Resolve(_ context.Context, _, reference string) (*images.Description, error) {
-	return nil, sunya.Errorf(sunya.Unimplemented, reference, "container images are not supported yet")
-}
-
-func (noImages) Fetch(_ context.Context, _, reference string, _ io.Writer) (*images.Fetched, error) {
-	return nil, sunya.Errorf(sunya.Unimplemented, reference, "container images are not supported yet")
 }

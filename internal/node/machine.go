@@ -14,6 +14,7 @@ import (
 	"github.com/sunya-cloud/sunya/internal/adapt/datadir"
 	"github.com/sunya-cloud/sunya/internal/adapt/hoststack"
 	"github.com/sunya-cloud/sunya/internal/adapt/linuxns"
+	"github.com/sunya-cloud/sunya/internal/adapt/ociremote"
 	"github.com/sunya-cloud/sunya/internal/adapt/usernet"
 	"github.com/sunya-cloud/sunya/internal/core/front"
 	"github.com/sunya-cloud/sunya/internal/core/gateway"
@@ -30,6 +31,7 @@ type machine struct {
 	guests    *guests // what instances ask the metadata server
 	callers   *callers
 	engine    *linuxns.Engine
+	remote    *ociremote.Client // of other registries
 }
 
 // openMachine does all that may need root and then gives root up.
@@ -40,6 +42,7 @@ func openMachine(ctx context.Context, cfg Config, log *slog.Logger) (m *machine,
 			m, err = nil, errors.Join(err, m.close())
 		}
 	}()
+	m.remote = ociremote.New(dockerCredentials(os.Getenv, log), "sunya/"+cfg.Version)
 	acct := account.Service()
 	m.dir, err = datadir.Open(cfg.Data, datadir.Owner{UID: acct.UID, GID: acct.GID})
 	if err != nil {
@@ -174,6 +177,9 @@ func (m *machine) close() error {
 	var err error
 	if m.engine != nil {
 		err = m.engine.Shutdown(context.Background())
+	}
+	if m.remote != nil {
+		m.remote.Close()
 	}
 	for _, l := range m.listeners {
 		if e := l.Close(); e != nil && !errors.Is(e, net.ErrClosed) {

@@ -15,6 +15,7 @@ import (
 	"github.com/sunya-cloud/sunya/internal/core/build/source"
 	"github.com/sunya-cloud/sunya/internal/core/deploy"
 	"github.com/sunya-cloud/sunya/internal/core/functions"
+	"github.com/sunya-cloud/sunya/internal/core/images"
 	"github.com/sunya-cloud/sunya/internal/core/jobs"
 	"github.com/sunya-cloud/sunya/internal/core/logs"
 	"github.com/sunya-cloud/sunya/internal/core/objects"
@@ -34,6 +35,7 @@ type products struct {
 	functions  *functions.Admin
 	run        *run.Admin
 	registry   *registry.Service
+	images     *images.Service
 	jobs       *jobs.Admin
 	tasks      *jobs.Runner
 }
@@ -51,6 +53,9 @@ func newProducts(cfg Config, url func(label string) string, m *machine, st *stor
 		registry:   registry.New(st.state, st.images, time.Now, log),
 	}
 	var err error
+	if err := p.openImages(cfg, m, log); err != nil {
+		return nil, err
+	}
 	p.builder, err = build.New(build.Options{
 		Engine:   m.engine,
 		Layers:   st.layers,
@@ -109,6 +114,7 @@ func newProducts(cfg Config, url func(label string) string, m *machine, st *stor
 		Operations: p.operations,
 		Catalog:    s.catalog,
 		Builder:    p.builder,
+		Images:     p.images,
 		Sources:    source.New(sourceObjects{p.objects}, source.Limits{}),
 		Workspace:  m.dir,
 		Layers:     st.layers,

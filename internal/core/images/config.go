@@ -30,6 +30,9 @@ type Description struct {
 type Fetched struct {
 	Image  sunya.Image
 	Config Config
+	// Env are variables besides those of Config: an image that was built on the
+	// host stack has some that are filled in per instance.
+	Env []sunya.EnvVar
 }
 
 // Resolver says which image a reference stands for.
@@ -78,6 +81,6 @@ func Complete(c *sunya.Container, f *Fetched, spec sunya.ImageSpec) error {
 	if c.User == "" {
 		c.User = f.Config.User
 	}
-	c.Env = below(c.Env, f.Config.Env)
+	c.Env = below(c.Env, f.Env, f.Config.Env)
 	return nil
 }

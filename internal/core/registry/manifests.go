@@ -14,7 +14,7 @@ type Pushed struct {
 	MediaType  string   // as its sender says; empty: as it says itself
 	Body       []byte
 	Pulled     bool // it comes from another registry
-	Sparse     bool // an index, of which some manifests may be missing
+	Sparse     bool // what it names may be missing: it comes when it is asked for
 }
 
 // PutManifest takes a manifest whose parts are all here.
@@ -57,7 +57,7 @@ func (m *Manifest) complete(has Contents, sparse bool) error {
 		switch {
 		case err != nil:
 			return err
-		case !ok && (c.Elsewhere || c.Manifest && sparse):
+		case !ok && (c.Elsewhere || sparse):
 		case !ok:
 			return fault(sunya.NotFound, ManifestBlobUnknown, "the repository %s has no %s %s, which the manifest names: push it first", m.Repository, kind, c.Digest)
 		case size != c.Size:

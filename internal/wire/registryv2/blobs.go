@@ -5,13 +5,12 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/sunya-cloud/sunya"
 	"github.com/sunya-cloud/sunya/internal/core/registry"
 )
 
 // getBlob sends a blob, or the part of it that was asked for.
 func (h *handler) getBlob(w http.ResponseWriter, r *http.Request, t target) error {
-	if err := h.haveBlob(r, t); err != nil {
+	if err := h.haveBlob(r, &t); err != nil {
 		return err
 	}
 	b, body, err := h.Registry.OpenBlob(r.Context(), t.repository, t.item)
@@ -25,7 +24,7 @@ func (h *handler) getBlob(w http.ResponseWriter, r *http.Request, t target) erro
 
 // headBlob is also how clients ask what need not be pushed.
 func (h *handler) headBlob(w http.ResponseWriter, r *http.Request, t target) error {
-	if err := h.haveBlob(r, t); err != nil {
+	if err := h.haveBlob(r, &t); err != nil {
 		return err
 	}
 	b, err := h.Registry.Offer(r.Context(), t.repository, t.item)
@@ -37,14 +36,11 @@ func (h *handler) headBlob(w http.ResponseWriter, r *http.Request, t target) err
 	return nil
 }
 
-// haveBlob brings a blob of another registry here when it is not yet.
-func (h *handler) haveBlob(r *http.Request, t target) error {
-	if !h.foreign(t.repository) {
-		return nil
-	}
-	_, err := h.Registry.Blob(r.Context(), t.repository, t.item)
-	if sunya.CodeOf(err) == sunya.NotFound {
-		_, err = h.Upstream.Blob(r.Context(), t.repository, t.item)
+// haveBlob brings a blob of another registry here when it is not yet, and finds
+// the repository that has it.
+func (h *handler) haveBlob(r *http.Request, t *target) (err error) {
+	if t.host != "" {
+		t.repository, err = h.Upstream.Blob(r.Context(), t.host, t.rest, t.item, t.own)
 	}
 	return err
 }

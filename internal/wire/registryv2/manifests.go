@@ -35,8 +35,8 @@ func (h *handler) getManifest(w http.ResponseWriter, r *http.Request, t target) 
 // manifest finds a manifest. What a tag of another registry stands for, only
 // that registry knows.
 func (h *handler) manifest(r *http.Request, t target) (*registry.Manifest, error) {
-	if h.foreign(t.repository) {
-		return h.Upstream.Manifest(r.Context(), t.repository, t.item)
+	if t.host != "" {
+		return h.Upstream.Manifest(r.Context(), t.host, t.rest, t.item, t.own)
 	}
 	return h.Registry.Manifest(r.Context(), t.repository, t.item)
 }

@@ -17,14 +17,13 @@ import (
 	"github.com/sunya-cloud/sunya/internal/core/registry"
 )
 
-// Upstream brings what a repository of another registry is asked for.
+// Upstream brings what is asked for in the name of another registry. What was
+// pushed to this one under such a name counts when own is set.
 type Upstream interface {
-	// Foreign reports whether a repository stands for one of another registry.
-	Foreign(repository string) bool
-	// Manifest makes a manifest of such a repository be here and returns it.
-	Manifest(ctx context.Context, repository, version string) (*registry.Manifest, error)
-	// Blob makes a blob of such a repository be here.
-	Blob(ctx context.Context, repository, digest string) (*registry.Blob, error)
+	// Manifest makes a manifest of a repository of host be here and returns it.
+	Manifest(ctx context.Context, host, repository, version string, own bool) (*registry.Manifest, error)
+	// Blob makes a blob be here and returns the repository that has it.
+	Blob(ctx context.Context, host, repository, digest string, own bool) (in string, err error)
 }
 
 // Deps is what the API works with.
@@ -75,29 +74,33 @@ func (h *handler) resolve(r *http.Request, t *target) error {
 	if t.name == "" {
 		return nil
 	}
-	t.repository = h.Names.InRegistry(r.URL.Query().Get("ns"), t.name)
+	ns := r.URL.Query().Get("ns")
+	t.repository = h.Names.InRegistry(ns, t.name)
+	if h.Upstream != nil {
+		t.host, t.rest = h.Names.Split(ns, t.name)
+	}
 	if err := registry.CheckName(t.repository); err != nil {
 		return err
 	}
-	return h.permit(r, t.repository)
+	err := h.permit(r, t.repository)
+	t.own = err == nil
+	reads := r.Method == http.MethodGet || r.Method == http.MethodHead
+	if t.host != "" && reads && (t.kind == kindManifest || t.kind == kindBlob) {
+		return nil // what others publish, everybody may read
+	}
+	return err
 }
 
+// permit keeps callers to the images of their projects.
 func (h *handler) permit(r *http.Request, repository string) error {
 	if h.Confine == nil {
 		return nil
 	}
 	may := h.Confine(r)
-	switch {
-	case may == nil || may(registry.ProjectOf(repository)):
-		return nil
-	case h.foreign(repository) && (r.Method == http.MethodGet || r.Method == http.MethodHead):
+	if may == nil || may(registry.ProjectOf(repository)) {
 		return nil
 	}
 	return denied("the caller may not use images of the project %s", registry.ProjectOf(repository))
-}
-
-func (h *handler) foreign(repository string) bool {
-	return h.Upstream != nil && h.Upstream.Foreign(repository)
 }
 
 func (h *handler) dispatch(w http.ResponseWriter, r *http.Request, t target) error {
