@@ -78,8 +78,9 @@ func prepare(t *testing.T, f *fake, args ...string) *run {
 	}
 	r.env = &Env{
 		Args: args, Stdin: strings.NewReader(""), Stdout: r.stdout, Stderr: r.stderr,
-		Getenv: func(name string) string { return vars[name] },
-		Dir:    t.TempDir(), Now: func() time.Time { return testTime }, Version: "v0.1.0",
+		Getenv:     func(name string) string { return vars[name] },
+		LookupHost: func(context.Context, string) ([]string, error) { return []string{"127.0.0.1"}, nil },
+		Dir:        t.TempDir(), Now: func() time.Time { return testTime }, Version: "v0.1.0",
 	}
 	return r
 }

@@ -4,6 +4,7 @@
 package cli
 
 import (
+	"context"
 	"io"
 	"os"
 	"time"
@@ -20,6 +21,8 @@ type Env struct {
 	Dir            string // working directory; relative paths start here
 	Now            func() time.Time
 	Version        string // of this program
+	// LookupHost returns the addresses of a name; nil: this machine's resolver.
+	LookupHost func(ctx context.Context, host string) ([]string, error)
 
 	// What the streams are. Width is that of the terminal, 0 when unknown.
 	StdinTTY, StdoutTTY, StderrTTY bool

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"net/url"
 	"path/filepath"
@@ -17,8 +18,8 @@ func newEnvCommand(env *Env) *cobra.Command {
 		Short:   "Print the variables that point Google's clients and gcloud here.",
 		Args:    args(0, 0, ""),
 		Example: "eval \"$(sunya env)\"\nsunya env --shell fish | source",
-		RunE: func(*cobra.Command, []string) error {
-			vars, err := clientVariables(env)
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			vars, err := clientVariables(cmd.Context(), env)
 			if err != nil {
 				return err
 			}
@@ -35,12 +36,12 @@ func newEnvCommand(env *Env) *cobra.Command {
 // Google's.
 var (
 	gcloudAPIs  = []string{"appengine", "logging", "storage"}
-	gcloudNamed = []string{"cloudbuild", "cloudfunctions", "cloudresourcemanager", "cloudscheduler", "cloudtasks", "datastore", "run", "serviceusage"}
+	gcloudNamed = []string{"cloudbuild", "cloudfunctions", "cloudresourcemanager", "cloudscheduler", "cloudtasks", "datastore", "serviceusage"}
 )
 
-// gcloudOverrides are the addresses of APIs as gcloud wants them: they end in a
-// slash.
-func gcloudOverrides(base *url.URL) []property {
+// gcloudEndpoints are the addresses of APIs as gcloud wants them: they end in a
+// slash. domain is the server's.
+func gcloudEndpoints(ctx context.Context, env *Env, base *url.URL, domain string) []property {
 	var out []property
 	for _, api := range gcloudAPIs {
 		out = append(out, property{"api_endpoint_overrides", api, base.String() + "/"})
@@ -48,7 +49,7 @@ func gcloudOverrides(base *url.URL) []property {
 	for _, api := range gcloudNamed {
 		out = append(out, property{"api_endpoint_overrides", api, base.String() + "/" + api + ".googleapis.com/"})
 	}
-	return out
+	return append(out, runEndpoint(ctx, env, base, domain)...)
 }
 
 // variable is one of them.
@@ -56,12 +57,16 @@ type variable struct{ name, value string }
 
 // clientVariables are those for the APIs that this server has: pointing a
 // client at one that is not there would only hide the reason why it fails.
-func clientVariables(env *Env) ([]variable, error) {
+func clientVariables(ctx context.Context, env *Env) ([]variable, error) {
 	base, err := env.flags.serverURL()
 	if err != nil {
 		return nil, err
 	}
-	project := cmp.Or(env.flags.Project, defaultProject)
+	project, domain := cmp.Or(env.flags.Project, defaultProject), defaultDomain
+	if server, err := connect(ctx, env); err == nil { // it may be started later
+		project, domain = server.project, cmp.Or(server.status.Domain, domain)
+		server.close()
+	}
 	vars := []variable{
 		{"SUNYA_SERVER", base.String()},
 		{"GOOGLE_CLOUD_PROJECT", project},
@@ -69,8 +74,8 @@ func clientVariables(env *Env) ([]variable, error) {
 		{"CLOUDSDK_CORE_PROJECT", project},
 		{"CLOUDSDK_AUTH_DISABLE_CREDENTIALS", "true"},
 	}
-	for _, o := range gcloudOverrides(base) {
-		vars = append(vars, variable{"CLOUDSDK_API_ENDPOINT_OVERRIDES_" + strings.ToUpper(o.key), o.value})
+	for _, o := range append(gcloudEndpoints(ctx, env, base, domain), runRegion) {
+		vars = append(vars, variable{"CLOUDSDK_" + strings.ToUpper(o.section+"_"+o.key), o.value})
 	}
 	return vars, nil
 }

@@ -83,6 +83,9 @@ func (c gcloudConfig) write(ctx context.Context, env *Env) error {
 	if err := c.writeToken(env); err != nil {
 		return err
 	}
+	if !strings.Contains(string(before), "["+runRegion.section+"]") {
+		want = append(want, runRegion) // once: another one is the user's
+	}
 	if err := replaceFile(c.file(), setProperties(string(before), want)); err != nil {
 		return fmt.Errorf("write gcloud configuration: %w", err)
 	}
@@ -102,20 +105,18 @@ func (c gcloudConfig) properties(ctx context.Context, env *Env) ([]property, err
 	if err != nil {
 		return nil, err
 	}
-	project := env.flags.Project
-	if project == "" {
-		server, err := connect(ctx, env)
-		var gone *unreachable
-		switch {
-		case err == nil:
-			project = server.project
-			server.close()
-		case errors.As(err, &gone):
-			env.warnf("no server answers at %s yet; the project is %s unless you name another with --project", base, defaultProject)
-			project = defaultProject
-		default:
-			return nil, err
-		}
+	project, domain := env.flags.Project, defaultDomain
+	server, err := connect(ctx, env)
+	var gone *unreachable
+	switch {
+	case err == nil:
+		project, domain = server.project, cmp.Or(server.status.Domain, domain)
+		server.close()
+	case !errors.As(err, &gone):
+		return nil, err
+	case project == "":
+		env.warnf("no server answers at %s yet; the project is %s unless you name another with --project", base, defaultProject)
+		project = defaultProject
 	}
 	out := []property{{"core", "project", project}}
 	if env.Getenv("SUNYA_TOKEN") != "" {
@@ -123,8 +124,12 @@ func (c gcloudConfig) properties(ctx context.Context, env *Env) ([]property, err
 	} else {
 		out = append(out, property{"auth", "disable_credentials", "true"}, property{"auth", "access_token_file", ""})
 	}
-	return append(out, gcloudOverrides(base)...), nil
+	return append(out, gcloudEndpoints(ctx, env, base, domain)...), nil
 }
+
+// runRegion is where gcloud run goes that names no region: to where sunya run
+// does.
+var runRegion = property{"run", "region", defaultRegion}
 
 // writeToken stores SUNYA_TOKEN for gcloud, readable by this user alone, and
 // removes what an earlier run stored when there is none.

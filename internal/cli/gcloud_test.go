@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -17,9 +19,10 @@ func TestGcloudConfig(t *testing.T) {
 	}
 	want := "[core]\nproject = sunya\n\n[auth]\ndisable_credentials = true\n\n[api_endpoint_overrides]\n" +
 		"appengine = " + f.url + "/\nlogging = " + f.url + "/\nstorage = " + f.url + "/\n"
-	for _, api := range []string{"cloudbuild", "cloudfunctions", "cloudresourcemanager", "cloudscheduler", "cloudtasks", "datastore", "run", "serviceusage"} {
+	for _, api := range []string{"cloudbuild", "cloudfunctions", "cloudresourcemanager", "cloudscheduler", "cloudtasks", "datastore", "serviceusage"} {
 		want += api + " = " + f.url + "/" + api + ".googleapis.com/\n"
 	}
+	want += "run = http://run.api.localhost:" + f.port() + "/\n\n[run]\nregion = local\n"
 	if got := read(t, path); got != want {
 		t.Errorf("config = %q\nwant     %q", got, want)
 	}
@@ -64,6 +67,39 @@ func TestGcloudConfig(t *testing.T) {
 	prepare(t, f, "gcloud-config", "--delete").with("CLOUDSDK_CONFIG", dir).do(t).expect(t, exitNotFound)
 	for _, args := range [][]string{{"--name", "../x"}, {"--name", "default", "--delete"}, {"--name", ""}} {
 		prepare(t, f, append([]string{"gcloud-config"}, args...)...).with("CLOUDSDK_CONFIG", dir).do(t).expect(t, exitUsage)
+	}
+}
+
+// gcloud puts a region in front of the host of Cloud Run's API. Where such names
+// are not known, the server is the proxy for them.
+func TestGcloudRunEndpoint(t *testing.T) {
+	f := newFake(t)
+	for _, tt := range []struct {
+		rule    string
+		address map[string]string // of names
+		proxy   bool
+	}{
+		{"names lead to the server", map[string]string{"127.0.0.1": "127.0.0.1", "us-central1-run.api.localhost": "127.0.0.1"}, false},
+		{"to the server by its other loopback address", map[string]string{"127.0.0.1": "127.0.0.1", "us-central1-run.api.localhost": "::1"}, false},
+		{"names lead elsewhere", map[string]string{"127.0.0.1": "127.0.0.1", "us-central1-run.api.localhost": "10.0.0.1"}, true},
+		{"names are not known", map[string]string{"127.0.0.1": "127.0.0.1"}, true},
+	} {
+		t.Run(tt.rule, func(t *testing.T) {
+			r := prepare(t, f, "env", "--shell", "sh")
+			r.env.LookupHost = func(_ context.Context, host string) ([]string, error) {
+				if a := tt.address[host]; a != "" {
+					return []string{a}, nil
+				}
+				return nil, errors.New("no such host")
+			}
+			got := r.do(t).expect(t, exitOK).stdout.String()
+			if want := "CLOUDSDK_API_ENDPOINT_OVERRIDES_RUN='http://run.api.localhost:" + f.port() + "/'"; !strings.Contains(got, want) {
+				t.Errorf("%s is not in\n%s", want, got)
+			}
+			if want := "CLOUDSDK_PROXY_PORT='" + f.port() + "'"; strings.Contains(got, want) != tt.proxy {
+				t.Errorf("%s: want it %v, in\n%s", want, tt.proxy, got)
+			}
+		})
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/sunya-cloud/sunya"
+	"github.com/sunya-cloud/sunya/internal/node"
 )
 
 // globals are the flags that every verb has.
@@ -27,6 +28,7 @@ const (
 	defaultServer  = "http://127.0.0.1:8080"
 	defaultProject = "sunya"
 	defaultRegion  = "local"
+	defaultDomain  = node.DefaultDomain
 )
 
 func (g *globals) register(fs *pflag.FlagSet) {

@@ -6,8 +6,8 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// runRegion is a region that has services.
-type runRegion struct {
+// regionRow is a region that has services.
+type regionRow struct {
 	Name     string `json:"name"`
 	Services int    `json:"services"`
 }
@@ -24,9 +24,9 @@ func newRunRegionsCommand(env *Env) *cobra.Command {
 				if err != nil {
 					return err
 				}
-				return printList(env, regions, table[runRegion]{
-					{"NAME", func(r runRegion) string { return r.Name }},
-					{"SERVICES", func(r runRegion) string { return text(r.Services) }},
+				return printList(env, regions, table[regionRow]{
+					{"NAME", func(r regionRow) string { return r.Name }},
+					{"SERVICES", func(r regionRow) string { return text(r.Services) }},
 				})
 			})
 		},
@@ -37,12 +37,12 @@ func newRunRegionsCommand(env *Env) *cobra.Command {
 }
 
 // regions are those with services, the one of the flags first.
-func (a *runAPI) regions(ctx context.Context, own string) ([]runRegion, error) {
+func (a *runAPI) regions(ctx context.Context, own string) ([]regionRow, error) {
 	services, err := a.anywhere(ctx)
 	if err != nil {
 		return nil, err
 	}
-	out := []runRegion{{Name: own}}
+	out := []regionRow{{Name: own}}
 	place := map[string]int{own: 0}
 	for _, s := range services {
 		region := regionOf(s.GetName())
@@ -50,7 +50,7 @@ func (a *runAPI) regions(ctx context.Context, own string) ([]runRegion, error) {
 		if !known {
 			at = len(out)
 			place[region] = at
-			out = append(out, runRegion{Name: region})
+			out = append(out, regionRow{Name: region})
 		}
 		out[at].Services++
 	}
