@@ -34,8 +34,9 @@ type Deployment struct {
 	Traffic  *Traffic
 	Replaces string
 	Hosts    []Host
-	// Access is who may call the service, if it is new.
-	Access Access
+	// Access is who may call the service, if it is new, and Ingress from where.
+	Access  Access
+	Ingress Ingress `json:",omitempty"`
 
 	// Document is the product's own record, opaque to the core; the product's
 	// hooks read it when the deployment ends.

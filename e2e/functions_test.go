@@ -203,6 +203,13 @@ func uploadSource(t *testing.T, c *functions.FunctionClient, parent string, file
 	if err != nil {
 		t.Fatal(err)
 	}
+	putArchive(t, link.GetUploadUrl(), files)
+	return link.GetStorageSource()
+}
+
+// putArchive uploads files, without any credential.
+func putArchive(t *testing.T, link string, files map[string]string, header ...string) {
+	t.Helper()
 	var buf bytes.Buffer
 	w := zip.NewWriter(&buf)
 	for name, text := range files {
@@ -217,11 +224,14 @@ func uploadSource(t *testing.T, c *functions.FunctionClient, parent string, file
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}
-	req, err := http.NewRequest(http.MethodPut, link.GetUploadUrl(), &buf)
+	req, err := http.NewRequest(http.MethodPut, link, &buf)
 	if err != nil {
 		t.Fatal(err)
 	}
 	req.Header.Set("Content-Type", "application/zip")
+	for i := 0; i < len(header); i += 2 {
+		req.Header.Set(header[i], header[i+1])
+	}
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
 		t.Fatal(err)
@@ -230,5 +240,4 @@ func uploadSource(t *testing.T, c *functions.FunctionClient, parent string, file
 	if resp.StatusCode != http.StatusOK {
 		t.Fatalf("upload: %s", resp.Status)
 	}
-	return link.GetStorageSource()
 }

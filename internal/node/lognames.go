@@ -12,6 +12,7 @@ import (
 type logNames struct {
 	requests, system string
 	streams          string // in front of stdout and stderr
+	one              string // the log of both streams; empty: each has its own
 	resource         func(*sunya.Revision) logs.Resource
 	labels           map[string]string // of what instances print
 }
@@ -19,11 +20,22 @@ type logNames struct {
 func logsOf(rev *sunya.Revision) logNames {
 	switch rev.Product {
 	case sunya.CloudFunctions:
-		return logNames{functions.RequestLog, functions.SystemLog, functions.StreamPrefix, functions.LogResource, functions.LogLabels()}
+		if functions.IsFirstGen(rev) {
+			return logNames{requests: functions.RequestLog, system: functions.FirstLog, one: functions.FirstLog, resource: functions.LogResource}
+		}
+		return logNames{requests: functions.RequestLog, system: functions.SystemLog, streams: functions.StreamPrefix, resource: functions.LogResource, labels: functions.LogLabels()}
 	case sunya.CloudRun:
-		return logNames{run.RequestLog, run.SystemLog, run.StreamPrefix, run.LogResource, nil}
+		return logNames{requests: run.RequestLog, system: run.SystemLog, streams: run.StreamPrefix, resource: run.LogResource}
 	}
-	return logNames{appengine.RequestLog, appengine.SystemLog, "", appengine.LogResource, nil}
+	return logNames{requests: appengine.RequestLog, system: appengine.SystemLog, resource: appengine.LogResource}
+}
+
+// stream is the log of stdout or stderr.
+func (n logNames) stream(name string) string {
+	if n.one != "" {
+		return n.one
+	}
+	return n.streams + name
 }
 
 // logNamer names one log of every revision.

@@ -89,7 +89,7 @@ func collect(sink logs.Sink) instance.Output {
 			labels := map[string]string{"clone_id": id}
 			maps.Copy(labels, names.labels)
 			c := logs.NewCollector(sink, logs.Meta{
-				LogName:  logs.LogName(rev.Project, names.streams+stream),
+				LogName:  logs.LogName(rev.Project, names.stream(stream)),
 				Resource: names.resource(rev),
 				Labels:   labels,
 				Limiter:  limiter,

@@ -161,7 +161,7 @@ func (r *run) start(ctx context.Context) error {
 	rev := r.d.Revision
 	change := serving.Change{PutRevisions: []sunya.Revision{rev}}
 	if _, ok := r.Catalog.Service(rev.Service); !ok {
-		change.PutServices = []sunya.Service{{Name: rev.Service, Project: rev.Project, Product: rev.Product, Access: r.d.Access}}
+		change.PutServices = []sunya.Service{{Name: rev.Service, Project: rev.Project, Product: rev.Product, Access: r.d.Access, Ingress: r.d.Ingress}}
 	}
 	if err := r.Catalog.Apply(ctx, change); err != nil {
 		return fmt.Errorf("store revision: %w", err)

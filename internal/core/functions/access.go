@@ -41,17 +41,18 @@ func (a *Admin) SetInvokers(ctx context.Context, k Key, members []string, etag s
 	return f, a.Store.PutFunction(ctx, f)
 }
 
-// applyAccess makes the function's service admit whom the function admits.
+// applyAccess makes the function's service admit whom the function admits, from
+// where it does.
 func (a *Admin) applyAccess(ctx context.Context, f *Function) error {
 	if _, ok := a.Catalog.Service(f.ServiceName()); !ok {
 		return nil
 	}
 	return a.Catalog.Update(ctx, f.ServiceName(), func(svc sunya.Service) (serving.Change, error) {
 		want := access(f)
-		if svc.Access.Private == want.Private && slices.Equal(svc.Access.Invokers, want.Invokers) {
+		if svc.Access.Private == want.Private && slices.Equal(svc.Access.Invokers, want.Invokers) && svc.Ingress == f.Ingress {
 			return serving.Change{}, nil
 		}
-		svc.Access = want
+		svc.Access, svc.Ingress = want, f.Ingress
 		return serving.Change{PutServices: []sunya.Service{svc}}, nil
 	})
 }
@@ -60,7 +61,7 @@ func (a *Admin) applyAccess(ctx context.Context, f *Function) error {
 // editors of the project may at Google.
 func access(f *Function) sunya.Access {
 	own := []string{
-		"serviceAccount:" + f.Project + "@appspot.gserviceaccount.com",
+		"serviceAccount:" + AppAccount(f.Project),
 		"serviceAccount:" + DefaultAccount(f.Project),
 	}
 	return sunya.Access{Private: true, Invokers: append(own, f.Invokers...)}

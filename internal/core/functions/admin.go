@@ -98,16 +98,33 @@ func (a *Admin) Function(ctx context.Context, k Key) (*Function, error) {
 	return f, err
 }
 
-// Functions returns the functions of a location, "-" for all, in order, at most
-// limit, beginning after LOCATION/ID.
-func (a *Admin) Functions(ctx context.Context, project, location, after string, limit int) ([]Function, error) {
+// Functions returns those functions of a location, "-" for all, that keep says
+// yes to (nil: all), in order, at most limit, beginning after LOCATION/ID.
+func (a *Admin) Functions(ctx context.Context, project, location, after string, limit int, keep func(*Function) bool) ([]Function, error) {
 	if location == "-" {
-		return a.Store.ListFunctions(ctx, project, "", after, limit)
-	}
-	if err := CheckParent(project, location); err != nil {
+		location = ""
+	} else if err := CheckParent(project, location); err != nil {
 		return nil, err
 	}
-	return a.Store.ListFunctions(ctx, project, location, after, limit)
+	var out []Function
+	for {
+		fs, err := a.Store.ListFunctions(ctx, project, location, after, limit)
+		if err != nil {
+			return nil, err
+		}
+		for i := range fs {
+			after = fs[i].Location + "/" + fs[i].ID
+			if keep == nil || keep(&fs[i]) {
+				out = append(out, fs[i])
+			}
+			if len(out) == limit {
+				return out, nil
+			}
+		}
+		if len(fs) < limit {
+			return out, nil
+		}
+	}
 }
 
 // stored returns a function, or nil when there is none.
@@ -120,10 +137,14 @@ func (a *Admin) stored(ctx context.Context, k Key) (*Function, error) {
 }
 
 // operation returns a new operation on a function.
-func (a *Admin) operation(k Key, method, user string) *sunya.Operation {
+func (a *Admin) operation(k Key, firstGen bool, method, user string) *sunya.Operation {
+	parent, service := Parent(k.Project, k.Location)+"/", "google.cloud.functions.v2.FunctionService."
+	if firstGen {
+		parent, service = "", "google.cloud.functions.v1.CloudFunctionsService."
+	}
 	return &sunya.Operation{
-		Name:       Parent(k.Project, k.Location) + "/operations/" + a.NewID(),
-		Method:     "google.cloud.functions.v2.FunctionService." + method,
+		Name:       parent + "operations/" + a.NewID(),
+		Method:     service + method,
 		Target:     k.Name(),
 		User:       user,
 		CreateTime: a.Now(),

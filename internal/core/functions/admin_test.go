@@ -109,12 +109,20 @@ func (w *world) end(t *testing.T, a *Admin, cause error) {
 	}
 	change := serving.Change{PutRevisions: []sunya.Revision{d.Revision}, PutHosts: d.Hosts}
 	if _, ok := w.catalog.Service(d.Revision.Service); !ok {
-		change.PutServices = []sunya.Service{{Name: d.Revision.Service, Project: d.Revision.Project, Product: d.Revision.Product, Access: d.Access}}
+		change.PutServices = []sunya.Service{{Name: d.Revision.Service, Project: d.Revision.Project, Product: d.Revision.Product, Access: d.Access, Ingress: d.Ingress}}
 	}
 	if err := w.catalog.Apply(t.Context(), change); err != nil {
 		t.Fatal(err)
 	}
 	if err := a.Finish(t.Context(), &d); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// put makes a service that is nobody's function.
+func (w *world) put(t *testing.T, svc sunya.Service) {
+	t.Helper()
+	if err := w.catalog.Apply(t.Context(), serving.Change{PutServices: []sunya.Service{svc}}); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -161,7 +169,7 @@ func TestRefusals(t *testing.T) {
 	}{
 		{"no runtime", func(_ *Key, s *Spec) { s.Runtime = "" }, "runtime: is missing"},
 		{"unknown runtime", func(_ *Key, s *Spec) { s.Runtime = "cobol85" }, `build_config.runtime: unknown runtime "cobol85"`},
-		{"no source", func(_ *Key, s *Spec) { s.Source = Source{} }, "bucket and object are missing"},
+		{"no source", func(_ *Key, s *Spec) { s.Source = Source{} }, "the source is missing"},
 		{"a source that is not there", func(_ *Key, s *Spec) { s.Source.Object = "x" }, "object x does not exist"},
 		{"a name that cannot be", func(k *Key, _ *Spec) { k.ID = "Hello" }, "function_id"},
 	} {

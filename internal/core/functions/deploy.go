@@ -28,11 +28,23 @@ func (a *Admin) Create(ctx context.Context, k Key, s Spec, warnings []string, us
 // Update deploys a function again, as it is to be, and returns the operation.
 func (a *Admin) Update(ctx context.Context, k Key, s Spec, warnings []string, user string) (*sunya.Operation, error) {
 	return a.deploy(ctx, k, s, "UpdateFunction", warnings, user, func(old *Function) error {
-		if old == nil {
+		switch {
+		case old == nil:
 			return sunya.Errorf(sunya.NotFound, k.Name(), "function not found")
+		case old.FirstGen != s.FirstGen:
+			return OtherGeneration(old)
 		}
 		return nil
 	})
+}
+
+// OtherGeneration answers the API of one generation about a function of the
+// other.
+func OtherGeneration(f *Function) error {
+	if f.FirstGen {
+		return sunya.Errorf(sunya.FailedPrecondition, f.Name(), "the function is of the first generation: change it by the API's version v1 (sunya functions deploy --no-gen2), or delete it and deploy it anew")
+	}
+	return sunya.Errorf(sunya.FailedPrecondition, f.Name(), "the function is of the second generation: change it by the API's version v2 (sunya functions deploy --gen2), or delete it and deploy it anew")
 }
 
 func (a *Admin) deploy(ctx context.Context, k Key, s Spec, method string, warnings []string, user string, allowed func(old *Function) error) (*sunya.Operation, error) {
@@ -51,7 +63,10 @@ func (a *Admin) deploy(ctx context.Context, k Key, s Spec, method string, warnin
 	if old != nil && old.Deployment != "" {
 		return nil, inProgress(old)
 	}
-	op := a.operation(k, method, user)
+	if svc, ok := a.Catalog.Service(k.ServiceName()); ok && svc.Product != sunya.CloudFunctions {
+		return nil, sunya.Errorf(sunya.AlreadyExists, k.Name(), "there is a Cloud Run service of this name in %s: functions and services share their names", k.Location)
+	}
+	op := a.operation(k, s.FirstGen, method, user)
 	op.Warnings = warnings
 	next, d, err := a.draft(k, s, old, op)
 	if err != nil {
@@ -71,17 +86,17 @@ func (a *Admin) check(ctx context.Context, k Key, s *Spec) error {
 	}
 	s.complete(k)
 	if s.Runtime == "" {
-		return sunya.Invalid("function.build_config.runtime", "is missing: name one such as python311")
+		return sunya.Invalid(s.fields().runtime, "is missing: name one such as python311")
 	}
 	if err := a.CheckRuntime(s.Runtime); err != nil {
-		return sunya.InField("function.build_config.runtime", err)
+		return sunya.InField(s.fields().runtime, err)
 	}
 	if err := s.check(); err != nil {
 		return err
 	}
-	const field = "function.build_config.source.storage_source"
+	field := s.fields().source
 	if s.Source.Bucket == "" || s.Source.Object == "" {
-		return sunya.Invalid(field, "bucket and object are missing: upload the source to the URL that generateUploadUrl returns, and give what it returned")
+		return sunya.Invalid(field, "the source is missing: upload it to the URL that generateUploadUrl returns, and give what it returned")
 	}
 	_, err := a.Objects.GetObject(ctx, s.Source.Bucket, s.Source.Object)
 	if sunya.CodeOf(err) == sunya.NotFound {
@@ -135,6 +150,7 @@ func (a *Admin) deployment(f *Function, op *sunya.Operation, now time.Time) *sun
 		Traffic:    traffic,
 		Hosts:      []sunya.Host{{Label: f.Host, Service: f.ServiceName()}},
 		Access:     access(f),
+		Ingress:    f.Ingress,
 		Build: sunya.BuildSpec{
 			Runtime:  f.Runtime,
 			Env:      f.BuildEnv,
@@ -164,8 +180,12 @@ func (a *Admin) deployment(f *Function, op *sunya.Operation, now time.Time) *sun
 	}
 }
 
-// labels are the monitored-resource labels of cloud_run_revision.
+// labels are the monitored-resource labels of cloud_run_revision, or of
+// cloud_function.
 func labels(f *Function, revision string) map[string]string {
+	if f.FirstGen {
+		return map[string]string{"project_id": f.Project, "region": f.Location, functionLabel: f.ID}
+	}
 	return map[string]string{
 		"project_id":         f.Project,
 		"location":           f.Location,

@@ -35,8 +35,32 @@ func environment(k Key, s *Spec, revision string) []sunya.EnvVar {
 		{Name: "K_CONFIGURATION", Value: k.ID},
 		{Name: "CLOUD_RUN_TIMEOUT_SECONDS", Value: strconv.Itoa(int(s.Timeout.Seconds()))},
 	}
+	if s.FirstGen {
+		env = append(env, firstEnvironment(k, s)...)
+	}
 	for _, name := range slices.Sorted(maps.Keys(s.Env)) {
 		env = append(env, sunya.EnvVar{Name: name, Value: s.Env[name]})
 	}
 	return env
+}
+
+// firstEnvironment are the variables that functions of the first generation had
+// before Knative's. Google sets them for its oldest runtimes only; ENTRY_POINT,
+// by which Python's framework falls back to the ways of Python 3.7, here too.
+func firstEnvironment(k Key, s *Spec) []sunya.EnvVar {
+	env := []sunya.EnvVar{
+		{Name: "GCP_PROJECT", Value: k.Project},
+		{Name: "GCLOUD_PROJECT", Value: k.Project},
+		{Name: "GOOGLE_CLOUD_PROJECT", Value: k.Project},
+		{Name: "FUNCTION_TRIGGER_TYPE", Value: "HTTP_TRIGGER"},
+		{Name: "FUNCTION_NAME", Value: k.ID},
+		{Name: "FUNCTION_REGION", Value: k.Location},
+		{Name: "FUNCTION_IDENTITY", Value: s.Account},
+		{Name: "FUNCTION_MEMORY_MB", Value: strconv.FormatInt(s.MemoryBytes>>20, 10)},
+		{Name: "FUNCTION_TIMEOUT_SEC", Value: strconv.Itoa(int(s.Timeout.Seconds()))},
+	}
+	if s.Runtime == "python37" {
+		env = append(env, sunya.EnvVar{Name: "ENTRY_POINT", Value: s.EntryPoint})
+	}
+	return slices.DeleteFunc(env, func(v sunya.EnvVar) bool { _, own := s.Env[v.Name]; return own })
 }

@@ -94,7 +94,7 @@ func (a *Admin) Delete(ctx context.Context, k Key, user string) (*sunya.Operatio
 	if err := a.Store.DeleteFunction(ctx, k); err != nil {
 		return nil, err
 	}
-	op := a.operation(k, "DeleteFunction", user)
+	op := a.operation(k, f.FirstGen, "DeleteFunction", user)
 	op.Done, op.EndTime = true, op.CreateTime
 	return op, a.Operations.Put(ctx, op)
 }

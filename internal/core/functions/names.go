@@ -67,6 +67,10 @@ func (k Key) Check() error {
 	return nil
 }
 
+// AppAccount is the service account of functions of the first generation that
+// name none.
+func AppAccount(project string) string { return project + "@appspot.gserviceaccount.com" }
+
 // DefaultAccount is the service account of functions that name none.
 func DefaultAccount(project string) string {
 	return fmt.Sprintf("%d-compute@developer.gserviceaccount.com", sunya.ProjectNumber(project))

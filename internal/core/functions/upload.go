@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/sunya-cloud/sunya"
@@ -16,6 +17,27 @@ import (
 type Links struct {
 	key []byte
 	now func() time.Time
+}
+
+// LinkPath is where links lead: LinkPath BUCKET/OBJECT.
+const LinkPath = "/sunya/sources/"
+
+// LinkedSource is the object that a link is for; not ok where it is none of ours.
+func LinkedSource(link string) (s Source, ok bool) {
+	u, err := url.Parse(link)
+	if err != nil {
+		return s, false
+	}
+	rest, ok := strings.CutPrefix(u.Path, LinkPath)
+	s.Bucket, s.Object, _ = strings.Cut(rest, "/")
+	return s, ok && s.Bucket != "" && s.Object != ""
+}
+
+// ArchiveSource is the object that gs://BUCKET/OBJECT names.
+func ArchiveSource(uri string) (s Source, ok bool) {
+	rest, ok := strings.CutPrefix(uri, "gs://")
+	s.Bucket, s.Object, _ = strings.Cut(rest, "/")
+	return s, ok && s.Bucket != "" && s.Object != ""
 }
 
 // linkLife is how long a link works (generateUploadUrl).

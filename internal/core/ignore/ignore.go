@@ -60,6 +60,19 @@ func Load(dir, runtime string) (*Rules, error) {
 	return parse(dir, origin, text)
 }
 
+// LoadFile reads the rules for dir from a file in it, in the place of its
+// .gcloudignore.
+func LoadFile(dir, name string) (*Rules, error) {
+	text, err := read(dir, name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, sunya.Errorf(sunya.InvalidArgument, name, "the source has no such file of ignore rules")
+	}
+	if err != nil {
+		return nil, err
+	}
+	return parse(dir, name, text)
+}
+
 // Ignored reports whether a slash-separated path relative to the source
 // directory is left out. Whoever walks a tree does not enter ignored
 // directories, so nothing inside one is ever asked about.

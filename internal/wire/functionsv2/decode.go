@@ -34,6 +34,9 @@ func decode(f *functionspb.Function) (functions.Spec, []string, error) {
 		Labels:      f.GetLabels(),
 		Description: f.GetDescription(),
 	}
+	if c.GetIngressSettings() > functionspb.ServiceConfig_ALLOW_ALL {
+		s.Ingress = sunya.IngressInternal
+	}
 	var err error
 	if m := c.GetAvailableMemory(); m != "" {
 		if s.MemoryBytes, err = functions.ParseMemory(m); err != nil {
@@ -75,12 +78,11 @@ func refuse(f *functionspb.Function) error {
 		set            bool
 		field, message string
 	}{
-		{f.GetEnvironment() == functionspb.Environment_GEN_1, "environment", "functions of the first generation do not exist here yet: use GEN_2"},
-		{f.GetEventTrigger() != nil, "event_trigger", "event triggers do not exist here yet: deploy the function with an HTTP trigger"},
+		{f.GetEnvironment() == functionspb.Environment_GEN_1, "environment", "functions of the first generation are made by the API's version v1: use it, or GEN_2"},
+		{f.GetEventTrigger() != nil, "event_trigger", "event triggers do not exist here yet: deploy the function with an HTTP trigger, and send it events with functions call --cloud-event"},
 		{len(c.GetSecretEnvironmentVariables()) > 0, "service_config.secret_environment_variables", "there is no Secret Manager here yet: use environment variables"},
 		{len(c.GetSecretVolumes()) > 0, "service_config.secret_volumes", "there is no Secret Manager here yet: use environment variables"},
 		{b.GetSource().GetRepoSource() != nil || b.GetSource().GetGitUri() != "", "build_config.source", "sources in repositories are not supported yet: upload an archive"},
-		{c.GetIngressSettings() > functionspb.ServiceConfig_ALLOW_ALL, "service_config.ingress_settings", "only ALLOW_ALL is supported yet: keep callers out with IAM instead"},
 		{c.GetVpcConnectorEgressSettings() == functionspb.ServiceConfig_ALL_TRAFFIC, "service_config.vpc_connector_egress_settings", "ALL_TRAFFIC is not supported yet: use PRIVATE_RANGES_ONLY"},
 	} {
 		if r.set {
@@ -99,6 +101,8 @@ func warnings(f *functionspb.Function) []string {
 		text string
 	}{
 		{c.GetVpcConnector() != "", "serviceConfig.vpcConnector: not needed here; private addresses are reached without it"},
+		{c.GetIngressSettings() == functionspb.ServiceConfig_ALLOW_INTERNAL_AND_GCLB, "serviceConfig.ingressSettings: there is no load balancer of Google's here; only instances of the project reach the function"},
+		{b.GetServiceAccount() != "", "buildConfig.serviceAccount: stored and has no effect; builds have no account"},
 		{c.GetBinaryAuthorizationPolicy() != "", "serviceConfig.binaryAuthorizationPolicy: stored and has no effect"},
 		{f.GetKmsKeyName() != "", "kmsKeyName: stored and has no effect"},
 		{b.GetWorkerPool() != "", "buildConfig.workerPool: stored and has no effect; builds run here"},

@@ -28,13 +28,33 @@ func document(f *functions.Function) (*functionspb.Function, error) {
 	return out, nil
 }
 
+// shown is document, or what a function of the first generation, which the other
+// version of the API stores, has in common with it.
+func shown(f *functions.Function) (*functionspb.Function, error) {
+	if !f.FirstGen {
+		out, err := document(f)
+		if err != nil {
+			return nil, err
+		}
+		out.Environment = functionspb.Environment_GEN_2
+		return out, nil
+	}
+	return &functionspb.Function{
+		Name: f.Name(), Description: f.Description, Labels: f.Labels, Environment: functionspb.Environment_GEN_1,
+		BuildConfig: &functionspb.BuildConfig{
+			Runtime: f.Runtime, EnvironmentVariables: f.BuildEnv,
+			Source: &functionspb.Source{Source: &functionspb.Source_StorageSource{StorageSource: &functionspb.StorageSource{Bucket: f.Source.Bucket, Object: f.Source.Object}}},
+		},
+		ServiceConfig: &functionspb.ServiceConfig{EnvironmentVariables: f.Env, AvailableMemory: fmt.Sprintf("%dM", f.MemoryBytes>>20)},
+	}, nil
+}
+
 // encode shows a function: what was sent, with what the platform knows on top.
 func (a *API) encode(f *functions.Function) (*functionspb.Function, error) {
-	out, err := document(f)
+	out, err := shown(f)
 	if err != nil {
 		return nil, err
 	}
-	out.Environment = functionspb.Environment_GEN_2
 	out.State = functionspb.Function_State(functionspb.Function_State_value[string(f.State)])
 	out.UpdateTime, out.CreateTime = timestamppb.New(f.UpdateTime), timestamppb.New(f.CreateTime)
 	out.Url = a.URL("functions") + "/" + f.Project + "/" + f.Location + "/" + f.ID
@@ -61,7 +81,12 @@ func (a *API) service(c *functionspb.ServiceConfig, f *functions.Function) *func
 	c.MaxInstanceRequestConcurrency = int32(f.Concurrency)
 	c.ServiceAccountEmail = f.Account
 	c.AllTrafficOnLatestRevision = true
-	c.IngressSettings = functionspb.ServiceConfig_ALLOW_ALL
+	if c.IngressSettings == 0 {
+		c.IngressSettings = functionspb.ServiceConfig_ALLOW_ALL
+		if f.Ingress == sunya.IngressInternal {
+			c.IngressSettings = functionspb.ServiceConfig_ALLOW_INTERNAL_ONLY
+		}
+	}
 	if c.AvailableMemory == "" {
 		c.AvailableMemory = "256M"
 	}

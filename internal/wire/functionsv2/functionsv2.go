@@ -57,7 +57,7 @@ func New(d Deps) *API {
 // lro.Server that was given a.Operations().
 func (a *API) Register(s grpc.ServiceRegistrar) {
 	functionspb.RegisterFunctionServiceServer(s, a)
-	iampb.RegisterIAMPolicyServer(s, &policies{admin: a.Admin})
+	iampb.RegisterIAMPolicyServer(s, a.Policies())
 }
 
 // Descriptor tells transcode how the API looks as REST.
@@ -109,33 +109,32 @@ func (a *API) GetFunction(ctx context.Context, req *functionspb.GetFunctionReque
 	return a.encode(f)
 }
 
-// The filters that gcloud asks with.
-const (
-	firstGeneration  = `environment="GEN_1"`
-	secondGeneration = `environment="GEN_2"`
-)
-
-// ListFunctions implements the service.
+// ListFunctions implements the service. Functions of the first generation are
+// among them.
 func (a *API) ListFunctions(ctx context.Context, req *functionspb.ListFunctionsRequest) (*functionspb.ListFunctionsResponse, error) {
 	project, location, err := parseParent(req.GetParent())
 	if err != nil {
 		return nil, err
 	}
-	switch {
-	case req.GetFilter() == firstGeneration:
-		return &functionspb.ListFunctionsResponse{}, nil // there are none
-	case req.GetFilter() != "" && req.GetFilter() != secondGeneration, req.GetOrderBy() != "":
-		return nil, &sunya.Error{Code: sunya.Unimplemented, Field: "filter", Message: "filter and orderBy are not supported yet: leave them out and choose from the whole list"}
+	if req.GetOrderBy() != "" && req.GetOrderBy() != "name" {
+		return nil, &sunya.Error{Code: sunya.Unimplemented, Field: "orderBy", Message: "lists are in the order of their names: leave orderBy out"}
+	}
+	filter, err := parseFilter(req.GetFilter(), functionFields...)
+	if err != nil {
+		return nil, err
 	}
 	size, err := page.Size(int(req.GetPageSize()), defaultPage, maxPage)
 	if err != nil {
 		return nil, err
 	}
-	after, err := page.Cursor(req.GetPageToken(), req.GetParent())
+	after, err := page.Cursor(req.GetPageToken(), req.GetParent(), req.GetFilter())
 	if err != nil {
 		return nil, err
 	}
-	fs, err := a.Admin.Functions(ctx, project, location, after, size+1)
+	fs, err := a.Admin.Functions(ctx, project, location, after, size+1, func(f *functions.Function) bool {
+		shown, err := a.encode(f)
+		return err != nil || filter.holds(functionField(shown)) // an error is told below
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -143,7 +142,7 @@ func (a *API) ListFunctions(ctx context.Context, req *functionspb.ListFunctionsR
 	if len(fs) > size {
 		fs = fs[:size]
 		last := fs[size-1]
-		out.NextPageToken = page.Token(last.Location+"/"+last.ID, req.GetParent())
+		out.NextPageToken = page.Token(last.Location+"/"+last.ID, req.GetParent(), req.GetFilter())
 	}
 	for i := range fs {
 		f, err := a.encode(&fs[i])
@@ -190,6 +189,9 @@ func (a *API) UpdateFunction(ctx context.Context, req *functionspb.UpdateFunctio
 	if err != nil {
 		return nil, err
 	}
+	if now.FirstGen {
+		return nil, functions.OtherGeneration(now)
+	}
 	want := req.GetFunction()
 	paths, err := fieldmask.Paths(req.GetUpdateMask(), want)
 	if err != nil {
@@ -235,7 +237,7 @@ func (a *API) GenerateUploadUrl(ctx context.Context, req *functionspb.GenerateUp
 		return nil, err
 	}
 	return &functionspb.GenerateUploadUrlResponse{
-		UploadUrl:     a.link(ctx, "PUT", bucket, object),
+		UploadUrl:     a.Link(ctx, "PUT", bucket, object),
 		StorageSource: &functionspb.StorageSource{Bucket: bucket, Object: object},
 	}, nil
 }
@@ -250,7 +252,7 @@ func (a *API) GenerateDownloadUrl(ctx context.Context, req *functionspb.Generate
 	if err != nil {
 		return nil, err
 	}
-	return &functionspb.GenerateDownloadUrlResponse{DownloadUrl: a.link(ctx, "GET", f.Source.Bucket, f.Source.Object)}, nil
+	return &functionspb.GenerateDownloadUrlResponse{DownloadUrl: a.Link(ctx, "GET", f.Source.Bucket, f.Source.Object)}, nil
 }
 
 // ListRuntimes implements the service.
@@ -258,17 +260,25 @@ func (a *API) ListRuntimes(_ context.Context, req *functionspb.ListRuntimesReque
 	if _, _, err := parseParent(req.GetParent()); err != nil {
 		return nil, err
 	}
+	filter, err := parseFilter(req.GetFilter(), runtimeFields...)
+	if err != nil {
+		return nil, err
+	}
 	out := &functionspb.ListRuntimesResponse{}
 	for _, id := range a.Runtimes() {
-		out.Runtimes = append(out.Runtimes, &functionspb.ListRuntimesResponse_Runtime{
-			Name: id, DisplayName: id, Stage: functionspb.ListRuntimesResponse_GA, Environment: functionspb.Environment_GEN_2,
-		})
+		for _, env := range []functionspb.Environment{functionspb.Environment_GEN_1, functionspb.Environment_GEN_2} {
+			r := &functionspb.ListRuntimesResponse_Runtime{Name: id, DisplayName: id, Stage: functionspb.ListRuntimesResponse_GA, Environment: env}
+			if filter.holds(runtimeField(r)) {
+				out.Runtimes = append(out.Runtimes, r)
+			}
+		}
 	}
 	return out, nil
 }
 
-// link is a URL on the address that the caller used.
-func (a *API) link(ctx context.Context, method, bucket, object string) string {
+// Link is a URL on the address that the caller used, with which an object can be
+// uploaded or downloaded without other credentials.
+func (a *API) Link(ctx context.Context, method, bucket, object string) string {
 	scheme, host := "http", "localhost"
 	if p, ok := peer.FromContext(ctx); ok && p.AuthInfo != nil { // TLS
 		scheme = "https"

@@ -20,7 +20,13 @@ type policies struct {
 // for it.
 const invoker = "roles/run.invoker"
 
-var invokers = []string{invoker, "roles/cloudfunctions.invoker"}
+var invokers = []string{invoker, firstInvoker}
+
+// firstInvoker is its name for functions of the first generation.
+const firstInvoker = "roles/cloudfunctions.invoker"
+
+// Policies are those of functions.
+func (a *API) Policies() iampb.IAMPolicyServer { return &policies{admin: a.Admin} }
 
 // GetIamPolicy implements the service.
 func (p *policies) GetIamPolicy(ctx context.Context, req *iampb.GetIamPolicyRequest) (*iampb.Policy, error) {
@@ -73,8 +79,12 @@ func (p *policies) TestIamPermissions(ctx context.Context, req *iampb.TestIamPer
 
 func policy(f *functions.Function) *iampb.Policy {
 	out := &iampb.Policy{Version: 1, Etag: []byte(f.PolicyETag())}
+	role := invoker
+	if f.FirstGen {
+		role = firstInvoker
+	}
 	if len(f.Invokers) > 0 {
-		out.Bindings = []*iampb.Binding{{Role: invoker, Members: f.Invokers}}
+		out.Bindings = []*iampb.Binding{{Role: role, Members: f.Invokers}}
 	}
 	return out
 }

@@ -16,8 +16,8 @@ import (
 )
 
 // SourcePath is where the links of generateUploadUrl and generateDownloadUrl
-// lead: SourcePath BUCKET/OBJECT.
-const SourcePath = "/sunya/sources/"
+// lead.
+const SourcePath = functions.LinkPath
 
 // maxSource is the size of an uploaded archive (Cloud Functions: 100 MB).
 const maxSource = 100 << 20

@@ -58,11 +58,11 @@ func (zeros) Read(p []byte) (int, error) { return len(p), nil }
 func TestLinksLeadToTheServerThatWasAsked(t *testing.T) {
 	a := New(Deps{Links: functions.NewLinks("secret", time.Now)})
 	ctx := metadata.NewIncomingContext(t.Context(), metadata.Pairs(":authority", "api.example:8443"))
-	if got := a.link(ctx, "PUT", "b", "o"); !strings.HasPrefix(got, "http://api.example:8443/sunya/sources/b/o?") {
+	if got := a.Link(ctx, "PUT", "b", "o"); !strings.HasPrefix(got, "http://api.example:8443/sunya/sources/b/o?") {
 		t.Error(got)
 	}
 	ctx = peer.NewContext(ctx, &peer.Peer{AuthInfo: credentials.TLSInfo{}})
-	got, err := url.Parse(a.link(ctx, "GET", "b", "dir/100% sure?.zip"))
+	got, err := url.Parse(a.Link(ctx, "GET", "b", "dir/100% sure?.zip"))
 	if err != nil || got.Scheme != "https" || got.Path != SourcePath+"b/dir/100% sure?.zip" {
 		t.Fatalf("%v, %v", got, err)
 	}

@@ -103,7 +103,7 @@ func (s *Server) WaitOperation(ctx context.Context, req *longrunningpb.WaitOpera
 
 // ListOperations implements longrunningpb.OperationsServer.
 func (s *Server) ListOperations(ctx context.Context, req *longrunningpb.ListOperationsRequest) (*longrunningpb.ListOperationsResponse, error) {
-	prefix := req.GetName() + "/operations/"
+	prefix := listed(req.GetName())
 	if err := s.check(prefix + "x"); err != nil {
 		return nil, err
 	}
@@ -131,6 +131,15 @@ func (s *Server) ListOperations(ctx context.Context, req *longrunningpb.ListOper
 		out.Operations = append(out.Operations, op)
 	}
 	return out, nil
+}
+
+// listed begins the names of the operations of a parent. Those that have none are
+// listed under their collection's own name.
+func listed(parent string) string {
+	if parent == "" || parent == "operations" {
+		return "operations/"
+	}
+	return parent + "/operations/"
 }
 
 // CancelOperation implements longrunningpb.OperationsServer.

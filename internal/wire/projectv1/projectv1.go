@@ -1,7 +1,8 @@
 // Package projectv1 is what tools ask about a project before they deploy into
 // it, of four APIs: whether services are on (Service Usage v1), the project and
-// its policy (Resource Manager v1), as whom builds run (Cloud Build v1), and what
-// there is of the first generation of functions (Cloud Functions v1). A project here is nothing but its id: what can be said follows from that.
+// its policy (Resource Manager v1), as whom builds run (Cloud Build v1), and where
+// functions can be (Cloud Functions v1). A project here is nothing but its id:
+// what can be said follows from that.
 package projectv1
 
 import (
@@ -41,7 +42,6 @@ func Routes(serves func(api string) bool) []Route {
 		{manager, http.MethodPost, "/v1/projects/*", answer(policy)},
 		{building, http.MethodGet, "/v1/projects/*/locations/*/defaultServiceAccount", answer(builder)},
 		{function, http.MethodGet, "/v1/projects/*/locations", answer(locations)},
-		{function, http.MethodGet, "/v1/projects/*/locations/*/functions", answer(firstGeneration)},
 	}
 }
 
@@ -141,9 +141,4 @@ func locations(project string, _ []string) (any, error) {
 		list = append(list, map[string]string{"name": functions.Parent(project, id), "locationId": id})
 	}
 	return map[string]any{"locations": list}, nil
-}
-
-// firstGeneration lists the functions of that generation: there are none.
-func firstGeneration(project string, _ []string) (any, error) {
-	return struct{}{}, sunya.CheckProject(project)
 }

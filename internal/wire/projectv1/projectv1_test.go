@@ -30,7 +30,6 @@ func TestAnswers(t *testing.T) {
 		{"POST", manager + "/v1/projects/sunya:setIamPolicy", 501, "setIamPolicy"},
 		{"GET", "/cloudbuild.googleapis.com/v1/projects/sunya/locations/l/defaultServiceAccount", 200, "/serviceAccounts/410827792011-compute@developer.gserviceaccount.com"},
 		{"GET", "/cloudfunctions.googleapis.com/v1/projects/sunya/locations", 200, `"locationId":"local"`},
-		{"GET", "/cloudfunctions.googleapis.com/v1/projects/sunya/locations/-/functions", 200, "{}"},
 	} {
 		w := httptest.NewRecorder()
 		mux.ServeHTTP(w, httptest.NewRequest(tt.method, tt.path, nil))
