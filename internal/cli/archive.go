@@ -17,6 +17,11 @@ import (
 // its ignore rules leave out. runtime chooses the rules where the directory has
 // none; it may be empty.
 func pack(ctx context.Context, env *Env, source, runtime string) ([]byte, error) {
+	return packBy(ctx, env, source, runtime, "")
+}
+
+// packBy is pack by the rules of a file in the directory; empty: its own.
+func packBy(ctx context.Context, env *Env, source, runtime, ignoreFile string) ([]byte, error) {
 	dir := source
 	if !filepath.IsAbs(dir) {
 		dir = filepath.Join(env.Dir, dir)
@@ -24,7 +29,13 @@ func pack(ctx context.Context, env *Env, source, runtime string) ([]byte, error)
 	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
 		return nil, usagef("--source: there is no directory %s", source)
 	}
-	rules, err := ignore.Load(dir, runtime)
+	var rules *ignore.Rules
+	var err error
+	if ignoreFile != "" {
+		rules, err = ignore.LoadFile(dir, ignoreFile)
+	} else {
+		rules, err = ignore.Load(dir, runtime)
+	}
 	if err != nil {
 		return nil, err
 	}

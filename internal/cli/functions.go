@@ -58,7 +58,20 @@ func (a *functionsAPI) operation(ctx context.Context, name string) (*longrunning
 }
 
 // uri is where a function answers, as this machine reaches it.
-func (a *functionsAPI) uri(f *functionspb.Function) string { return f.GetServiceConfig().GetUri() }
+func (a *functionsAPI) uri(f *functionspb.Function) string {
+	if isFirst(f) {
+		return f.GetUrl() // by path, as the first generation's are
+	}
+	return f.GetServiceConfig().GetUri()
+}
+
+// generation is what gcloud calls the one of a function.
+func generation(f *functionspb.Function) string {
+	if isFirst(f) {
+		return "1st gen"
+	}
+	return "2nd gen"
+}
 
 func newFunctionsListCommand(env *Env) *cobra.Command {
 	return &cobra.Command{
@@ -77,6 +90,7 @@ func newFunctionsListCommand(env *Env) *cobra.Command {
 					{"NAME", func(f *functionspb.Function) string { return lastOf(f.GetName()) }},
 					{"REGION", func(f *functionspb.Function) string { return strings.Split(f.GetName(), "/")[3] }},
 					{"STATE", func(f *functionspb.Function) string { return f.GetState().String() }},
+					{"ENVIRONMENT", generation},
 					{"RUNTIME", func(f *functionspb.Function) string { return f.GetBuildConfig().GetRuntime() }},
 					{"URL", a.uri},
 				})
@@ -96,6 +110,9 @@ func newFunctionsDescribeCommand(env *Env) *cobra.Command {
 				f, err := a.function(cmd.Context(), args[0])
 				if err != nil {
 					return err
+				}
+				if isFirst(f) {
+					return describeFirst(cmd.Context(), env, a, args[0])
 				}
 				return printOne(env, f)
 			})

@@ -50,6 +50,9 @@ func callFunction(ctx context.Context, env *Env, a *functionsAPI, id, data, even
 	if err != nil {
 		return err
 	}
+	if isFirst(f) {
+		return callFirst(ctx, env, a, id, cmp.Or(event, data, "{}"))
+	}
 	req, err := callRequest(ctx, a.uri(f), data, event)
 	if err != nil {
 		return err

@@ -8,9 +8,9 @@ import (
 	"io"
 	"net/http"
 	"slices"
-	"strings"
 	"time"
 
+	firstpb "cloud.google.com/go/functions/apiv1/functionspb"
 	"cloud.google.com/go/functions/apiv2/functionspb"
 	"cloud.google.com/go/iam/apiv1/iampb"
 	"cloud.google.com/go/longrunning/autogen/longrunningpb"
@@ -18,18 +18,8 @@ import (
 	"google.golang.org/protobuf/types/known/fieldmaskpb"
 
 	"github.com/sunya-cloud/sunya"
+	"github.com/sunya-cloud/sunya/internal/core/functions"
 )
-
-// functionOptions are the flags of functions deploy.
-type functionOptions struct {
-	machineFlags
-	servingFlags
-	runtime, entryPoint, source string
-	buildEnv                    mapFlags
-	triggerHTTP, gen2, open     bool
-	ingress, signature          string
-	changed                     func(flag string) bool
-}
 
 func newFunctionsDeployCommand(env *Env) *cobra.Command {
 	o := functionOptions{gen2: true}
@@ -43,48 +33,8 @@ func newFunctionsDeployCommand(env *Env) *cobra.Command {
 			return functionDeploy(cmd.Context(), env, args[0], o)
 		},
 	}
-	f := cmd.Flags()
-	f.StringVar(&o.runtime, "runtime", "", "runtime id, such as python311 (needed for a new function)")
-	f.StringVar(&o.entryPoint, "entry-point", "", "name of the function in the source (default: NAME)")
-	f.StringVar(&o.signature, "signature-type", "", "how it is called, where its source does not say: http, event, cloudevent, typed")
-	f.StringVar(&o.source, "source", ".", "directory of the source")
-	registerMachine(f, "256Mi (the default) or 1Gi", "1 or 0.5 (default: by memory)", func() *machineFlags { return &o.machineFlags })
-	o.servingFlags.register(f, "60s (the default)", "(default 1)")
-	build := func() *mapFlags { return &o.buildEnv }
-	registerMap(f, "build-env-vars", "variables of the build", build)
-	registerMapFile(f, "build-env-vars", "variables of the build", build)
-	f.StringVar(&o.ingress, "ingress-settings", "all", "who reaches it: all")
-	accessFlag(f, &o.open)
-	boolFlag(f, &o.triggerHTTP, "trigger-http", true, "called by HTTP requests; other triggers come with events")
-	boolFlag(f, &o.gen2, "gen2", true, "second generation; there is no other here yet")
-	hide(f, "gen2", "no-gen2", "trigger-http", "no-trigger-http", "ingress-settings", "set-build-env-vars", "update-build-env-vars") // docs/functions.md has all
+	o.register(cmd.Flags())
 	return cmd
-}
-
-// functionSignatures are the ways in which functions frameworks call a function.
-var functionSignatures = []string{"http", "event", "cloudevent", "typed"}
-
-// signatureVar is the build variable that says the signature.
-const signatureVar = "GOOGLE_FUNCTION_SIGNATURE_TYPE"
-
-// check looks at what can be said without the server.
-func (o *functionOptions) check() error {
-	switch {
-	case !o.gen2:
-		return usagef("--no-gen2: functions of the first generation are not supported yet")
-	case !o.triggerHTTP:
-		return usagef("--no-trigger-http: other triggers are not supported yet")
-	case o.ingress != "all":
-		return usagef("--ingress-settings: %q is not supported yet: use all", o.ingress)
-	case o.signature != "" && !slices.Contains(functionSignatures, o.signature):
-		return usagef("--signature-type: %q is not known: use %s", o.signature, strings.Join(functionSignatures, ", "))
-	}
-	for _, m := range []*mapFlags{&o.labels, &o.env, &o.buildEnv} {
-		if err := m.check(); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // functionDeploy deploys one function as gcloud does: link, upload, create or
@@ -92,6 +42,9 @@ func (o *functionOptions) check() error {
 func functionDeploy(ctx context.Context, env *Env, id string, o functionOptions) error {
 	if err := o.check(); err != nil {
 		return err
+	}
+	for _, text := range o.idle {
+		env.warnf("%s", text)
 	}
 	return withFunctions(ctx, env, func(a *functionsAPI) error {
 		p := newProgress(env)
@@ -115,6 +68,7 @@ type functionDeployment struct {
 	id   string
 	opts functionOptions
 
+	first     bool // of the first generation
 	operation string
 }
 
@@ -126,7 +80,10 @@ func (d *functionDeployment) run(ctx context.Context) (*functionspb.Function, er
 	if old == nil && d.opts.runtime == "" {
 		return nil, usagef("--runtime is missing: name one such as python311")
 	}
-	var src *functionspb.StorageSource
+	if d.first, err = d.opts.firstGeneration(d.id, old); err != nil {
+		return nil, err
+	}
+	var src sourceRef
 	if err := d.progress.during(stageUploading, func() (err error) { src, err = d.upload(ctx, old); return err }); err != nil {
 		return nil, &failure{stage: stageUploading, err: err}
 	}
@@ -141,22 +98,40 @@ func (d *functionDeployment) run(ctx context.Context) (*functionspb.Function, er
 }
 
 // ask creates or updates the function, and follows the work to its end.
-func (d *functionDeployment) ask(ctx context.Context, old *functionspb.Function, src *functionspb.StorageSource) error {
-	name, err := d.begin(ctx, old, src)
+func (d *functionDeployment) ask(ctx context.Context, old *functionspb.Function, src sourceRef) error {
+	begin := d.begin
+	if d.first {
+		begin = d.beginFirst
+	}
+	name, err := begin(ctx, old, src)
 	if err != nil {
 		return err
 	}
 	d.operation = name
 	return d.follow(ctx, func(seen func(buildState)) error {
 		_, err := waitFor(ctx, name, d.api.operation, func(op *longrunningpb.Operation) {
-			meta := &functionspb.OperationMetadata{}
-			if op.GetMetadata() != nil {
-				_ = op.GetMetadata().UnmarshalTo(meta) // another type has nothing to show
-			}
-			seen(buildState{build: lastOf(meta.GetBuildName()), warnings: warningsOf(meta)})
+			seen(functionState(op))
 		})
 		return err
 	})
+}
+
+// functionState is what an operation of either generation says about its build.
+func functionState(op *longrunningpb.Operation) buildState {
+	if op.GetMetadata() == nil {
+		return buildState{}
+	}
+	meta, err := op.GetMetadata().UnmarshalNew()
+	if err != nil {
+		return buildState{} // another type has nothing to show
+	}
+	switch meta := meta.(type) {
+	case *functionspb.OperationMetadata:
+		return buildState{build: lastOf(meta.GetBuildName()), warnings: warningsOf(meta)}
+	case *firstpb.OperationMetadataV1:
+		return buildState{build: meta.GetBuildId()}
+	}
+	return buildState{}
 }
 
 func warningsOf(meta *functionspb.OperationMetadata) []string {
@@ -169,7 +144,7 @@ func warningsOf(meta *functionspb.OperationMetadata) []string {
 	return out
 }
 
-func (d *functionDeployment) begin(ctx context.Context, old *functionspb.Function, src *functionspb.StorageSource) (operation string, err error) {
+func (d *functionDeployment) begin(ctx context.Context, old *functionspb.Function, src sourceRef) (operation string, err error) {
 	f, paths, err := d.opts.function(old, src, d.env.Dir)
 	if err != nil {
 		return "", err
@@ -190,72 +165,52 @@ func (d *functionDeployment) begin(ctx context.Context, old *functionspb.Functio
 }
 
 // function is what the flags ask for, and the paths of what they change.
-func (o *functionOptions) function(old *functionspb.Function, src *functionspb.StorageSource, dir string) (*functionspb.Function, []string, error) {
-	env, err := o.env.apply(old.GetServiceConfig().GetEnvironmentVariables(), dir)
+func (o *functionOptions) function(old *functionspb.Function, src sourceRef, dir string) (*functionspb.Function, []string, error) {
+	m, err := o.maps(old, dir)
 	if err != nil {
 		return nil, nil, err
-	}
-	labels, err := o.labels.apply(old.GetLabels(), dir)
-	if err != nil {
-		return nil, nil, err
-	}
-	buildEnv, err := o.buildEnv.apply(old.GetBuildConfig().GetEnvironmentVariables(), dir)
-	if err != nil {
-		return nil, nil, err
-	}
-	if o.signature != "" {
-		buildEnv = added(buildEnv, map[string]string{signatureVar: o.signature})
 	}
 	b := &functionspb.BuildConfig{
-		Runtime: o.runtime, EntryPoint: o.entryPoint, EnvironmentVariables: buildEnv,
-		Source: &functionspb.Source{Source: &functionspb.Source_StorageSource{StorageSource: src}},
+		Runtime: o.runtime, EntryPoint: o.entryPoint, EnvironmentVariables: m.build,
+		Source: &functionspb.Source{Source: &functionspb.Source_StorageSource{StorageSource: &functionspb.StorageSource{Bucket: src.bucket, Object: src.object}}},
 	}
 	c := &functionspb.ServiceConfig{
 		AvailableMemory: o.memory, AvailableCpu: o.cpu, ServiceAccountEmail: o.account, TimeoutSeconds: int32(o.timeout / time.Second),
 		MaxInstanceRequestConcurrency: int32(o.concurrency), MinInstanceCount: int32(o.minInstances), MaxInstanceCount: int32(o.maxInstances),
-		EnvironmentVariables: env,
+		EnvironmentVariables: m.env, IngressSettings: functionspb.ServiceConfig_IngressSettings(ingressKinds[o.ingress]),
 	}
-	paths := []string{"build_config.source"}
-	for _, f := range []struct{ flag, path string }{
-		{"runtime", "build_config.runtime"}, {"entry-point", "build_config.entry_point"},
-		{"memory", "service_config.available_memory"}, {"cpu", "service_config.available_cpu"}, {"timeout", "service_config.timeout_seconds"},
-		{"concurrency", "service_config.max_instance_request_concurrency"}, {"min-instances", "service_config.min_instance_count"},
-		{"max-instances", "service_config.max_instance_count"}, {"service-account", "service_config.service_account_email"},
-	} {
-		if o.changed(f.flag) {
-			paths = append(paths, f.path)
-		}
-	}
-	if o.env.given() {
-		paths = append(paths, "service_config.environment_variables")
-	}
-	if o.buildEnv.given() || o.signature != "" {
-		paths = append(paths, "build_config.environment_variables")
-	}
-	if o.labels.given() {
-		paths = append(paths, "labels")
-	}
-	return &functionspb.Function{BuildConfig: b, ServiceConfig: c, Labels: labels, Environment: functionspb.Environment_GEN_2}, paths, nil
+	paths := append([]string{"build_config.source"}, o.paths(secondPaths)...)
+	return &functionspb.Function{BuildConfig: b, ServiceConfig: c, Labels: m.labels, Environment: functionspb.Environment_GEN_2}, paths, nil
 }
 
-// upload sends the source as an archive to a link that the server gives.
-func (d *functionDeployment) upload(ctx context.Context, old *functionspb.Function) (*functionspb.StorageSource, error) {
+// sourceRef is where a source is: an object, and the link by which it got there.
+type sourceRef struct {
+	bucket, object string
+	link           string // empty: the object was there before
+}
+
+// upload sends the source as an archive to a link that the server gives, unless
+// it is in a bucket already.
+func (d *functionDeployment) upload(ctx context.Context, old *functionspb.Function) (sourceRef, error) {
+	if s, ok := functions.ArchiveSource(d.opts.source); ok {
+		return sourceRef{bucket: s.Bucket, object: s.Object}, nil
+	}
 	runtime := d.opts.runtime
 	if runtime == "" {
 		runtime = old.GetBuildConfig().GetRuntime()
 	}
-	archive, err := pack(ctx, d.env, d.opts.source, runtime)
+	archive, err := packBy(ctx, d.env, d.opts.source, runtime, d.opts.ignoreFile)
 	if err != nil {
-		return nil, err
+		return sourceRef{}, err
 	}
 	link, err := d.api.GenerateUploadUrl(ctx, &functionspb.GenerateUploadUrlRequest{Parent: d.api.parent})
 	if err != nil {
-		return nil, err
+		return sourceRef{}, err
 	}
 	if err := put(ctx, d.client.http, link.GetUploadUrl(), archive); err != nil {
-		return nil, err
+		return sourceRef{}, err
 	}
-	return link.GetStorageSource(), nil
+	return sourceRef{link.GetStorageSource().GetBucket(), link.GetStorageSource().GetObject(), link.GetUploadUrl()}, nil
 }
 
 // put sends an archive to a link.

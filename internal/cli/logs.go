@@ -234,26 +234,31 @@ func (o *logOptions) resource() []string {
 	if o.kind == jobLogs {
 		return o.jobResource()
 	}
-	parts := []string{o.oneOf("resource.type", "gae_app", "resource.type", "cloud_run_revision")}
-	if o.service != "" {
-		parts = append(parts, o.oneOf("resource.labels.module_id", o.service, "resource.labels.service_name", o.service))
+	parts := []string{o.oneOf("resource.type=\"gae_app\"", "resource.type=\"cloud_run_revision\"", "resource.type=\"cloud_function\"")}
+	if name := strconv.Quote(o.service); o.service != "" {
+		parts = append(parts, o.oneOf("resource.labels.module_id="+name, "resource.labels.service_name="+name, "resource.labels.function_name="+name))
 	}
-	if o.revision != "" {
-		parts = append(parts, o.oneOf("resource.labels.version_id", o.revision, "resource.labels.revision_name", o.revision))
+	if name := strconv.Quote(o.revision); o.revision != "" {
+		parts = append(parts, o.oneOf("resource.labels.version_id="+name, "resource.labels.revision_name="+name))
 	}
 	return parts
 }
 
-// oneOf selects by a field of App Engine's, by one of Cloud Run's, or by either.
-func (o *logOptions) oneOf(appField, app, runField, run string) string {
-	a, r := appField+"="+strconv.Quote(app), runField+"="+strconv.Quote(run)
+// oneOf selects what App Engine writes, what Cloud Run and functions do, or
+// either.
+func (o *logOptions) oneOf(app string, run ...string) string {
+	some := run
 	switch o.kind {
 	case appLogs:
-		return a
+		return app
 	case runLogs:
-		return r
+	default:
+		some = append([]string{app}, run...)
 	}
-	return "(" + a + " OR " + r + ")"
+	if len(some) == 1 {
+		return some[0]
+	}
+	return "(" + strings.Join(some, " OR ") + ")"
 }
 
 // moment is a time, or one so long before now.
