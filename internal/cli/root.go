@@ -23,6 +23,7 @@ func verbs(env *Env) []*cobra.Command {
 		newAppCommand(env),
 		newFunctionsCommand(env),
 		newRunCommand(env),
+		newBuildsCommand(env),
 		newAuthCommand(env),
 		newDoctorCommand(env),
 		newEnvCommand(env),

@@ -14,6 +14,7 @@ import (
 	"github.com/sunya-cloud/sunya"
 	"github.com/sunya-cloud/sunya/internal/core/front"
 	"github.com/sunya-cloud/sunya/internal/wire/appenginev1"
+	"github.com/sunya-cloud/sunya/internal/wire/cloudbuildv1"
 	"github.com/sunya-cloud/sunya/internal/wire/functionsv1"
 	"github.com/sunya-cloud/sunya/internal/wire/functionsv2"
 	"github.com/sunya-cloud/sunya/internal/wire/iamcredentialsv1"
@@ -76,7 +77,9 @@ func newAPI(n *Node, log *slog.Logger) (*api, error) {
 	services.Register(a.grpc)
 	runJobs := runv2.NewJobs(n.products.jobs)
 	runJobs.Register(a.grpc)
-	lro.New(n.products.operations, append(runJobs.Operations(), gae.Operations(), fn.Operations(), first.Operations(), services.Operations())...).Register(a.grpc)
+	builds := cloudbuildv1.New(n.products.builds)
+	builds.Register(a.grpc)
+	lro.New(n.products.operations, append(runJobs.Operations(), gae.Operations(), builds.Operations(), fn.Operations(), first.Operations(), services.Operations())...).Register(a.grpc)
 
 	for _, t := range []struct {
 		api      transcode.API
@@ -87,6 +90,8 @@ func newAPI(n *Node, log *slog.Logger) (*api, error) {
 		{runv2.JobsDescriptor(), runv2.JobsPatterns(), nil},
 		{runv2.Descriptor(), runv2.Patterns(), nil}, // before what shares the paths of operations
 		{functionsv2.Descriptor(), functionsv2.Patterns(), nil},
+		{cloudbuildv1.Descriptor(), cloudbuildv1.Patterns(), nil},
+		{cloudbuildv1.SubmitDescriptor(), []string{cloudbuildv1.SubmitPattern}, nil},
 		{functionsv1.Descriptor(), functionsv1.Patterns(), nil}, // operations are Service Usage's too, which has none
 		{iamcredentialsv1.Descriptor(), []string{iamcredentialsv1.Pattern}, nil},
 		{logging2(), []string{"/v2/entries:list", "/v2/entries:write", "/v2/entries:tail", "/v2/projects/", "/v2/monitoredResourceDescriptors"}, nil},

@@ -85,7 +85,7 @@ func (m *machine) openEngine(ctx context.Context, cfg Config, acct account.Accou
 // app to wherever the owner gets.
 // Instances find a metadata server and the services of this server instead.
 func (m *machine) policy(spec sandbox.Spec, allowed []netip.AddrPort) usernet.Policy {
-	if spec.Profile != sandbox.Build {
+	if spec.Profile != sandbox.Build && spec.Profile != sandbox.Builder {
 		return usernet.Policy{Metadata: m.guests.serve(spec), Services: m.callers.from(spec)}
 	}
 	return usernet.Policy{Allow: allowed}

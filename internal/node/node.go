@@ -57,6 +57,9 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (n *Node, err error
 	if n.products, err = newProducts(cfg, n.url, n.machine, n.storage, n.serve, log); err != nil {
 		return n, err
 	}
+	if n.products.builds, err = n.newBuilds(); err != nil {
+		return n, err
+	}
 	if n.server, err = n.newServer(); err != nil {
 		return n, err
 	}
@@ -133,6 +136,7 @@ func (n *Node) run(ctx context.Context) error {
 		n.products.objects.Run,
 		n.products.runner.Run,
 		n.products.tasks.Run,
+		n.products.builds.Run,
 		n.serveGuests,
 		n.serveCallers,
 		n.server.Run,

@@ -13,6 +13,7 @@ import (
 	"github.com/sunya-cloud/sunya/internal/core/appengine"
 	"github.com/sunya-cloud/sunya/internal/core/build"
 	"github.com/sunya-cloud/sunya/internal/core/build/source"
+	"github.com/sunya-cloud/sunya/internal/core/cloudbuild"
 	"github.com/sunya-cloud/sunya/internal/core/deploy"
 	"github.com/sunya-cloud/sunya/internal/core/functions"
 	"github.com/sunya-cloud/sunya/internal/core/images"
@@ -35,6 +36,7 @@ type products struct {
 	functions  *functions.Admin
 	run        *run.Admin
 	registry   *registry.Service
+	builds     *cloudbuild.Service
 	images     *images.Service
 	jobs       *jobs.Admin
 	tasks      *jobs.Runner

@@ -21,6 +21,7 @@ var profiles = map[sandbox.Profile]profile{
 	sandbox.Build:     {uid: appUID, path: hostPath},
 	sandbox.Container: {image: true, path: imagePath, caps: containerCaps},
 	sandbox.LayerWork: {path: hostPath, caps: layerCaps},
+	sandbox.Builder:   {path: hostPath, caps: builderCaps},
 }
 
 // containerCaps are Docker's default capabilities (moby, oci/caps/defaults.go)
@@ -38,3 +39,8 @@ var layerCaps = []string{"CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER", "CAP_FSE
 // maxLayers is how many layers an image may have; Docker's own limit is 127.
 // Each costs a descriptor of one message to the sandbox's first process.
 const maxLayers = 160
+
+// builderCaps are what a builder of images needs to lay layers on each other and
+// to start the steps in namespaces of their own: those of a container, and the
+// ones that mount and make namespaces.
+var builderCaps = append([]string{"CAP_NET_ADMIN", "CAP_SYS_ADMIN", "CAP_SYS_RESOURCE"}, containerCaps...)

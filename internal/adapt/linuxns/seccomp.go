@@ -87,6 +87,9 @@ func dockerRules(caps []string) ([]rule, error) {
 			}
 		}
 	}
+	if slices.Contains(caps, "CAP_SYS_ADMIN") { // Docker's has it for nobody
+		rules = append(rules, rule{number: unix.SYS_PIVOT_ROOT})
+	}
 	return rules, nil
 }
 

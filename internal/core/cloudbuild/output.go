@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"io"
 	"path"
 	"strings"
 	"sync"
@@ -27,7 +26,7 @@ type output struct {
 	service *Service
 	bucket  string
 	object  string
-	journal io.WriteCloser
+	journal Journal
 	stop    chan struct{} // closed by close
 	stopped chan struct{} // closed when the last flush is done
 
@@ -102,11 +101,13 @@ func (o *output) flush(ctx context.Context) {
 	}
 }
 
-// close writes the last line, if there is one, and stores what is left.
-func (o *output) close(last string) {
+// close writes the last line, if there is one, and stores what is left. ended
+// is called when everything is written.
+func (o *output) close(last string, ended func()) {
 	if last != "" {
 		o.printf("%s\n", last)
 	}
+	ended()
 	close(o.stop)
 	<-o.stopped
 	_ = o.journal.Close()

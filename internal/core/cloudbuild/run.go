@@ -13,6 +13,7 @@ import (
 	"github.com/sunya-cloud/sunya"
 	"github.com/sunya-cloud/sunya/internal/core/build"
 	"github.com/sunya-cloud/sunya/internal/core/cloudbuild/plan"
+	"github.com/sunya-cloud/sunya/internal/core/logs"
 )
 
 // Kick says that a build was stored. It never blocks.
@@ -96,9 +97,11 @@ func (s *Service) carryOut(ctx context.Context, b *Build, slot int) {
 	log := s.Log.With("build", b.ID, "project", b.Project)
 	r := &run{Service: s, b: b, slot: slot, out: s.newOutput(ctx, b)}
 	r.out.start()
+	begin := s.Now()
+	r.out.journal.Stage(stage, logs.StageStart, 0)
 	err := r.run(ctx)
 	if err != nil && ctx.Err() != nil && !errors.Is(context.Cause(ctx), errCanceled) {
-		r.out.close("")
+		r.out.close("", func() {})
 		log.Info("build interrupted, begins again at the next start")
 		return
 	}
@@ -109,7 +112,11 @@ func (s *Service) carryOut(ctx context.Context, b *Build, slot int) {
 		b.StepImages = r.stepImages
 		return nil
 	}, endOperation)
-	r.out.close(lastLine(status, detail))
+	state := logs.StageDone
+	if status != Success {
+		state = logs.StageFailed
+	}
+	r.out.close(lastLine(status, detail), func() { r.out.journal.Stage(stage, state, s.Now().Sub(begin)) })
 	if storeErr != nil {
 		log.Error("record the end of a build", "err", storeErr)
 		return
@@ -121,6 +128,9 @@ func (s *Service) carryOut(ctx context.Context, b *Build, slot int) {
 	}
 	s.Operations.Changed(done.Operation)
 }
+
+// stage is what a build is to those who follow it.
+const stage = "Building"
 
 // lastLine is what a log ends with.
 func lastLine(status Status, detail string) string {
@@ -320,7 +330,7 @@ func (r *run) pack(ctx context.Context, p *packBuild, dir string) (digest string
 	if err != nil {
 		return "", err
 	}
-	if digest, err = r.Images.PutHost(ctx, r.b.Project, p.Image, result); err != nil {
+	if digest, err = r.Images.PutHost(ctx, p.Image, result); err != nil {
 		return "", err
 	}
 	r.out.printf("Pushed %s\n", p.Image)

@@ -38,12 +38,19 @@ type SourceBuilder interface {
 // HostImages keeps images that stand on this machine's own runtimes.
 type HostImages interface {
 	// PutHost stores one under a reference and returns its digest.
-	PutHost(ctx context.Context, project, reference string, r *build.Result) (digest string, err error)
+	PutHost(ctx context.Context, reference string, r *build.Result) (digest string, err error)
 }
 
 // Objects is where logs are kept.
 type Objects interface {
 	Put(ctx context.Context, n objects.NewObject, r io.Reader, size int64) (*objects.Object, error)
+}
+
+// Journal is the log of one build, which users follow.
+type Journal interface {
+	io.WriteCloser
+	// Stage says that a stage began ("start"), ended ("done") or "failed".
+	Stage(name, state string, took time.Duration)
 }
 
 // Workspace gives a build its directory and takes it back.
@@ -63,12 +70,11 @@ type Parts struct {
 	Objects      Objects
 	EnsureBucket func(ctx context.Context, project, bucket string) error
 	Workspace    Workspace
-	// Journal is the log of one build, which users follow.
-	Journal  func(project, id string) io.WriteCloser
-	Now      func() time.Time
-	NewID    func() string
-	Log      *slog.Logger
-	Parallel int // builds at once; 0: 2. With those of deployments at most sunya.BuildRanges
+	Journal      func(project, id string) Journal
+	Now          func() time.Time
+	NewID        func() string
+	Log          *slog.Logger
+	Parallel     int // builds at once; 0: 2. With those of deployments at most sunya.BuildRanges
 }
 
 // Service keeps builds and carries them out. It is safe for concurrent use.

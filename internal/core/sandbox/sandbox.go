@@ -71,6 +71,10 @@ const (
 	// sunya.LayersRange with what it takes to give files any owner: for those
 	// who write and remove the layers of images.
 	LayerWork Profile = "layers"
+	// Builder is root in sunya.LayersRange and may mount and make namespaces,
+	// inside its user namespace only: for the builder of images, which starts
+	// the steps of a build with less. It has the network.
+	Builder Profile = "builder"
 )
 
 // Spec describes a sandbox.

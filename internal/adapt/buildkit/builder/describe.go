@@ -3,6 +3,7 @@ package builder
 import (
 	"context"
 	"errors"
+	"regexp"
 	"strings"
 
 	gwpb "github.com/moby/buildkit/frontend/gateway/pb"
@@ -39,10 +40,20 @@ func message(err error) string {
 	for _, prefix := range []string{"failed to solve: ", "failed to build: ", "rpc error: code = Unknown desc = "} {
 		text = strings.TrimPrefix(text, prefix)
 	}
-	if strings.Contains(text, "SSH key") || strings.Contains(text, "ssh:default") {
-		text += " (RUN --mount=type=ssh is not supported: no agent is forwarded to builds; use a secret mount)"
+	if m := missingImage.FindStringSubmatch(text); m != nil {
+		return "the image " + m[1] + " cannot be had: " + lastLine(m[2]) +
+			" (push it to this registry, make it with \"sunya images bootstrap\", or name a mirror with --registry-mirror)"
 	}
 	return text
+}
+
+// missingImage is what BuildKit says of an image that it cannot look up.
+var missingImage = regexp.MustCompile(`(?s)failed to resolve source metadata for ([^ ]+): (.*)$`)
+
+// lastLine is where the registry's own words are.
+func lastLine(text string) string {
+	lines := strings.Split(strings.TrimSpace(text), "\n")
+	return lines[len(lines)-1]
 }
 
 // sourceLines are the lines of the Dockerfile that the error is about.

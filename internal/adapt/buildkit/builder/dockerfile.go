@@ -1,6 +1,7 @@
 package builder
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"path"
@@ -24,12 +25,15 @@ const sourceName = "source"
 
 // dockerfile builds an image and puts it into the registry by its digest.
 func (b *build) dockerfile(ctx context.Context, d *plan.Build) (digest string, err error) {
-	b.noteSyntax(d)
+	if err := b.look(d); err != nil {
+		return "", err
+	}
 	opt := client.SolveOpt{
 		Frontend:      dockerfileFrontend,
 		FrontendAttrs: b.attributes(d),
 		Exports: []client.ExportEntry{{Type: client.ExporterImage, Attrs: map[string]string{
 			"name": repositoryOf(d.Tags), "push": "true", "push-by-digest": "true", "oci-mediatypes": "true",
+			"compression": "gzip", "compression-level": "1", // a rebuild waits for it
 		}}},
 	}
 	if err := b.inputs(&opt, d); err != nil {
@@ -123,15 +127,28 @@ func dockerfileOf(d *plan.Build) string {
 	return path.Join(d.Context, "Dockerfile")
 }
 
-// noteSyntax says that a frontend which a Dockerfile names is not fetched.
-func (b *build) noteSyntax(d *plan.Build) {
+// look reads the Dockerfile for what is not done as it says: a frontend that it
+// names is not fetched, and no agent is forwarded.
+func (b *build) look(d *plan.Build) error {
 	data, err := readBelow(job.SourceDir, dockerfileOf(d))
 	if err != nil {
-		return // the frontend reports it
+		return nil // the frontend reports it
 	}
 	if ref, _, _, ok := parser.DetectSyntax(data); ok {
 		fmt.Fprintf(b.log, "# syntax=%s: the frontend that is built in is used.\n", ref)
 	}
+	parsed, err := parser.Parse(bytes.NewReader(data))
+	if err != nil {
+		return nil
+	}
+	for _, node := range parsed.AST.Children {
+		for _, flag := range node.Flags {
+			if strings.HasPrefix(flag, "--mount=") && strings.Contains(flag, "type=ssh") {
+				return &refusal{fmt.Sprintf("line %d: RUN --mount=type=ssh is not supported, no agent is forwarded to builds: use --mount=type=secret", node.StartLine)}
+			}
+		}
+	}
+	return nil
 }
 
 // solve runs one build of BuildKit and shows its progress.

@@ -6,9 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -35,7 +37,7 @@ var _ executor.Executor = (*steps)(nil)
 type steps struct {
 	root   string // for mounts, below the state directory
 	filter string
-	guard  *diskGuard
+	env    map[string]string // for those that do not have it
 }
 
 // Run implements executor.Executor.
@@ -119,12 +121,15 @@ func (s *steps) document(dir string, meta executor.Meta) (*specs.Spec, error) {
 		Version: specs.Version,
 		Process: &specs.Process{
 			User: specs.User{UID: uid, GID: gid, AdditionalGids: groups},
-			Args: meta.Args, Env: meta.Env, Cwd: meta.Cwd,
+			Args: meta.Args, Env: s.environment(meta.Env), Cwd: meta.Cwd,
 		},
 		Root:        &specs.Root{Path: rootfs},
 		Hostname:    hostname(meta),
 		Mounts:      files,
 		Annotations: map[string]string{"dev.sunya.seccomp": s.filter},
+	}
+	if meta.NetMode == pb.NetMode_NONE {
+		doc.Annotations["dev.sunya.network"] = "none"
 	}
 	for _, u := range meta.Ulimit {
 		doc.Process.Rlimits = append(doc.Process.Rlimits, specs.POSIXRlimit{
@@ -132,6 +137,22 @@ func (s *steps) document(dir string, meta executor.Meta) (*specs.Spec, error) {
 		})
 	}
 	return doc, nil
+}
+
+// environment adds what the machine has for every step.
+func (s *steps) environment(own []string) []string {
+	set := map[string]bool{}
+	for _, e := range own {
+		name, _, _ := strings.Cut(e, "=")
+		set[name] = true
+	}
+	env := slices.Clone(own)
+	for _, name := range slices.Sorted(maps.Keys(s.env)) {
+		if !set[name] {
+			env = append(env, name+"="+s.env[name])
+		}
+	}
+	return env
 }
 
 // makeWorkDir makes the directory that WORKDIR names, where the image has none.

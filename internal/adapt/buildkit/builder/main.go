@@ -47,7 +47,7 @@ func run(ctx context.Context, events, log io.Writer) error {
 	done := make(chan struct{})
 	defer close(done)
 	go guard.watch(done)
-	d, err := startDaemon(ctx, j, &steps{root: filepath.Join(job.StateDir, "steps"), filter: j.Filter})
+	d, err := startDaemon(ctx, j, &steps{root: filepath.Join(job.StateDir, "steps"), filter: j.Filter, env: j.Env})
 	if err != nil {
 		return err
 	}

@@ -26,6 +26,9 @@ type Job struct {
 	KeepBytes int64
 	// DiskBytes is what one build may write before it is ended; 0: no limit.
 	DiskBytes int64
+	// Env is given to steps whose image does not set the same. It is no part of
+	// the image, nor of what a cached step is known by.
+	Env map[string]string
 }
 
 // Event is one line. The last one has Failed or Done set.

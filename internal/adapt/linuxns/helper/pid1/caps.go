@@ -14,12 +14,15 @@ var capabilities = map[string]uintptr{
 	"CAP_FOWNER":           unix.CAP_FOWNER,
 	"CAP_FSETID":           unix.CAP_FSETID,
 	"CAP_KILL":             unix.CAP_KILL,
+	"CAP_NET_ADMIN":        unix.CAP_NET_ADMIN,
 	"CAP_NET_BIND_SERVICE": unix.CAP_NET_BIND_SERVICE,
 	"CAP_SETFCAP":          unix.CAP_SETFCAP,
 	"CAP_SETGID":           unix.CAP_SETGID,
 	"CAP_SETPCAP":          unix.CAP_SETPCAP,
 	"CAP_SETUID":           unix.CAP_SETUID,
+	"CAP_SYS_ADMIN":        unix.CAP_SYS_ADMIN,
 	"CAP_SYS_CHROOT":       unix.CAP_SYS_CHROOT,
+	"CAP_SYS_RESOURCE":     unix.CAP_SYS_RESOURCE,
 }
 
 // kept returns the numbers of the capabilities that a program keeps.

@@ -47,6 +47,11 @@ func runStep() error {
 	if err := unix.Sethostname([]byte(doc.Hostname)); err != nil {
 		return fmt.Errorf("set host name: %w", err)
 	}
+	if doc.Annotations[ipc.AnnotationNetwork] == "none" {
+		if _, err := setUpNetwork(false); err != nil {
+			return err
+		}
+	}
 	if err := enterStep(doc); err != nil {
 		return err
 	}

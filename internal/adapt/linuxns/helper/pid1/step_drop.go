@@ -35,9 +35,6 @@ func dropStep(doc *ipc.Document) error {
 	if err := unix.Prctl(unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0); err != nil {
 		return fmt.Errorf("clear ambient capabilities: %w", err)
 	}
-	// With CAP_SYS_ADMIN of the user namespace the filter needs no
-	// no_new_privs: set-id programs of an image work, and gain nothing that
-	// root of the step does not have.
 	if err := loadFilter(doc.Annotations[ipc.AnnotationSeccomp]); err != nil {
 		return err
 	}

@@ -1,0 +1,71 @@
+package node
+
+import (
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/sunya-cloud/sunya/internal/adapt/buildkit"
+	"github.com/sunya-cloud/sunya/internal/adapt/buildkit/program"
+	"github.com/sunya-cloud/sunya/internal/adapt/linuxns"
+	"github.com/sunya-cloud/sunya/internal/core/build/source"
+	"github.com/sunya-cloud/sunya/internal/core/cloudbuild"
+	"github.com/sunya-cloud/sunya/internal/core/images"
+	"github.com/sunya-cloud/sunya/internal/core/logs"
+	"github.com/sunya-cloud/sunya/internal/wire/registryv2"
+)
+
+// contextLimits bound what a build of an image is made from.
+var contextLimits = source.Limits{Files: 200_000, Bytes: 8 << 30}
+
+// newBuilds makes what builds images.
+func (n *Node) newBuilds() (*cloudbuild.Service, error) {
+	dir, p := n.machine.dir, n.products
+	engine, err := buildkit.New(buildkit.Options{
+		Sandboxes: n.machine.engine,
+		StateDir:  dir.Join("buildcache"),
+		WorkDir:   dir.Join("run", "images"),
+		Builder:   program.Write,
+		Launcher:  linuxns.WriteHelper,
+		Filter:    linuxns.StepFilter,
+		Registry:  n.buildRegistry,
+		StepEnv:   n.machine.host.Machine().Client.Env,
+		Log:       n.log.With("component", "buildkit"),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("prepare image builds: %w", err)
+	}
+	return cloudbuild.New(cloudbuild.Parts{
+		Store:        n.storage.state,
+		Operations:   p.operations,
+		Engine:       engine,
+		Builder:      p.builder,
+		Images:       p.images,
+		Sources:      source.New(sourceObjects{p.objects}, contextLimits),
+		Objects:      p.objects,
+		EnsureBucket: p.ensureBucket,
+		Workspace:    dir,
+		Journal: func(project, id string) cloudbuild.Journal {
+			return logs.NewBuildWriter(n.serve.hub, project, id, time.Now)
+		},
+		Now:   time.Now,
+		NewID: uuid.NewString,
+		Log:   n.log.With("component", "cloudbuild"),
+	}), nil
+}
+
+// buildRegistry is what the builds of a project see of the registry: images of
+// their own project, and what others may read.
+func (n *Node) buildRegistry(project string) http.Handler {
+	return registryv2.New(registryv2.Deps{
+		Registry: n.products.registry,
+		Names:    n.machine.ownRegistry(n.cfg.Domain),
+		Upstream: images.Upstream{Service: n.products.images},
+		Confine: func(*http.Request) func(string) bool {
+			return func(asked string) bool { return asked == project }
+		},
+		Log: n.log,
+	})
+}
