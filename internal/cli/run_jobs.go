@@ -21,6 +21,7 @@ func newRunJobsCommand(env *Env) *cobra.Command {
 		newRunJobsExecuteCommand(env),
 		newRunJobsListCommand(env),
 		newRunJobsDescribeCommand(env),
+		newRunJobsReplaceCommand(env),
 		newRunJobsDeleteCommand(env),
 		newRunJobLogsCommand(env, "JOB", "a job"),
 		newRunExecutionsCommand(env),

@@ -17,7 +17,7 @@ func (a *api) addKnative(n *Node, log *slog.Logger) error {
 	if err != nil {
 		return fmt.Errorf("serve policies of functions: %w", err)
 	}
-	knative := runv1.New(runv1.Deps{Admin: n.products.run, URL: n.url, Location: "local", Functions: functions, Log: log})
+	knative := runv1.New(runv1.Deps{Admin: n.products.run, Jobs: n.products.jobs, URL: n.url, Location: "local", Functions: functions, Log: log})
 	for _, r := range knative.Routes() {
 		a.add(r.Method, "run.googleapis.com", r.Pattern, front.Local, r.Handler)
 	}

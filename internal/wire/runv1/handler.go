@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/sunya-cloud/sunya"
+	"github.com/sunya-cloud/sunya/internal/core/jobs"
 	"github.com/sunya-cloud/sunya/internal/core/run"
 	"github.com/sunya-cloud/sunya/internal/wire/runmodel"
 	"github.com/sunya-cloud/sunya/internal/wire/status"
@@ -18,6 +19,7 @@ import (
 // Deps is what the API works with.
 type Deps struct {
 	Admin *run.Admin
+	Jobs  *jobs.Admin
 	// URL is the address of a host of the platform by its label.
 	URL func(label string) string
 	// Location is where resources are whose region nobody names.
@@ -72,6 +74,7 @@ func (a *API) Routes() []Route {
 	add(http.MethodDelete, "revisions", a.deleteRevision, nil)
 	add(http.MethodGet, "routes", a.getRoute, a.listRoutes)
 	add(http.MethodGet, "configurations", a.getConfiguration, a.listConfigurations)
+	out = append(out, a.jobRoutes()...)
 	return append([]Route{
 		{http.MethodGet, location + "services/*", a.withPolicies(a.serve(a.getService))},
 		{http.MethodPost, location + "services/*", a.withPolicies(http.NotFoundHandler())},

@@ -61,30 +61,39 @@ func (a *API) setPolicy(ctx context.Context, k run.Key, r *request) (any, error)
 	if err := r.read(&req); err != nil {
 		return nil, err
 	}
-	if req.Policy == nil {
-		return nil, sunya.Invalid("policy", "is missing")
-	}
-	var members []string
-	for _, b := range req.Policy.Bindings {
-		switch {
-		case b == nil:
-			return nil, sunya.Invalid("policy.bindings", "holds null")
-		case b.Role != invoker:
-			return nil, unimplemented("policy.bindings.role", "only "+invoker+" can be granted yet, not "+b.Role)
-		case b.Condition != nil:
-			return nil, unimplemented("policy.bindings.condition", "conditions are not supported yet")
-		}
-		members = append(members, b.Members...)
-	}
-	etag, err := base64.StdEncoding.DecodeString(req.Policy.Etag)
+	members, etag, err := readPolicy(&req)
 	if err != nil {
-		return nil, sunya.Invalid("policy.etag", "%q is not an etag that this server gave out: read the policy again", req.Policy.Etag)
+		return nil, err
 	}
-	s, err := a.Admin.SetInvokers(ctx, k, members, string(etag))
+	s, err := a.Admin.SetInvokers(ctx, k, members, etag)
 	if err != nil {
 		return nil, err
 	}
 	return policyOf(s), nil
+}
+
+// readPolicy reads the members to whom a policy gives the one role that there is,
+// and the etag of the policy before.
+func readPolicy(req *knative.SetIamPolicyRequest) (members []string, etag string, err error) {
+	if req.Policy == nil {
+		return nil, "", sunya.Invalid("policy", "is missing")
+	}
+	for _, b := range req.Policy.Bindings {
+		switch {
+		case b == nil:
+			return nil, "", sunya.Invalid("policy.bindings", "holds null")
+		case b.Role != invoker:
+			return nil, "", unimplemented("policy.bindings.role", "only "+invoker+" can be granted yet, not "+b.Role)
+		case b.Condition != nil:
+			return nil, "", unimplemented("policy.bindings.condition", "conditions are not supported yet")
+		}
+		members = append(members, b.Members...)
+	}
+	raw, err := base64.StdEncoding.DecodeString(req.Policy.Etag)
+	if err != nil {
+		return nil, "", sunya.Invalid("policy.etag", "%q is not an etag that this server gave out: read the policy again", req.Policy.Etag)
+	}
+	return members, string(raw), nil
 }
 
 func policyOf(s *run.Service) *knative.Policy {

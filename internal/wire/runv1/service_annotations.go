@@ -95,6 +95,8 @@ func hasBuild(s service) bool { return s.GetBuildConfig() != nil }
 
 func launchStage(s service) *api.LaunchStage { return &s.LaunchStage }
 
+func jobStage(j *runpb.Job) *api.LaunchStage { return &j.LaunchStage }
+
 func scalingOf(s service) *runpb.ServiceScaling {
 	if s.GetScaling() == nil {
 		s.Scaling = &runpb.ServiceScaling{}
