@@ -105,6 +105,10 @@ func (f *Front) serve(w http.ResponseWriter, r *http.Request, roles Role) {
 		return
 	}
 	class := f.hosts.classify(host, localIP(r), roles)
+	if r.Method == http.MethodConnect && class != hostApps && roles.Has(class.role()) {
+		f.tunnel(w, r, class)
+		return
+	}
 	if !roles.Has(class.role()) {
 		fail(w, r, wrongListener(host, class))
 		return

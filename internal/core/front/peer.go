@@ -2,7 +2,6 @@ package front
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"net"
 	"net/http"
@@ -27,7 +26,7 @@ type peer struct {
 // it.
 func (f *Front) connContext(lookup func(net.Conn) (int, error)) func(context.Context, net.Conn) context.Context {
 	return func(ctx context.Context, c net.Conn) context.Context {
-		if t, ok := c.(*tls.Conn); ok {
+		if t, ok := c.(interface{ NetConn() net.Conn }); ok { // of TLS, or tunnelled
 			c = t.NetConn()
 		}
 		p := &peer{
