@@ -43,6 +43,11 @@ type badGateway struct {
 func (e *badGateway) Error() string { return "no proper response: " + e.err.Error() }
 func (e *badGateway) Unwrap() error { return e.err }
 
+func broken(err error) bool {
+	var bad *badGateway
+	return errors.As(err, &bad)
+}
+
 // protocolHint recognises a program that speaks another HTTP than its revision
 // says, by what net/http says of it.
 func protocolHint(rev *sunya.Revision, err error) string {

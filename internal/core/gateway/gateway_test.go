@@ -374,13 +374,15 @@ func TestRevisionThatNeverGetsReadyIs503(t *testing.T) {
 func TestDyingInstances(t *testing.T) {
 	tests := []struct {
 		rule, method, body string
+		product            sunya.Product
 		want               int
 		starts             int
 	}{
-		{"a safe request is repeated", "GET", "", 200, 2},
-		{"an idempotent one too", "DELETE", "", 200, 2},
-		{"a POST is not", "POST", "", 502, 1},
-		{"nor what has a body", "PUT", "x", 502, 1},
+		{"a safe request is repeated", "GET", "", sunya.AppEngine, 200, 2},
+		{"an idempotent one too", "DELETE", "", sunya.AppEngine, 200, 2},
+		{"a POST is not", "POST", "", sunya.AppEngine, 502, 1},
+		{"nor what has a body", "PUT", "x", sunya.AppEngine, 502, 1},
+		{"which Cloud Run calls unavailable", "POST", "", sunya.CloudRun, 503, 1},
 	}
 	for _, tt := range tests {
 		t.Run(tt.rule, func(t *testing.T) {
@@ -393,8 +395,11 @@ func TestDyingInstances(t *testing.T) {
 					}
 				})
 			}
-			w := newWorldOn(t, engine)
+			w := newWorldOn(t, engine, func(r *sunya.Revision) { r.Product = tt.product })
 			resp, _ := w.do(w.request(tt.method, "/", strings.NewReader(tt.body)))
+			if resp.Header.Get("Retry-After") != "" {
+				t.Error("the client is told to come again, although it may have been done")
+			}
 			if resp.StatusCode != tt.want || len(engine.Boxes()) != tt.starts {
 				t.Errorf("%d after %d starts, want %d after %d", resp.StatusCode, len(engine.Boxes()), tt.want, tt.starts)
 			}

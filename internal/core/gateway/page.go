@@ -15,7 +15,7 @@ import (
 
 // fail answers a request that no instance answered.
 func (x *exchange) fail(err error) {
-	a := answerFor(err)
+	a := x.inProduct(answerFor(err))
 	// To net/http a client whose body is too slow has left, too.
 	if x.r.Context().Err() != nil && a.status != http.StatusRequestTimeout {
 		a = answer{status: statusClientGone}
@@ -30,6 +30,9 @@ func (x *exchange) fail(err error) {
 	clear(x.w.Header())
 	switch a.status {
 	case http.StatusServiceUnavailable, http.StatusTooManyRequests:
+		if broken(err) {
+			break // it may have done what it was asked
+		}
 		after := max(activator.RetryAfter(err), time.Second)
 		x.w.Header().Set("Retry-After", strconv.Itoa(int(after.Seconds())))
 	case http.StatusBadRequest, http.StatusRequestTimeout, http.StatusRequestEntityTooLarge:
@@ -47,6 +50,15 @@ func (x *exchange) fail(err error) {
 	case !x.ownPage(a.status):
 		x.page(a)
 	}
+}
+
+// inProduct is an answer with the status that the product has for it: Cloud Run
+// calls an instance that broke off unavailable.
+func (x *exchange) inProduct(a answer) answer {
+	if a.status == http.StatusBadGateway && x.rev != nil && x.rev.Product == sunya.CloudRun {
+		a.status = http.StatusServiceUnavailable
+	}
+	return a
 }
 
 // ownPage answers with the page that the revision has for such an error.
