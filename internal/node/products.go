@@ -107,6 +107,7 @@ func newProducts(cfg Config, url func(label string) string, m *machine, st *stor
 		Store:         st.state,
 		Catalog:       s.catalog,
 		Kick:          func() { p.runner.Kick() },
+		Supersede:     func(ctx context.Context, id string) error { return p.runner.Supersede(ctx, id) },
 		DeploymentIDs: ids,
 		Now:           time.Now,
 		NewID:         uuid.NewString,

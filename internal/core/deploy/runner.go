@@ -93,9 +93,10 @@ type Runner struct {
 	Parts
 	kick chan struct{}
 
-	mu   sync.Mutex
-	busy map[string]bool // service names with a deployment under way
-	slot []bool          // build slots in use; the nth builds in the nth uid range
+	mu      sync.Mutex
+	busy    map[string]bool // service names with a deployment under way
+	slot    []bool          // build slots in use; the nth builds in the nth uid range
+	flights flights
 }
 
 // New returns a Runner; call Run to make it work.
@@ -109,6 +110,10 @@ func New(p Parts) *Runner {
 		kick:  make(chan struct{}, 1),
 		busy:  map[string]bool{},
 		slot:  make([]bool, p.Parallel),
+		flights: flights{
+			cancel: map[string]context.CancelCauseFunc{},
+			unwant: map[string]chan struct{}{},
+		},
 	}
 }
 
@@ -167,7 +172,7 @@ func (r *Runner) startPending(ctx context.Context, wg *sync.WaitGroup) <-chan ti
 }
 
 // noSlot is the slot of a deployment that needs none: a change of traffic never
-// waits for builds of others.
+// waits for builds of others, nor does the end of what nobody wants any more.
 const noSlot = -1
 
 // claim takes a slot for a deployment whose service has no other under way.
@@ -178,7 +183,7 @@ func (r *Runner) claim(d *sunya.Deployment) (slot int, ok bool) {
 	if r.busy[service] {
 		return 0, false
 	}
-	if d.Step == sunya.StepRouting {
+	if d.Step == sunya.StepRouting || r.flights.unwant[d.ID] != nil {
 		r.busy[service] = true
 		return noSlot, true
 	}
@@ -205,7 +210,14 @@ func (r *Runner) carryOut(ctx context.Context, d *sunya.Deployment, slot int) {
 	log := r.Log.With("deployment", d.ID, "service", d.Revision.Service)
 	run := &run{Runner: r, d: d, slot: slot, log: log, journal: r.Journal(d)}
 	defer run.journal.Close()
-	err := run.steps(ctx)
+	wanted, land := r.fly(ctx, d.ID)
+	defer func() {
+		land()
+		if d.Step == sunya.StepDone || d.Step == sunya.StepFailed {
+			r.landed(d.ID)
+		}
+	}()
+	err := run.steps(ctx, wanted)
 	if err == nil {
 		log.Info("deployed", "revision", d.Revision.Name, "took", r.Now().Sub(d.CreateTime))
 		return

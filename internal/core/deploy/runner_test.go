@@ -71,7 +71,12 @@ func (w *world) Pending(context.Context) ([]sunya.Deployment, error) {
 }
 
 func (w *world) GetDeployment(_ context.Context, id string) (*sunya.Deployment, error) {
-	d := w.deployments[id]
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	d, ok := w.deployments[id]
+	if !ok {
+		return nil, sunya.Errorf(sunya.NotFound, id, "no such deployment")
+	}
 	return &d, nil
 }
 

@@ -30,8 +30,9 @@ const (
 )
 
 // steps does what is left to do. Each step records the next one, so that it is
-// never done twice unless the server died inside it.
-func (r *run) steps(ctx context.Context) error {
+// never done twice unless the server died inside it. What comes before the
+// routing ends with wanted.
+func (r *run) steps(ctx, wanted context.Context) error {
 	table := []struct {
 		at    sunya.Step
 		stage string
@@ -50,6 +51,9 @@ func (r *run) steps(ctx context.Context) error {
 		if s.at == sunya.StepBuilding && len(r.d.Build.Images) > 0 {
 			s.stage, s.do = stagePulling, r.pull
 		}
+		if s.at == sunya.StepBuilding || s.at == sunya.StepStarting {
+			s.do = while(wanted, s.do)
+		}
 		if err := r.stage(ctx, s.stage, s.do); err != nil {
 			return err
 		}
@@ -58,6 +62,20 @@ func (r *run) steps(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// while makes a step end when the deployment is superseded.
+func while(wanted context.Context, do func(context.Context) error) func(context.Context) error {
+	return func(context.Context) error {
+		if superseded(wanted) {
+			return errSuperseded
+		}
+		err := do(wanted)
+		if err != nil && superseded(wanted) {
+			return errSuperseded
+		}
+		return err
+	}
 }
 
 // stage does one step in sight of the user.

@@ -59,7 +59,10 @@ type Parts struct {
 	Store   Store
 	Catalog Catalog
 	// Kick tells the deploy runner that a deployment was stored.
-	Kick         func()
+	Kick func()
+	// Supersede ends a deployment that has not begun to route, and returns once
+	// it has ended, in whichever way. It may call Fail and Finish.
+	Supersede    func(ctx context.Context, deployment string) error
 	StartTimeout time.Duration // 0: 240 s
 
 	DeploymentIDs *sunya.DeploymentIDs // shared by all products; nil: its own

@@ -315,16 +315,9 @@ func TestAServiceIsChangedOnceAtATime(t *testing.T) {
 	if sunya.CodeOf(err) != sunya.AlreadyExists {
 		t.Errorf("created twice: %v", err)
 	}
-	for what, f := range map[string]func() error{
-		"update": func() error {
-			_, err := w.Update(t.Context(), hello, to(spec("b")), run.Request{})
-			return err
-		},
-		"delete": func() error { _, err := w.Delete(t.Context(), hello, run.Request{}); return err },
-	} {
-		if err := f(); sunya.CodeOf(err) != sunya.Aborted || !strings.Contains(err.Error(), "in progress") {
-			t.Errorf("%s during a deployment: %v", what, err)
-		}
+	_, err = w.Update(t.Context(), hello, with(func(s *run.Spec) { s.Labels = map[string]string{"a": "b"} }), run.Request{})
+	if sunya.CodeOf(err) != sunya.Aborted || !strings.Contains(err.Error(), "in progress") {
+		t.Errorf("labels during a deployment: %v", err)
 	}
 	w.Deploy(t.Context())
 	stale := w.now().ETag()
@@ -336,6 +329,41 @@ func TestAServiceIsChangedOnceAtATime(t *testing.T) {
 	if _, err = w.Delete(t.Context(), hello, run.Request{ETag: stale}); sunya.CodeOf(err) != sunya.Aborted {
 		t.Errorf("a stale etag: %v", err)
 	}
+}
+
+// A deployment that may take minutes to fail must not keep its owner from
+// correcting it.
+func TestAnotherTemplateTakesThePlace(t *testing.T) {
+	w := newWorld(t)
+	first, err := w.Create(t.Context(), hello, to(spec("silent")), run.Request{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	bad := spec("b")
+	bad.Template.Concurrency = 9999
+	if _, err := w.Update(t.Context(), hello, to(bad), run.Request{}); sunya.CodeOf(err) != sunya.InvalidArgument || len(w.Pending()) != 1 {
+		t.Errorf("a bad change ended the deployment: %v", err)
+	}
+	s := w.set(to(spec("b")))
+	w.wantRoutes("hello-00002=1000 hello")
+	if states(s.Conditions) != allReady {
+		t.Errorf("conditions = %s", states(s.Conditions))
+	}
+	op, err := w.Get(t.Context(), first.Operation.Name)
+	if err != nil || !op.Done || op.Error == nil || op.Error.Code != sunya.Aborted {
+		t.Errorf("the first operation = %+v, %v", op, err)
+	}
+	rev, err := w.Revision(t.Context(), hello, first.Service.Created)
+	if err != nil || rev.IsReady() {
+		t.Errorf("the first revision = %+v, %v", rev, err)
+	}
+	if _, err := w.Update(t.Context(), hello, to(spec("silent")), run.Request{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Delete(t.Context(), hello, run.Request{}); err != nil {
+		t.Errorf("delete during a deployment: %v", err)
+	}
+	w.wantRoutes("nothing")
 }
 
 func TestValidateOnlyDoesNothing(t *testing.T) {

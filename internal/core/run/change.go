@@ -34,6 +34,12 @@ func (a *Admin) change(ctx context.Context, k Key, f Make, r Request, allowed fu
 	if err := k.Check(); err != nil {
 		return Result{}, err
 	}
+	if !r.ValidateOnly {
+		err := a.supersede(ctx, k, r.ETag, func(now *Service) (bool, error) { return a.replaces(k, now, f, allowed) })
+		if err != nil {
+			return Result{}, err
+		}
+	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	now, err := a.stored(ctx, k)
@@ -71,6 +77,40 @@ func (a *Admin) change(ctx context.Context, k Key, f Make, r Request, allowed fu
 		a.Kick()
 	}
 	return out, nil
+}
+
+// supersede ends the deployment of a service if what is asked for now makes it
+// pointless. Nothing is locked: the deployment's end has work to do here.
+func (a *Admin) supersede(ctx context.Context, k Key, etag string, pointless func(now *Service) (bool, error)) error {
+	now, err := a.stored(ctx, k)
+	if err != nil || now == nil || now.Deployment == "" {
+		return err
+	}
+	if err := checkETag(now.Name(), etag, now.ETag()); err != nil {
+		return err
+	}
+	end, err := pointless(now)
+	if err != nil || !end {
+		return err
+	}
+	return a.Supersede(ctx, now.Deployment)
+}
+
+// replaces reports whether a change takes the place of the revision that is
+// being deployed: another template does.
+func (a *Admin) replaces(k Key, now *Service, f Make, allowed func(*Service) error) (bool, error) {
+	if err := allowed(now); err != nil {
+		return false, err
+	}
+	spec, _, err := f(now)
+	if err != nil {
+		return false, err
+	}
+	spec.Complete(k)
+	if err := spec.Check(k); err != nil {
+		return false, err
+	}
+	return !bytes.Equal(spec.Template.Document, now.Template.Document), nil
 }
 
 // free answers whoever wants to change a service that is being changed, or that

@@ -12,6 +12,11 @@ import (
 // Delete deletes a service with its revisions. The operation is done when it
 // returns; its response is the Service that was.
 func (a *Admin) Delete(ctx context.Context, k Key, r Request) (Result, error) {
+	if !r.ValidateOnly {
+		if err := a.supersede(ctx, k, r.ETag, func(*Service) (bool, error) { return true, nil }); err != nil {
+			return Result{}, err
+		}
+	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	s, err := a.Service(ctx, k)

@@ -5,6 +5,7 @@ package runtest
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -50,8 +51,9 @@ func New() *World {
 				go w.Deploy(context.Background())
 			}
 		},
-		Now:   w.clock,
-		NewID: w.id,
+		Supersede: w.supersede,
+		Now:       w.clock,
+		NewID:     w.id,
 	})
 	return w
 }
@@ -112,6 +114,23 @@ func (w *World) deploy(ctx context.Context, d *sunya.Deployment) {
 		}
 	}
 	w.endOperation(d.Operation, err)
+}
+
+// supersede ends a deployment that is pending.
+func (w *World) supersede(ctx context.Context, id string) error {
+	w.mu.Lock()
+	i := slices.IndexFunc(w.pending, func(d sunya.Deployment) bool { return d.ID == id })
+	if i < 0 {
+		w.mu.Unlock()
+		return nil
+	}
+	d := w.pending[i]
+	w.pending = slices.Delete(w.pending, i, i+1)
+	w.mu.Unlock()
+	cause := sunya.Errorf(sunya.Aborted, "", "another change of the service took its place")
+	must(w.admin.Fail(ctx, &d, cause))
+	w.endOperation(d.Operation, cause)
+	return nil
 }
 
 // start is the building and starting steps.
