@@ -7,6 +7,7 @@ export CGO_ENABLED := 0
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -s -w -X main.version=$(VERSION)
 HELPER  := internal/adapt/linuxns/helper/bin/sunya-launcher
+UNPACK  := internal/adapt/unpack/bin/sunya-unpack
 BUILDER := internal/adapt/buildkit/program/bin/sunya-builder.gz
 BIN     := bin/sunya
 GO_SRC  := $(shell find . -name '*.go' -not -path './bin/*') go.mod go.sum
@@ -28,7 +29,11 @@ $(BUILDER): $(shell find internal/adapt/buildkit/builder internal/adapt/buildkit
 	go build -trimpath -ldflags "-s -w" -o $(basename $@) ./internal/adapt/buildkit/builder/cmd/sunya-builder
 	gzip -n -f -6 $(basename $@)
 
-$(BIN): $(HELPER) $(BUILDER) $(GO_SRC)
+# What reads the archives of images, in a sandbox.
+$(UNPACK): $(shell find internal/adapt/unpack internal/core/tree -name '*.go' 2>/dev/null) go.mod
+	go build -trimpath -ldflags "-s -w" -o $@ ./internal/adapt/unpack/cmd/sunya-unpack
+
+$(BIN): $(HELPER) $(UNPACK) $(BUILDER) $(GO_SRC)
 	go build -trimpath -ldflags "$(LDFLAGS)" -o $@ ./cmd/sunya
 
 ## quickstart: build, start, deploy examples/hello-python and show its answer (ONCE=1 stops by itself)
@@ -51,12 +56,12 @@ test: deps-tests lint test-unit test-race e2e
 
 ## test-unit: unit and contract tests
 .PHONY: test-unit
-test-unit: $(HELPER)
+test-unit: $(HELPER) $(UNPACK)
 	scripts/gotest.sh ./...
 
 ## test-race: the same under the race detector (core, where the concurrency is)
 .PHONY: test-race
-test-race: $(HELPER)
+test-race: $(HELPER) $(UNPACK)
 	CGO_ENABLED=1 go test -race ./internal/core/... ./internal/adapt/sqlite/... ./internal/adapt/logdb/... ./internal/wire/...
 
 ## e2e: the real binary, real HTTP, the official clients
@@ -106,4 +111,4 @@ figures:
 ## clean: remove what was built
 .PHONY: clean
 clean:
-	rm -rf bin $(HELPER) $(BUILDER)
+	rm -rf bin $(HELPER) $(UNPACK) $(BUILDER)

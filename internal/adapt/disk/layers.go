@@ -10,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"strings"
 	"sync"
 	"time"
 
@@ -22,6 +21,7 @@ import (
 // Layers keeps unpacked layers in one directory:
 //
 //	sha256/<hex>/   a complete layer
+//	image/<hex>/    a layer of a container image, unpacked
 //	index/<key>     what a cache key was built into, JSON
 //	tmp/            stages; set aside at the next start
 //	old-<time>/     stages of a server that is gone, until the next Collect
@@ -31,6 +31,8 @@ type Layers struct {
 	dir   string
 	grace time.Duration
 	now   func() time.Time
+
+	remover layers.Remover // nil: the server itself
 
 	mu sync.Mutex // orders renames into and out of sha256/
 }
@@ -49,7 +51,7 @@ func OpenLayers(dir string, grace time.Duration, now func() time.Time) (*Layers,
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("set old stages aside: %w", err)
 	}
-	for _, d := range []string{l.tmp(), l.complete(), l.index()} {
+	for _, d := range []string{l.tmp(), l.complete(), l.unpacked(), l.index()} {
 		if err := os.MkdirAll(d, 0o755); err != nil {
 			return nil, fmt.Errorf("open layers: %w", err)
 		}
@@ -135,18 +137,20 @@ func (l *Layers) touch(hex string) error {
 
 // Path returns where a layer is unpacked; NotFound when it is not.
 func (l *Layers) Path(digest string) (string, error) {
-	hex, ok := strings.CutPrefix(digest, "sha256:")
-	if !ok || !hexRE.MatchString(hex) {
-		return "", sunya.Errorf(sunya.InvalidArgument, digest, "not a layer digest: want sha256 and 64 hex digits")
+	hex, err := hexOf(digest)
+	if err != nil {
+		return "", err
 	}
-	p := filepath.Join(l.complete(), hex)
-	if _, err := os.Lstat(p); err != nil {
-		if errors.Is(err, fs.ErrNotExist) {
-			return "", sunya.Errorf(sunya.NotFound, digest, "layer is not on this machine: deploy again")
+	for _, p := range []string{filepath.Join(l.complete(), hex), filepath.Join(l.unpacked(), hex, filesDir)} {
+		_, err := os.Lstat(p)
+		if err == nil {
+			return p, nil
 		}
-		return "", fmt.Errorf("find layer: %w", err)
+		if !errors.Is(err, fs.ErrNotExist) {
+			return "", fmt.Errorf("find layer: %w", err)
+		}
 	}
-	return p, nil
+	return "", sunya.Errorf(sunya.NotFound, digest, "layer is not on this machine: deploy again")
 }
 
 // checkStage reports whether dir is directly under the store's stages, so that

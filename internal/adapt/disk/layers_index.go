@@ -86,8 +86,14 @@ func (l *Layers) writeIndex(key string, data []byte) error {
 // committed nor looked up within the grace, and the cache keys that led to
 // them.
 func (l *Layers) Collect(ctx context.Context, keep map[string]bool) error {
+	if err := l.sweepUnpacked(ctx); err != nil {
+		return fmt.Errorf("collect old stages of images: %w", err)
+	}
 	if err := l.sweep(ctx); err != nil {
 		return fmt.Errorf("collect old stages: %w", err)
+	}
+	if err := l.collectUnpacked(ctx, keep); err != nil {
+		return err
 	}
 	entries, err := os.ReadDir(l.complete())
 	if err != nil {

@@ -49,3 +49,30 @@ type Archive struct {
 	Size      int64
 	Open      func(ctx context.Context) (io.ReadCloser, error)
 }
+
+// Unpacked keeps layers that somebody else writes, under names that they bring:
+// those of container images, whose files do not belong to the server.
+type Unpacked interface {
+	// Unpacked finds a layer by its diff id and keeps Collect from it for the
+	// grace of the store.
+	Unpacked(ctx context.Context, diffID string) (sunya.Layer, bool, error)
+	// StageUnpacked makes a directory to unpack into. Whoever stages must Commit
+	// or Discard; what a crash leaves is removed by the first Collect.
+	StageUnpacked(ctx context.Context) (Stage, error)
+	// CommitUnpacked syncs the stage and makes it the layer of l.Digest. One
+	// that exists already is kept, and the stage discarded.
+	CommitUnpacked(ctx context.Context, s Stage, l sunya.Layer) (sunya.Layer, error)
+	DiscardUnpacked(ctx context.Context, s Stage) error
+}
+
+// Stage is a place to unpack a layer.
+type Stage struct {
+	Dir   string // the server's; what else is in it is gone with the stage
+	Files string // below Dir, empty: what the files go into
+}
+
+// Remover removes files that only their owner may.
+type Remover interface {
+	// Empty removes everything in the directories, which stay.
+	Empty(ctx context.Context, dirs []string) error
+}
