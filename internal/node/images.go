@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/sunya-cloud/sunya/internal/adapt/ociremote"
+	"github.com/sunya-cloud/sunya/internal/adapt/unpack"
 	"github.com/sunya-cloud/sunya/internal/core/front"
 	"github.com/sunya-cloud/sunya/internal/core/identity"
 	"github.com/sunya-cloud/sunya/internal/core/images"
@@ -21,14 +22,22 @@ import (
 )
 
 // openImages makes the service that finds and pulls images.
-func (p *products) openImages(cfg Config, m *machine, log *slog.Logger) error {
+func (p *products) openImages(cfg Config, m *machine, st *storage, log *slog.Logger) error {
 	mirrors, err := images.ParseMirrors(cfg.RegistryMirrors)
 	if err != nil {
 		return fmt.Errorf("--registry-mirror: %w", err)
 	}
+	unpacker, err := unpack.New(unpack.Config{
+		Engine: m.engine, Store: st.layers, Dir: m.dir.Join("run"), Log: log.With("component", "unpack"),
+	})
+	if err != nil {
+		return fmt.Errorf("prepare the unpacker of images: %w", err)
+	}
+	st.layers.SetRemover(unpacker)
 	p.images = images.New(images.Parts{
 		Registry: p.registry,
 		Remote:   m.remote,
+		Unpacker: unpacker,
 		Own:      m.ownRegistry(cfg.Domain),
 		Mirrors:  mirrors,
 		Now:      time.Now,

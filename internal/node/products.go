@@ -55,7 +55,7 @@ func newProducts(cfg Config, url func(label string) string, m *machine, st *stor
 		registry:   registry.New(st.state, st.images, time.Now, log),
 	}
 	var err error
-	if err := p.openImages(cfg, m, log); err != nil {
+	if err := p.openImages(cfg, m, st, log); err != nil {
 		return nil, err
 	}
 	p.builder, err = build.New(build.Options{
