@@ -62,7 +62,7 @@ func (n *Node) buildRegistry(project string) http.Handler {
 	return registryv2.New(registryv2.Deps{
 		Registry: n.products.registry,
 		Names:    n.machine.ownRegistry(n.cfg.Domain),
-		Upstream: images.Upstream{Service: n.products.images},
+		Upstream: images.Upstream{Service: n.products.images, Project: project},
 		Confine: func(*http.Request) func(string) bool {
 			return func(asked string) bool { return asked == project }
 		},

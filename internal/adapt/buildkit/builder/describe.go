@@ -41,7 +41,7 @@ func message(err error) string {
 		text = strings.TrimPrefix(text, prefix)
 	}
 	if m := missingImage.FindStringSubmatch(text); m != nil {
-		return "the image " + m[1] + " cannot be had: " + lastLine(m[2]) +
+		return "the image " + m[1] + " cannot be had: " + strings.TrimPrefix(lastLine(m[2]), m[1]+": ") +
 			" (push it to this registry, make it with \"sunya images bootstrap\", or name a mirror with --registry-mirror)"
 	}
 	return text

@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"syscall"
 
+	"github.com/moby/buildkit/client"
 	"github.com/moby/buildkit/util/bklog"
 
 	"github.com/sunya-cloud/sunya/internal/adapt/buildkit/job"
@@ -53,7 +54,20 @@ func run(ctx context.Context, events, log io.Writer) error {
 	}
 	defer d.close()
 	b := &build{job: j, client: d.client, log: log, events: json.NewEncoder(events), made: map[string]made{}}
-	return b.run(ctx)
+	err = b.run(ctx)
+	// BuildKit would clear up a minute after a build, when this process is gone.
+	return errors.Join(err, tidy(ctx, d.client, j.KeepBytes))
+}
+
+// tidy brings the cache below its limit, the least used things first.
+func tidy(ctx context.Context, c *client.Client, keep int64) error {
+	if keep <= 0 || ctx.Err() != nil {
+		return nil
+	}
+	if err := c.Prune(ctx, nil, client.PruneAll, client.WithKeepOpt(0, 0, keep, 0)); err != nil {
+		return fmt.Errorf("clear cache: %w", err)
+	}
+	return nil
 }
 
 // silence sends BuildKit's own log, which speaks to operators of a daemon,
