@@ -19,8 +19,10 @@ import (
 // forward sends the request to an instance and the response back; once more
 // when an instance died and repeating cannot do anything twice.
 func (x *exchange) forward(ctx context.Context, b *body) error {
-	// HTTP/2 to an instance does not look at ctx while it waits for the body.
-	defer context.AfterFunc(ctx, b.abandon)()
+	if b.src != nil {
+		// HTTP/2 to an instance does not look at ctx while it waits for the body.
+		defer context.AfterFunc(ctx, b.abandon)()
+	}
 	err, again := x.attempt(ctx, b)
 	if again {
 		err, _ = x.attempt(ctx, b)

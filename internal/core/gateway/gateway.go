@@ -205,6 +205,9 @@ func (x *exchange) route() (serving.Route, error) {
 // pick chooses the revision.
 func (x *exchange) pick(route serving.Route) {
 	c := serving.Client{IP: x.client.ip, Random: rand.Uint32()}
+	if x.caller != nil {
+		c.IP = x.caller.Instance // their addresses are all the same
+	}
 	if route.Service.Traffic.ShardBy == sunya.ShardByCookie {
 		if cookie, err := x.r.Cookie(serving.Cookie); err == nil {
 			c.Cookie = cookie.Value
