@@ -214,7 +214,18 @@ func TestGcloudFunctions(t *testing.T) {
 		}
 		return nil
 	})
-	g.fails("functions call hello"+region, "do not currently have an active account")
+	g.ok("functions call hello"+region+" --cloud-event "+`{"specversion":"1.0","id":"e-2","source":"//x","type":"x","data":{}}`)
+	g.ok("functions add-invoker-policy-binding hello"+region+" --member user:a@example.com", "user:a@example.com", "roles/run.invoker")
+	g.ok("functions remove-invoker-policy-binding hello" + region + " --member user:a@example.com")
+	g.ok("functions runtimes list"+region, "python311", "nodejs20")
+	first := strings.Replace(deploy, "deploy hello --gen2", "deploy old --no-gen2", 1)
+	g.ok(first+" --runtime python311 --entry-point hello_http --allow-unauthenticated --update-labels a=b", "status: ACTIVE",
+		"url: http://functions.localhost:"+s.Port+"/sunya/us-central1/old", "versionId: '1'", "securityLevel: SECURE_ALWAYS")
+	g.ok(`functions call old`+region+` --data {"name":"x"}`, "executionId:", "result: Hello x! /")
+	g.ok(first+" --memory 512MB --no-allow-unauthenticated", "availableMemoryMb: 512", "a: b")
+	g.ok("functions list", "2nd gen", "1st gen")
+	g.ok("functions logs read old"+region, "started in")
+	g.ok("functions delete old"+region+" --quiet", "Deleted")
 	g.ok("functions delete hello"+region+" --quiet", "Deleted [projects/sunya/locations/us-central1/functions/hello]")
 	g.fails("functions describe hello"+region, "not found")
 }

@@ -80,7 +80,7 @@ func (c gcloudConfig) write(ctx context.Context, env *Env) error {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("read gcloud configuration: %w", err)
 	}
-	if err := c.writeToken(env); err != nil {
+	if err := c.writeCredential(env, want); err != nil {
 		return err
 	}
 	if !strings.Contains(string(before), "["+runRegion.section+"]") {
@@ -119,11 +119,12 @@ func (c gcloudConfig) properties(ctx context.Context, env *Env) ([]property, err
 		project = defaultProject
 	}
 	out := []property{{"core", "project", project}}
-	if env.Getenv("SUNYA_TOKEN") != "" {
-		out = append(out, property{"auth", "disable_credentials", ""}, property{"auth", "access_token_file", c.tokenFile()})
-	} else {
-		out = append(out, property{"auth", "disable_credentials", "true"}, property{"auth", "access_token_file", ""})
+	out = append(out, property{"auth", "disable_credentials", ""}) // what earlier versions wrote
+	token, key, host := c.tokenFile(), "", ""
+	if env.Getenv("SUNYA_TOKEN") == "" {
+		token, key, host = "", c.keyFile(), base.String()+tokenPath
 	}
+	out = append(out, property{"auth", "access_token_file", token}, property{"auth", "credential_file_override", key}, property{"auth", "token_host", host})
 	return append(out, gcloudEndpoints(ctx, env, base, domain)...), nil
 }
 
@@ -131,17 +132,24 @@ func (c gcloudConfig) properties(ctx context.Context, env *Env) ([]property, err
 // does.
 var runRegion = property{"run", "region", defaultRegion}
 
-// writeToken stores SUNYA_TOKEN for gcloud, readable by this user alone, and
-// removes what an earlier run stored when there is none.
-func (c gcloudConfig) writeToken(env *Env) error {
-	token := env.Getenv("SUNYA_TOKEN")
-	var err error
-	if token != "" {
-		err = replaceFile(c.tokenFile(), token)
-	} else {
-		err = removeFile(c.tokenFile())
+// tokenPath is where the server gives tokens to accounts that show a key.
+const tokenPath = "/token"
+
+// writeCredential stores what gcloud shows the server, readable by this user
+// alone: SUNYA_TOKEN, or a key where there is none. It removes the other.
+func (c gcloudConfig) writeCredential(env *Env, want []property) error {
+	values := map[string]string{}
+	for _, p := range want {
+		values[p.section+"/"+p.key] = p.value
 	}
-	if err != nil {
+	token := env.Getenv("SUNYA_TOKEN")
+	if token == "" {
+		if err := removeFile(c.tokenFile()); err != nil {
+			return fmt.Errorf("remove the token: %w", err)
+		}
+		return c.writeKey(values["core/project"], values["auth/token_host"])
+	}
+	if err := errors.Join(removeFile(c.keyFile()), replaceFile(c.tokenFile(), token)); err != nil {
 		return fmt.Errorf("store the token: %w", err)
 	}
 	return nil
@@ -161,7 +169,7 @@ func (c gcloudConfig) remove(env *Env) error {
 		}
 		fmt.Fprintln(env.Stderr, "gcloud uses its default configuration again.")
 	}
-	if err := errors.Join(removeFile(c.tokenFile()), os.Remove(c.file())); err != nil {
+	if err := errors.Join(removeFile(c.tokenFile()), removeFile(c.keyFile()), os.Remove(c.file())); err != nil {
 		return fmt.Errorf("delete gcloud configuration: %w", err)
 	}
 	fmt.Fprintf(env.Stderr, "Deleted gcloud configuration %s.\n", c.name)

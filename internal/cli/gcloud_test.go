@@ -17,7 +17,7 @@ func TestGcloudConfig(t *testing.T) {
 	if r.stdout.String() != path+"\n" || !strings.Contains(r.stderr.String(), "gcloud config configurations activate sunya") {
 		t.Errorf("stdout = %s, stderr = %s", r.stdout, r.stderr)
 	}
-	want := "[core]\nproject = sunya\n\n[auth]\ndisable_credentials = true\n\n[api_endpoint_overrides]\n" +
+	want := "[core]\nproject = sunya\n\n[auth]\ncredential_file_override = " + filepath.Join(dir, "sunya.key.json") + "\ntoken_host = " + f.url + "/token\n\n[api_endpoint_overrides]\n" +
 		"appengine = " + f.url + "/\nlogging = " + f.url + "/\nstorage = " + f.url + "/\n"
 	for _, api := range []string{"cloudbuild", "cloudfunctions", "cloudresourcemanager", "cloudscheduler", "cloudtasks", "datastore", "serviceusage"} {
 		want += api + " = " + f.url + "/" + api + ".googleapis.com/\n"
@@ -25,6 +25,11 @@ func TestGcloudConfig(t *testing.T) {
 	want += "run = http://run.api.localhost:" + f.port() + "/\n\n[run]\nregion = local\n"
 	if got := read(t, path); got != want {
 		t.Errorf("config = %q\nwant     %q", got, want)
+	}
+
+	key := filepath.Join(dir, "sunya.key.json")
+	if info, err := os.Stat(key); err != nil || info.Mode().Perm() != 0o600 || !strings.Contains(read(t, key), `"client_email": "sunya@appspot.gserviceaccount.com"`) {
+		t.Errorf("key: %v %v", info, err)
 	}
 
 	// Again: nothing changes, and what the user has added stays.
@@ -46,9 +51,12 @@ func TestGcloudConfig(t *testing.T) {
 	// A server on another machine wants its token.
 	prepare(t, f, "gcloud-config", "--project", "other").with("CLOUDSDK_CONFIG", dir).with("SUNYA_TOKEN", "secret").do(t).expect(t, exitOK)
 	token := filepath.Join(dir, "sunya.token")
-	if got := read(t, path); read(t, token) != "secret" || strings.Contains(got, "disable_credentials") ||
+	if got := read(t, path); read(t, token) != "secret" || strings.Contains(got, "credential_file_override") ||
 		!strings.Contains(got, "access_token_file = "+token) || !strings.Contains(got, "project = other") {
 		t.Errorf("config = %s", got)
+	}
+	if _, err := os.Stat(key); err == nil {
+		t.Error("the key is left beside the token")
 	}
 	if info, err := os.Stat(token); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("token: %v %v", info.Mode(), err)

@@ -124,6 +124,7 @@ func newAPI(n *Node, log *slog.Logger) (*api, error) {
 	a.add(http.MethodGet, "", oauth2.Certs, front.Public, oauth2.Keys(n.tokens.KeySet, log))
 	a.add(http.MethodGet, "", oauth2.AccountCerts, front.Public, oauth2.Keys(n.tokens.AccountKeySet, log))
 	a.add(http.MethodGet, "", oauth2.Discovery, front.Public, oauth2.Configuration())
+	a.add(http.MethodPost, "", oauth2.TokenPath, front.Local, oauth2.Token(n.tokens, log))
 	for _, r := range projectv1.Routes(a.serves) {
 		a.add(r.Method, r.API, r.Pattern, front.Local, r.Handler)
 	}

@@ -76,11 +76,16 @@ func (x *exchange) unauthenticated(why string) error {
 	return fault(http.StatusUnauthorized, "%s", why)
 }
 
+// gcloudAudience is that of the identity tokens of gcloud's own, which name no
+// service: Google lets them call any that admits their account (gcloud functions
+// call, gcloud auth print-identity-token).
+const gcloudAudience = "32555940559.apps.googleusercontent.com"
+
 // addressed reports whether one of the audiences is this service: one that it
 // names itself, or any of its URLs, by whichever of them it is called.
 func (x *exchange) addressed(s *sunya.Service, audiences []string) bool {
 	for _, aud := range audiences {
-		if slices.Contains(s.Access.Audiences, aud) || x.isURLOf(s, aud) {
+		if aud == gcloudAudience || slices.Contains(s.Access.Audiences, aud) || x.isURLOf(s, aud) {
 			return true
 		}
 	}

@@ -57,6 +57,7 @@ func TestPrivateServicesAskWhoCalls(t *testing.T) {
 			[]string{"Authorization", "Bearer the program's", "X-Serverless-Authorization", "Bearer a@b>http://demo.localhost"}, 200},
 		{"an audience of its own", sunya.Access{Private: true, Invokers: []string{"user:a@b"}, Audiences: []string{"my-service"}}, []string{"Authorization", "Bearer a@b>my-service"}, 200},
 		{"its name inside instances", sunya.Access{Private: true, Invokers: []string{"user:a@b"}}, []string{"Authorization", "Bearer a@b>http://demo.sunya.internal/"}, 200},
+		{"gcloud's own audience", sunya.Access{Private: true, Invokers: []string{"user:a@b"}}, []string{"Authorization", "Bearer a@b>32555940559.apps.googleusercontent.com"}, 200},
 		{"no URL", sunya.Access{Private: true, Invokers: []string{"user:a@b"}}, []string{"Authorization", "Bearer a@b>://"}, 401},
 	}
 	for _, tt := range tests {
