@@ -78,7 +78,7 @@ func TestRunJobsChanges(t *testing.T) {
 	if j := f.job(t); j.Template.Tasks != 5 || j.Template.Retries != 0 || len(j.Template.Containers[0].Env) != 1 {
 		t.Errorf("template = %+v", j.Template)
 	}
-	execute(t, f, "run", "jobs", "deploy", "work", "--image", "gcr.io/sunya/missing", "--quiet").expect(t, exitNotFound)
+	execute(t, f, "run", "jobs", "deploy", "work", "--image", "gcr.io/sunya/missing", "--quiet").expect(t, exitUsage)
 	r := execute(t, f, "run", "jobs", "deploy", "work", "--image", "gcr.io/sunya/broken", "--quiet")
 	if r.code == exitOK || !strings.Contains(r.stderr.String(), "second layer is broken") {
 		t.Errorf("exit %d: %s", r.code, r.stderr)

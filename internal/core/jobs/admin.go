@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -146,10 +147,21 @@ func (a *Admin) lookAhead(ctx context.Context, k Key, f Make) error {
 	}
 	for i := range s.Template.Containers {
 		if _, err := a.Images.Resolve(ctx, k.Project, s.Template.Containers[i].From.Reference); err != nil {
-			return sunya.InField("job.template.template.containers.image", err)
+			return noImage(i, err)
 		}
 	}
 	return nil
+}
+
+// noImage says that the image of the ith container cannot be had. That it is not
+// found is about the argument: the job itself is no image.
+func noImage(i int, err error) error {
+	field := fmt.Sprintf("job.template.template.containers[%d].image", i)
+	var e *sunya.Error
+	if errors.As(err, &e) && e.Code == sunya.NotFound {
+		return &sunya.Error{Code: sunya.InvalidArgument, Field: field, Message: e.Public(), Err: e.Err}
+	}
+	return sunya.InField(field, err)
 }
 
 // next is the job with the change that is asked for under way.

@@ -29,7 +29,7 @@ func TestRefusedAtOnce(t *testing.T) {
 		{"name", key("Work"), spec(1), sunya.InvalidArgument, "job_id"},
 		{"long name", key("a23456789012345678901234567890123456789012345678901"), spec(1), sunya.InvalidArgument, "job_id"},
 		{"no image", key("a"), spec(1, image("")), sunya.InvalidArgument, "job.template.template.containers[0].image"},
-		{"missing image", key("a"), spec(1, image("gcr.io/demo/missing")), sunya.NotFound, "job.template.template.containers.image"},
+		{"missing image", key("a"), spec(1, image("gcr.io/demo/missing")), sunya.InvalidArgument, "job.template.template.containers[0].image"},
 		{"tasks", key("a"), spec(10_001), sunya.InvalidArgument, "job.template.task_count"},
 		{"negative tasks", key("a"), spec(-1), sunya.InvalidArgument, "job.template.task_count"},
 		{"parallelism", key("a"), template(func(t *jobs.Template) { t.Parallelism = -1 }), sunya.InvalidArgument, "job.template.parallelism"},

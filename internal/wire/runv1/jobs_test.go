@@ -263,7 +263,7 @@ func TestJobsRefusedInKnativeForm(t *testing.T) {
 		{"task annotation", with(func(j *knative.Job) {
 			j.Spec.Template.Metadata.Annotations["run.googleapis.com/cloudsql-instances"] = "a:b:c"
 		}), 501, "Cloud SQL"},
-		{"image", with(func(j *knative.Job) { j.Spec.Template.Spec.Template.Spec.Containers[0].Image = "gcr.io/sunya/missing" }), 404, "no such image"},
+		{"image", with(func(j *knative.Job) { j.Spec.Template.Spec.Template.Spec.Containers[0].Image = "gcr.io/sunya/missing" }), 400, "no such image"},
 		{"tasks", with(func(j *knative.Job) { j.Spec.Template.Spec.TaskCount = 20_000 }), 400, "spec.template.spec.taskCount"},
 		{"retries", with(func(j *knative.Job) { j.Spec.Template.Spec.Template.Spec.MaxRetries = 11 }), 400, "spec.template.spec.template.spec.maxRetries"},
 		{"tokens", with(func(j *knative.Job) { j.Spec.StartExecutionToken, j.Spec.RunExecutionToken = "a", "b" }), 400, "runExecutionToken"},

@@ -381,7 +381,7 @@ func TestJobsRefused(t *testing.T) {
 			{"exists", "work", newJob(), codes.Aborted, "exists already"},
 			{"no name", "", newJob(), codes.InvalidArgument, "job_id"},
 			{"no template", "x", &runpb.Job{}, codes.InvalidArgument, "job.template.template"},
-			{"no such image", "x", with(func(j *runpb.Job) { j.GetTemplate().GetTemplate().GetContainers()[0].Image = "gcr.io/demo/missing" }), codes.NotFound, "no such image"},
+			{"no such image", "x", with(func(j *runpb.Job) { j.GetTemplate().GetTemplate().GetContainers()[0].Image = "gcr.io/demo/missing" }), codes.InvalidArgument, "no such image"},
 			{"port", "x", with(func(j *runpb.Job) {
 				j.GetTemplate().GetTemplate().GetContainers()[0].Ports = []*runpb.ContainerPort{{ContainerPort: 80}}
 			}), codes.InvalidArgument, "a job has no ports"},
