@@ -31,6 +31,7 @@ import (
 	"google.golang.org/protobuf/types/known/emptypb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"github.com/sunya-cloud/sunya/internal/wire/artifactregistryv1"
 	"github.com/sunya-cloud/sunya/internal/wire/transcode"
 )
 
@@ -44,9 +45,10 @@ type fake struct {
 	longrunningpb.UnimplementedOperationsServer
 	loggingpb.UnimplementedLoggingServiceV2Server
 
-	url  string
-	run  *fakeRun
-	jobs *fakeJobs
+	url    string
+	run    *fakeRun
+	jobs   *fakeJobs
+	images *artifactregistryv1.API
 
 	mu       sync.Mutex
 	objects  map[string]string               // name to content
@@ -91,6 +93,7 @@ func newFake(t *testing.T) *fake {
 	loggingpb.RegisterLoggingServiceV2Server(rpc, f)
 	f.run = newFakeRun(f, rpc)
 	f.jobs = newFakeJobs(t, rpc)
+	f.images = newFakeImages(rpc)
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /sunya/v1/status", f.serveStatus)
 	mux.HandleFunc("GET /sunya/v1/doctor", func(w http.ResponseWriter, _ *http.Request) {

@@ -24,6 +24,7 @@ func verbs(env *Env) []*cobra.Command {
 		newFunctionsCommand(env),
 		newRunCommand(env),
 		newBuildsCommand(env),
+		newImagesCommand(env),
 		newAuthCommand(env),
 		newDoctorCommand(env),
 		newEnvCommand(env),

@@ -14,6 +14,7 @@ import (
 	"github.com/sunya-cloud/sunya"
 	"github.com/sunya-cloud/sunya/internal/core/front"
 	"github.com/sunya-cloud/sunya/internal/wire/appenginev1"
+	"github.com/sunya-cloud/sunya/internal/wire/artifactregistryv1"
 	"github.com/sunya-cloud/sunya/internal/wire/cloudbuildv1"
 	"github.com/sunya-cloud/sunya/internal/wire/functionsv1"
 	"github.com/sunya-cloud/sunya/internal/wire/functionsv2"
@@ -79,7 +80,11 @@ func newAPI(n *Node, log *slog.Logger) (*api, error) {
 	runJobs.Register(a.grpc)
 	builds := cloudbuildv1.New(n.products.builds)
 	builds.Register(a.grpc)
-	lro.New(n.products.operations, append(runJobs.Operations(), gae.Operations(), builds.Operations(), fn.Operations(), first.Operations(), services.Operations())...).Register(a.grpc)
+	artifacts := artifactregistryv1.New(artifactregistryv1.Deps{
+		Registry: n.products.registry, Put: n.products.operations.Put, NewID: uuid.NewString, Now: time.Now,
+	})
+	artifacts.Register(a.grpc)
+	lro.New(n.products.operations, append(runJobs.Operations(), gae.Operations(), builds.Operations(), fn.Operations(), first.Operations(), services.Operations(), artifacts.Operations())...).Register(a.grpc)
 
 	for _, t := range []struct {
 		api      transcode.API
@@ -93,6 +98,7 @@ func newAPI(n *Node, log *slog.Logger) (*api, error) {
 		{cloudbuildv1.Descriptor(), cloudbuildv1.Patterns(), nil},
 		{cloudbuildv1.SubmitDescriptor(), []string{cloudbuildv1.SubmitPattern}, nil},
 		{functionsv1.Descriptor(), functionsv1.Patterns(), nil}, // operations are Service Usage's too, which has none
+		{artifactregistryv1.Descriptor(), artifactregistryv1.Patterns(), nil},
 		{iamcredentialsv1.Descriptor(), []string{iamcredentialsv1.Pattern}, nil},
 		{logging2(), []string{"/v2/entries:list", "/v2/entries:write", "/v2/entries:tail", "/v2/projects/", "/v2/monitoredResourceDescriptors"}, nil},
 	} {

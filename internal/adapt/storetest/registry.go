@@ -22,6 +22,8 @@ func Registry(t *testing.T, open func(testing.TB) registry.Store) {
 		{"Tags", registryTags},
 		{"Referrers", registryReferrers},
 		{"Repositories", registryRepositories},
+		{"Images", registryImages},
+		{"Folders", registryFolders},
 		{"Collect", registryCollect},
 	} {
 		t.Run(tt.rule, func(t *testing.T) { tt.test(t, open(t)) })
@@ -223,4 +225,48 @@ func registryCollect(t *testing.T, s registry.Store) {
 		_, err := s.GetRegistryBlob(t.Context(), "p/a", digest)
 		wantCode(t, err, want)
 	}
+}
+
+func registryImages(t *testing.T, s registry.Store) {
+	for _, r := range []string{"p/b", "p/a", "p/a/x", "pq/a"} {
+		for _, d := range []string{"2", "1"} {
+			m := manifest(sha(d))
+			m.Repository = r
+			must(t, s.PutRegistryManifest(t.Context(), m, nil, anything))
+		}
+	}
+	got, after := "", ""
+	for {
+		page, err := s.ListImages(t.Context(), "p/", after, 2)
+		must(t, err)
+		for _, m := range page {
+			after = m.Repository + "@" + m.Digest
+			got += m.Repository + "@" + m.Digest[7:8] + " "
+		}
+		if len(page) < 2 {
+			break
+		}
+	}
+	if want := "p/a@1 p/a@2 p/a/x@1 p/a/x@2 p/b@1 p/b@2 "; got != want {
+		t.Errorf("images = %s, want %s", got, want)
+	}
+}
+
+func registryFolders(t *testing.T, s registry.Store) {
+	f := registry.Folder{FolderKey: registry.FolderKey{Project: "p", Location: "l", ID: "r"}, Description: "ü", Labels: map[string]string{"a": "b"}, CreateTime: at(1)}
+	_, err := s.GetFolder(t.Context(), f.FolderKey)
+	wantCode(t, err, sunya.NotFound)
+	must(t, s.CreateFolder(t.Context(), &f))
+	wantCode(t, s.CreateFolder(t.Context(), &f), sunya.AlreadyExists)
+	got, err := s.GetFolder(t.Context(), f.FolderKey)
+	must(t, err)
+	wantSame(t, got, &f)
+	second := f
+	second.Location = "a"
+	must(t, s.CreateFolder(t.Context(), &second))
+	all, err := s.ListFolders(t.Context(), "p")
+	must(t, err)
+	wantSame(t, all, []registry.Folder{second, f})
+	must(t, s.DeleteFolder(t.Context(), f.FolderKey))
+	wantCode(t, s.DeleteFolder(t.Context(), f.FolderKey), sunya.NotFound)
 }

@@ -66,6 +66,16 @@ type Store interface {
 	// and whose names begin with prefix.
 	ListRepositories(ctx context.Context, prefix, after string, limit int) ([]string, error)
 
+	// ListImages returns the manifests of all repositories whose names begin with
+	// prefix, in the order of repository and digest, after REPOSITORY@DIGEST.
+	ListImages(ctx context.Context, prefix, after string, limit int) ([]Manifest, error)
+
+	// CreateFolder is AlreadyExists when there is one of the name.
+	CreateFolder(ctx context.Context, f *Folder) error
+	GetFolder(ctx context.Context, k FolderKey) (*Folder, error)
+	ListFolders(ctx context.Context, project string) ([]Folder, error) // by name
+	DeleteFolder(ctx context.Context, k FolderKey) error
+
 	// CollectRegistry removes what Lives lets go.
 	CollectRegistry(ctx context.Context, l Lives) (manifests, blobs int, err error)
 }

@@ -28,6 +28,9 @@ type API struct {
 	// Rules add REST paths to methods whose own annotations do not have them:
 	// google.longrunning.Operations has other paths in every API.
 	Rules []*annotations.HttpRule
+	// Escaped leaves names as they were written, with slashes as %2F and the
+	// colons of digests as %3A; the service reads them.
+	Escaped bool
 }
 
 // MaxMessage is the size of the largest request: a manifest of 10,000 files
@@ -48,6 +51,9 @@ func New(server *grpc.Server, api API, log *slog.Logger) (http.Handler, error) {
 	rest, err := transcoder(server, api, log)
 	if err != nil {
 		return nil, fmt.Errorf("make REST of %s: %w", api.Name, err)
+	}
+	if api.Escaped {
+		rest = escapedPaths(rest)
 	}
 	return &handler{grpc: server, rest: rest, bools: boolParameters(api.Services)}, nil
 }
@@ -71,6 +77,24 @@ func transcoder(server *grpc.Server, api API, log *slog.Logger) (http.Handler, e
 			vanguard.WithTypeResolver(protoregistry.GlobalTypes),
 		),
 	)
+}
+
+// escapedPaths hands paths on as they were written: segments end at slashes, not
+// at what stands for one, and a digest behind a colon is no verb.
+func escapedPaths(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		path := r.URL.EscapedPath()
+		if colon := strings.LastIndexByte(path, ':'); colon > strings.LastIndexByte(path, '/') && strings.ContainsAny(path[colon:], "0123456789") {
+			path = path[:colon] + "%3A" + path[colon+1:]
+		}
+		if path != r.URL.Path {
+			u := *r.URL
+			u.Path, u.RawPath = path, ""
+			r = r.WithContext(r.Context())
+			r.URL = &u
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 type handler struct {
