@@ -84,6 +84,9 @@ func registerServing(fs *pflag.FlagSet, s *containerSet) {
 			return usagef("%q is not a port: use 1 to 65535, or default", v)
 		}
 		s.change(func(c *runpb.Container) error {
+			if isDefaultProbe(c) {
+				c.StartupProbe = nil // the port has another
+			}
 			portOf(c).ContainerPort = int32(n)
 			return nil
 		})
@@ -105,6 +108,14 @@ func registerServing(fs *pflag.FlagSet, s *containerSet) {
 	fs.Lookup("cpu-throttling").Hidden, fs.Lookup("no-cpu-throttling").Hidden = true, false
 	fs.Lookup("no-cpu-throttling").Usage = "leave it the CPU between requests"
 	hide(fs, "cpu-boost", "liveness-probe")
+}
+
+// isDefaultProbe reports whether a container's startup probe is the one that the
+// server adds where there is none: a connection to its port within 240 seconds.
+func isDefaultProbe(c *runpb.Container) bool {
+	p := c.GetStartupProbe()
+	return len(c.GetPorts()) > 0 && p.GetTcpSocket() != nil && p.GetTcpSocket().GetPort() == c.GetPorts()[0].GetContainerPort() &&
+		p.GetTimeoutSeconds() == 240 && p.GetPeriodSeconds() == 240 && p.GetFailureThreshold() == 1
 }
 
 // portOf is the port of a container, which gets one.

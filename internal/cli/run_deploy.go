@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"cloud.google.com/go/longrunning/autogen/longrunningpb"
 	"cloud.google.com/go/run/apiv2/runpb"
@@ -142,6 +143,11 @@ func (d *runDeployment) report(s *runpb.Service) error {
 		}
 		if d.opts.tag != "" && t.GetTag() == d.opts.tag && d.opts.noTraffic {
 			url = t.GetUri()
+		}
+	}
+	for _, c := range s.GetConditions() {
+		if c.GetSeverity() == runpb.Condition_WARNING {
+			d.warn(strings.Split(c.GetMessage(), "; "))
 		}
 	}
 	fmt.Fprintf(d.env.Stderr, "Service [%s] revision [%s] has been deployed and is serving %d percent of traffic.\n", d.id, revision, share)

@@ -222,6 +222,22 @@ func TestRunDeploySource(t *testing.T) {
 	}
 }
 
+// A startup probe that the server has added goes with the port.
+func TestPortTakesItsProbeAlong(t *testing.T) {
+	probe := func(port int32) *runpb.Probe {
+		return &runpb.Probe{TimeoutSeconds: 240, PeriodSeconds: 240, FailureThreshold: 1, ProbeType: &runpb.Probe_TcpSocket{TcpSocket: &runpb.TCPSocketAction{Port: port}}}
+	}
+	for port, goes := range map[int32]bool{8080: true, 7000: false} {
+		f := running(t)
+		c := f.run.services[helloService].GetTemplate().GetContainers()[0]
+		c.Ports, c.StartupProbe = []*runpb.ContainerPort{{ContainerPort: 8080}}, probe(port)
+		execute(t, f, "run", "services", "update", "hello", "--port", "9000").expect(t, exitOK)
+		if got := f.run.services[helloService].GetTemplate().GetContainers()[0].GetStartupProbe(); (got == nil) != goes {
+			t.Errorf("the probe of port %d is %v", port, got)
+		}
+	}
+}
+
 func TestRunDeployFails(t *testing.T) {
 	t.Run("not ready", func(t *testing.T) {
 		f := newFake(t)

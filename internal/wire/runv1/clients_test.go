@@ -462,6 +462,17 @@ func TestAnnotations(t *testing.T) {
 	}
 }
 
+// What has no effect is said in a condition that is none of an error's.
+func TestWarnings(t *testing.T) {
+	s := newServer(t)
+	k := hello()
+	k.Metadata.Annotations["run.googleapis.com/ingress"] = "internal-and-cloud-load-balancing"
+	c := condition(s.create(k).Status.Conditions, "AllFieldsApplied")
+	if c.Severity != "Warning" || !strings.Contains(c.Message, "load balancers") {
+		t.Errorf("condition = %+v", c)
+	}
+}
+
 func TestContainerDependencies(t *testing.T) {
 	s := newServer(t)
 	k := hello()

@@ -74,6 +74,12 @@ func encodeConditions(cs []*runpb.Condition) []*knative.GoogleCloudRunV1Conditio
 		case runpb.Condition_CONDITION_FAILED:
 			k.Status = "False"
 		}
+		switch c.GetSeverity() { // none is that of an error
+		case runpb.Condition_WARNING:
+			k.Severity = "Warning"
+		case runpb.Condition_INFO:
+			k.Severity = "Info"
+		}
 		switch r := c.GetReasons().(type) {
 		case *runpb.Condition_Reason:
 			k.Reason = camel(r.Reason.String())
