@@ -103,11 +103,15 @@ func shortest(names []string) string {
 }
 
 // shortRevision is how a table names a revision: SERVICE/VERSION of an App
-// Engine version, whatever deploy made it; other names as they are.
+// Engine version, whatever deploy made it; of Cloud Run by its last part, which
+// begins with the service's name; other names as they are.
 func shortRevision(name string) string {
 	parts := strings.Split(name, "/")
 	if len(parts) == 7 && parts[2] == "services" && parts[4] == "versions" {
 		return parts[3] + "/" + parts[5]
+	}
+	if len(parts) == 8 && parts[6] == "revisions" {
+		return parts[7]
 	}
 	return name
 }
