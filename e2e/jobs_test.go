@@ -68,6 +68,13 @@ func logged(s *platform.Server, execution string, want ...string) (out string) {
 func TestJobs(t *testing.T) {
 	t.Parallel()
 	s := platform.Start(t)
+	s.OK("run", "jobs", "deploy", "primes", "--source", "../examples/run-job", "--tasks", "4", "--execute-now", "--wait")
+	s.Eventually(20*time.Second, "the example's log", func() error {
+		if out := s.OK("run", "jobs", "logs", "read", "primes").Stdout; !strings.Contains(out, "task 0, attempt 0: 2762 primes from 0 to 24999") {
+			return fmt.Errorf("the log is %s", out)
+		}
+		return nil
+	})
 	s.OK("run", "jobs", "deploy", "work", "--source", taskSource(t), "--tasks", "3", "--max-retries", "1", "--memory", "256Mi",
 		"--set-env-vars", "DO=env token once,MODE=fast")
 	id := strings.TrimSpace(s.OK("run", "jobs", "execute", "work", "--wait").Stdout)
