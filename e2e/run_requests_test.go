@@ -203,6 +203,8 @@ func runInside(t *testing.T, s *platform.Server, deploy func(name string, flags 
 		{"http://talk-hidden.sunya.internal/", "", "200 talk-hidden.sunya.internal HTTP/1.1"},
 		{"http://" + hidden + "/", "", "200 " + hidden},
 		{"http://talk-private.sunya.internal/", "", "403 "},
+		{"grpc://talk-grpc.sunya.internal:80", "", "you said hello"},
+		{"grpc://talk-grpc.localhost:" + s.Port, "", "you said hello"},
 		{"http://talk-private.sunya.internal/", "http://" + private, "200 talk-private.sunya.internal HTTP/1.1 SIGNATURE_REMOVED_BY_GOOGLE"},
 		{"http://" + private + "/", "http://talk-private.sunya.internal", "200 " + private},
 	} {

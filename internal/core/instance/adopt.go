@@ -52,7 +52,7 @@ func (i *Instance) resume(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return i.awaitReady(ctx)
+	return i.awaitReady(ctx, 0)
 }
 
 func (m *Manager) stopOrphan(ctx context.Context, box sandbox.Sandbox) {

@@ -11,6 +11,7 @@ import (
 	"github.com/sunya-cloud/sunya"
 	"github.com/sunya-cloud/sunya/internal/core/instance"
 	"github.com/sunya-cloud/sunya/internal/core/instance/instancetest"
+	"github.com/sunya-cloud/sunya/internal/core/sandbox"
 )
 
 // healthy answers /healthz with 200 while it is well, and counts how often it
@@ -123,6 +124,31 @@ func TestLivenessProbePausesWhileFrozen(t *testing.T) {
 		inst.Leave()
 		if n := h.asked.Load(); n != 4 { // when thawed, and twice after that
 			t.Errorf("asked %d times after a request of 25 s, want 4", n)
+		}
+	})
+}
+
+// TestAdoptedInstancesAreAskedAtOnce: what has served before needs no time to
+// begin.
+func TestAdoptedInstancesAreAskedAtOnce(t *testing.T) {
+	rev := instancetest.Revision(1)
+	rev.Startup = healthz(time.Second)
+	rev.Startup.Delay = time.Minute
+	synctest.Test(t, func(t *testing.T) {
+		var h healthy
+		w := newWorld(t, rev, h.engine())
+		box := w.engine.New(sandbox.Spec{ID: "a", Kind: instance.Kind, Port: 8080,
+			Labels: map[string]string{"revision": rev.Name, "revision-id": rev.ID}})
+		left := w.Adopt(t.Context(), []sandbox.Sandbox{box})
+		if len(left) != 1 {
+			t.Fatalf("%d instances were adopted", len(left))
+		}
+		before := time.Now()
+		if err := left[0].Resume(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if took := time.Since(before); took > time.Second {
+			t.Errorf("it took %v", took)
 		}
 	})
 }

@@ -36,7 +36,7 @@ func (m *Manager) Start(ctx context.Context, rev *sunya.Revision, why Reason) (*
 		return nil, m.failed(rev, spec.ID, err, nil)
 	}
 	i := m.newInstance(rev, box)
-	err = i.awaitReady(ctx)
+	err = i.awaitReady(ctx, firstQuestion(rev))
 	if err == nil {
 		err = i.greet(ctx, why)
 	}
@@ -72,11 +72,21 @@ func (m *Manager) launch(ctx context.Context, spec sandbox.Spec) (sandbox.Sandbo
 	}
 }
 
+// firstQuestion is how long a program that starts is not asked how it is.
+func firstQuestion(rev *sunya.Revision) time.Duration {
+	if rev.Startup == nil {
+		return 0
+	}
+	return rev.Startup.Delay
+}
+
 // awaitReady waits until the program listens, at most its start timeout, or
-// until its startup probe is content.
-func (i *Instance) awaitReady(ctx context.Context) error {
+// until its startup probe, after a delay, is content.
+func (i *Instance) awaitReady(ctx context.Context, delay time.Duration) error {
 	if i.rev.Startup != nil {
-		return probe.Await(ctx, i.box, i.rev.Startup, i.rev.Port)
+		p := *i.rev.Startup
+		p.Delay = delay
+		return probe.Await(ctx, i.box, &p, i.rev.Port)
 	}
 	ctx, cancel := context.WithTimeout(ctx, i.startTimeout())
 	defer cancel()

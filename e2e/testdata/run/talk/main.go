@@ -21,6 +21,7 @@ import (
 	"github.com/coder/websocket"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/health"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/metadata"
@@ -157,8 +158,26 @@ func fetch(w http.ResponseWriter, r *http.Request) {
 		_, token := get(metadataServer+"identity?audience="+url.QueryEscape(aud), http.Header{"Metadata-Flavor": {"Google"}})
 		header.Set("Authorization", "Bearer "+token)
 	}
+	if host, ok := strings.CutPrefix(r.FormValue("url"), "grpc://"); ok {
+		fmt.Fprint(w, call(r.Context(), host))
+		return
+	}
 	status, body := get(r.FormValue("url"), header)
 	fmt.Fprint(w, status, " ", body)
+}
+
+// call says hello to a service of gRPC.
+func call(ctx context.Context, host string) string {
+	conn, err := grpc.NewClient(host, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		return err.Error()
+	}
+	defer conn.Close()
+	var out wrapperspb.StringValue
+	if err := conn.Invoke(ctx, "/test.Talk/Say", wrapperspb.String("hello"), &out); err != nil {
+		return err.Error()
+	}
+	return out.Value
 }
 
 func get(url string, header http.Header) (status int, body string) {
