@@ -69,7 +69,27 @@ public class OnEvent implements CloudEventsFunction {
 }
 `
 
+const javaGradle = `apply plugin: 'java'
+sourceCompatibility = 11
+repositories {
+  maven { url 'https://repo1.maven.org/maven2' }
+}
+dependencies {
+  compileOnly 'com.google.cloud.functions:functions-framework-api:1.1.4'
+  implementation 'com.google.code.gson:gson:2.10.1'
+}
+`
+
 var javaFunctions = []languageFunction{
+	{name: "java-gradle", runtime: "java17", needs: "gradle", http: "com.example.Hello", event: "com.example.OnEvent",
+		files: map[string]string{
+			"build.gradle":                           javaGradle,
+			"settings.gradle":                        "rootProject.name = 'hello'\n",
+			"src/main/java/com/example/Hello.java":   javaHello,
+			"src/main/java/com/example/OnEvent.java": javaEvent,
+		},
+		found: "class nope is not in build/libs/hello.jar; classes that implement a function there: com.example.Hello, com.example.OnEvent",
+	},
 	{name: "java-maven", runtime: "java17", needs: "mvn", http: "com.example.Hello", event: "com.example.OnEvent",
 		files: map[string]string{
 			"pom.xml":                                javaPOM,

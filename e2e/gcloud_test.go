@@ -214,7 +214,7 @@ func TestGcloudFunctions(t *testing.T) {
 		}
 		return nil
 	})
-	g.ok("functions call hello"+region+" --cloud-event "+`{"specversion":"1.0","id":"e-2","source":"//x","type":"x","data":{}}`)
+	g.ok("functions call hello" + region + " --cloud-event " + `{"specversion":"1.0","id":"e-2","source":"//x","type":"x","data":{}}`)
 	g.ok("functions add-invoker-policy-binding hello"+region+" --member user:a@example.com", "user:a@example.com", "roles/run.invoker")
 	g.ok("functions remove-invoker-policy-binding hello" + region + " --member user:a@example.com")
 	g.ok("functions runtimes list"+region, "python311", "nodejs20")

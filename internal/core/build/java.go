@@ -93,7 +93,7 @@ func (b *javaBuild) source(ctx context.Context, tool *javaTool) (sunya.Layer, er
 		})
 	}
 	return b.application(ctx, parts, "built with "+tool.title, func(ctx context.Context, dir string) error {
-		if err := b.run(ctx, tool, dir); err != nil {
+		if err := b.prepared(dir, func() error { return b.run(ctx, tool, dir) }); err != nil {
 			return err
 		}
 		if clear {

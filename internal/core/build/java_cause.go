@@ -1,6 +1,7 @@
 package build
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
 	"strings"
@@ -11,6 +12,13 @@ var (
 	mavenPlaceRE  = regexp.MustCompile(`^(?:\[ERROR\] )?(?:/workspace/)?(\S+\.(?:java|kt|scala|groovy)):\[([0-9]+),[0-9]+\] (?:error: )?(.+)$`)
 	gradlePlaceRE = regexp.MustCompile(`^(?:e: )?(?:file://)?(?:/workspace/)?(\S+\.(?:java|kt|scala|groovy)):([0-9]+)(?::[0-9]+)?:? (?:error: )?(.+)$`)
 	javaNetRE     = regexp.MustCompile(`(?i)unknown host|could not resolve host|name or service not known|UnknownHostException|connection refused|connect timed out|connection reset|temporary failure in name resolution|SSLHandshakeException|PKIX path`)
+)
+
+// wrapperRE is where Gradle's wrapper is that cannot get its Gradle, thrownRE what
+// it says then.
+var (
+	wrapperRE = regexp.MustCompile(`^\s*at org\.gradle\.wrapper\.(?:Download|Install)\.`)
+	thrownRE  = regexp.MustCompile(`^Exception in thread "main" `)
 )
 
 // What Maven and Gradle print when they give up, most telling first.
@@ -31,6 +39,10 @@ func javaCause(lines []string, title string) string {
 				return fmt.Sprintf("the program does not compile: %s:%s: %s%s", m[1], m[2], m[3], symbol(lines[i+1:]))
 			}
 		}
+	}
+	if matching(lines, wrapperRE) != "" {
+		return fmt.Sprintf("the source's wrapper could not fetch Gradle (%s): name a distribution that can be reached in gradle/wrapper/gradle-wrapper.properties, or install Gradle on this machine and leave gradlew out",
+			cmp.Or(matching(lines, thrownRE), "see the build log"))
 	}
 	text := strings.Join(lines, "\n")
 	if l := matching(lines, javaNetRE); l != "" {

@@ -2,8 +2,10 @@ package build
 
 import (
 	"context"
+	"fmt"
 	"io/fs"
 	"maps"
+	"os"
 	"strings"
 
 	"github.com/sunya-cloud/sunya"
@@ -35,10 +37,55 @@ func (b *javaBuild) functionCommand(fsys fs.FS) ([]string, error) {
 	if f.Invoker != "" {
 		jar = Workspace + "/" + f.Invoker
 	}
-	if b.plan.Tool == detect.Maven {
-		path += ":" + Workspace + "/" + detect.JavaLibraries + "/*"
+	if dir := b.plan.Libraries(); dir != "" {
+		path += ":" + Workspace + "/" + dir + "/*"
 	}
 	return []string{javaHome + "/bin/java", "-jar", jar, "--classpath", path, "--target", f.Target}, nil
+}
+
+// gradleScript is an init script beside the source, gone before it is a layer, and
+// gradleTask the task in it, which copies what a function stands on to where
+// detect.JavaPlan.Libraries looks. It is written so that every Gradle since 4
+// understands it.
+const (
+	gradleScript = ".sunya-function.gradle"
+	gradleTask   = "sunyaFunctionLibraries"
+	gradleCopy   = `gradle.rootProject { root ->
+  root.afterEvaluate { p ->
+    if (p.configurations.findByName('runtimeClasspath') != null) {
+      p.tasks.create('` + gradleTask + `', Copy) {
+        from p.configurations.runtimeClasspath
+        into new File(p.projectDir, 'build/dependency')
+      }
+    } else {
+      p.tasks.create('` + gradleTask + `')
+    }
+  }
+}
+`
+)
+
+// prepared runs do with the files beside the source that the tool wants for a
+// function.
+func (b *javaBuild) prepared(dir string, do func() error) error {
+	if !b.plan.Function || b.plan.Tool != detect.Gradle {
+		return do()
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return fmt.Errorf("open source: %w", err)
+	}
+	defer root.Close()
+	if err := root.WriteFile(gradleScript, []byte(gradleCopy), 0o644); err != nil {
+		return failed(nil, "the source has something in the way of the file %s, which the build needs: rename it", gradleScript)
+	}
+	if err := do(); err != nil {
+		return err
+	}
+	if err := root.Remove(gradleScript); err != nil {
+		return fmt.Errorf("tidy source: %w", err)
+	}
+	return nil
 }
 
 // functionEnv is what the framework is told. Without a signature it looks at the

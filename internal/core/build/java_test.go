@@ -160,6 +160,8 @@ func TestJavaFailures(t *testing.T) {
 		{"broken pom", "[ERROR]   The project  (/workspace/pom.xml) has 1 error\n[ERROR]     Non-parseable POM /workspace/pom.xml: end tag name </x> must match start tag name <y> (position: TEXT seen ...</x>... @3:5) \n", "Maven failed: pom.xml: end tag name"},
 		{"no network", "[ERROR] Plugin x:1 or one of its dependencies could not be resolved: Failed to read artifact descriptor: Could not transfer artifact x from/to central (https://r/m): r: Name or service not known: Unknown host r -> [Help 1]\n", "Maven could not fetch what it needs: Plugin x:1"},
 		{"no network for a wrapper", "curl: (6) Could not resolve host: repo.example\n", "Maven could not fetch what it needs: curl: (6) Could not resolve host: repo.example"},
+		{"no Gradle for the wrapper", "Downloading https://services.gradle.org/distributions/gradle-8.10-bin.zip\n\nException in thread \"main\" java.net.UnknownHostException: services.gradle.org\n\tat x.Y.z(Y.java:1)\n\tat org.gradle.wrapper.Download.downloadInternal(Download.java:66)\n",
+			"the source's wrapper could not fetch Gradle (Exception in thread \"main\" java.net.UnknownHostException: services.gradle.org): name a distribution"},
 		{"silence", "", "Maven failed: see the build log"},
 	}
 	for _, tt := range tests {

@@ -69,6 +69,9 @@ func (b *javaBuild) gradle() (*javaTool, error) {
 	if own := b.Spec.Env["GOOGLE_GRADLE_BUILD_ARGS"]; own != "" {
 		args = strings.Fields(own)
 	}
+	if b.plan.Function {
+		args = append(args, gradleTask, "--init-script", Workspace+"/"+gradleScript)
+	}
 	args = append(args, "--quiet", "--no-daemon", "--console=plain")
 	t, err := b.tool("gradle", "Gradle", "add Gradle's wrapper with gradle wrapper", args)
 	if err != nil {

@@ -11,20 +11,25 @@ import (
 	"github.com/sunya-cloud/sunya"
 )
 
-// Where Maven puts what a function stands on, when it is told to.
-const (
-	JavaLibraries = "target/dependency"
-	invokerMain   = "com.google.cloud.functions.invoker.runner.Invoker"
-)
+// invokerMain is the program of the functions framework.
+const invokerMain = "com.google.cloud.functions.invoker.runner.Invoker"
+
+// javaPlace is where a tool leaves a function's jar, and, when it is told to, what
+// the function stands on.
+var javaPlace = map[JavaTool]struct{ jars, libraries string }{
+	Maven:      {"target/", "target/dependency"},
+	Gradle:     {"build/libs/", "build/dependency"},
+	NoJavaTool: {"", ""},
+}
+
+// Libraries is the folder of the source with the jars that a function stands on;
+// empty where one jar has all.
+func (p *JavaPlan) Libraries() string { return javaPlace[p.Tool].libraries }
 
 // function checks what the source of a function must have before it is built.
 func (p *JavaPlan) function(spec sunya.BuildSpec) error {
 	p.Function = true
 	switch {
-	case p.Tool == Gradle:
-		err := sunya.Errorf(sunya.Unimplemented, "", "functions that Gradle builds are not supported yet: build with Maven, or deploy one jar that holds all it needs")
-		err.Reason = sunya.ReasonBuildFailed
-		return err
 	case spec.Env["GOOGLE_FUNCTION_SOURCE"] != "":
 		return badSource("GOOGLE_FUNCTION_SOURCE is not for Java: the entry point is the full name of a class")
 	case p.Module != "":
@@ -40,16 +45,18 @@ type JavaFunction struct {
 	Invoker string // the functions framework's jar, when the source brings it
 }
 
-// BuiltFunction finds the function in what Maven has left, or in a jar that was
-// ready.
+// BuiltFunction finds the function in what Maven or Gradle has left, or in a jar
+// that was ready.
 func (p *JavaPlan) BuiltFunction(fsys fs.FS, want *sunya.FunctionSpec) (*JavaFunction, error) {
 	jar, err := p.functionJar(fsys)
 	if err != nil {
 		return nil, err
 	}
-	libraries, err := fs.Glob(fsys, JavaLibraries+"/*.jar")
-	if err != nil {
-		return nil, badSource("jars cannot be looked for: %v", err)
+	var libraries []string
+	if dir := p.Libraries(); dir != "" {
+		if libraries, err = fs.Glob(fsys, dir+"/*.jar"); err != nil {
+			return nil, badSource("jars cannot be looked for: %v", err)
+		}
 	}
 	f := &JavaFunction{Jar: jar}
 	for _, l := range libraries {
@@ -73,19 +80,15 @@ func (p *JavaPlan) BuiltFunction(fsys fs.FS, want *sunya.FunctionSpec) (*JavaFun
 	return nil, badSource("class %s is not in %s; classes that implement a function there: %s (the entry point is the full name of a class)", want.Target, jar, list)
 }
 
-// functionJar is the jar that Maven has built, or the only one of the source.
+// functionJar is the jar that was built, or the only one of the source.
 func (p *JavaPlan) functionJar(fsys fs.FS) (string, error) {
-	place := "target/"
-	if p.Tool == NoJavaTool {
-		place = ""
-	}
-	jars, err := fs.Glob(fsys, place+"*.jar")
+	jars, err := fs.Glob(fsys, javaPlace[p.Tool].jars+"*.jar")
 	if err != nil {
 		return "", badSource("jars cannot be looked for: %v", err)
 	}
 	jars = slices.DeleteFunc(jars, func(j string) bool {
 		base := path.Base(j)
-		return strings.HasPrefix(base, "original-") || strings.HasSuffix(base, "-sources.jar") || strings.HasSuffix(base, "-javadoc.jar") || strings.HasSuffix(base, "-tests.jar")
+		return strings.HasPrefix(base, "original-") || strings.HasSuffix(base, "-plain.jar") || strings.HasSuffix(base, "-sources.jar") || strings.HasSuffix(base, "-javadoc.jar") || strings.HasSuffix(base, "-tests.jar")
 	})
 	switch {
 	case len(jars) == 1:
@@ -93,7 +96,10 @@ func (p *JavaPlan) functionJar(fsys fs.FS) (string, error) {
 	case len(jars) > 1:
 		return "", badSource("there are %d jars (%s): a function is in one", len(jars), strings.Join(jars[:min(6, len(jars))], ", "))
 	case p.Tool == NoJavaTool:
-		return "", badSource("the source has neither pom.xml nor a jar: a function in Java is built by Maven, or is a jar that holds all it needs")
+		return "", badSource("the source has neither pom.xml, build.gradle nor a jar: a function in Java is built by Maven or Gradle, or is a jar that holds all it needs")
+	}
+	if p.Tool == Gradle {
+		return "", badSource("Gradle built no jar in build/libs: apply its plugin java in the source's own build.gradle")
 	}
 	return "", badSource("%s built no jar: the packaging in pom.xml must be jar", p.Tool)
 }

@@ -85,9 +85,11 @@ func TestBuiltFunction(t *testing.T) {
 		{"ready", "a.Hello", "", []string{"f.jar", app}, "a.Hello f.jar "},
 		{"in place of the name", "hello", "function", []string{"f.jar", classJar(t, "Function.class", "")}, "Function f.jar "},
 		{"two jars", "a.Hello", "", []string{"f.jar", app, "g.jar", app}, "there are 2 jars (f.jar, g.jar)"},
-		{"nothing", "a.Hello", "", []string{"Hello.java", ""}, "neither pom.xml nor a jar"},
+		{"nothing", "a.Hello", "", []string{"Hello.java", ""}, "neither pom.xml, build.gradle nor a jar"},
 		{"no jar built", "a.Hello", "", []string{"pom.xml", ""}, "Maven built no jar"},
-		{"Gradle", "a.Hello", "", []string{"build.gradle", ""}, "functions that Gradle builds are not supported yet"},
+		{"Gradle", "a.Hello", "", []string{"build.gradle", "", "build/libs/app.jar", app, "build/libs/app-plain.jar", app, "build/dependency/b.jar", library}, "a.Hello build/libs/app.jar "},
+		{"Gradle, of a library", "b.Lib", "", []string{"build.gradle", "", "build/libs/app.jar", app, "build/dependency/b.jar", library}, "b.Lib build/libs/app.jar "},
+		{"Gradle without a jar", "a.Hello", "", []string{"build.gradle", ""}, "Gradle built no jar in build/libs"},
 	}
 	for _, tt := range tests {
 		want, fsys, got := &sunya.FunctionSpec{Target: tt.target, Fallback: tt.fallback}, files(tt.files...), ""
