@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"slices"
 	"sync"
@@ -20,6 +21,9 @@ import (
 type Engine struct {
 	// Handler makes the program of an instance; nil: it answers its own id.
 	Handler func(b *Box) http.Handler
+	// Raw, when set, is the program instead: it gets every connection, and closes
+	// it.
+	Raw func(c net.Conn)
 	// Boot is how long a program takes until it listens.
 	Boot time.Duration
 	// Refuse, when it returns an error, makes Start fail with it.
@@ -149,7 +153,17 @@ func (b *Box) boot(e *Engine) {
 		}
 	}
 	close(b.ready)
-	b.server.Serve(b.listen)
+	if e.Raw == nil {
+		b.server.Serve(b.listen)
+		return
+	}
+	for {
+		c, err := b.listen.Accept()
+		if err != nil {
+			return
+		}
+		go e.Raw(c)
+	}
 }
 
 // End ends the program at once, as a crash or a kill would.
