@@ -55,13 +55,20 @@ const (
 	buildCPU      = 500 // weight: half of what an instance of one core has
 )
 
-// Engine implements plan.Engine. Builds of one project wait for each other,
-// because they share a cache; those of others do not.
+// Engine implements plan.Engine. Builds of one project that run at the same time
+// have caches of their own: BuildKit locks its state.
 type Engine struct {
 	o Options
 
-	mu    sync.Mutex
-	locks map[string]chan struct{} // by project; holds a token while it is free
+	mu   sync.Mutex
+	busy map[cache]bool
+}
+
+// cache is one of the caches of a project: the first is the one that a build
+// finds in use only while another one runs.
+type cache struct {
+	project string
+	slot    int
 }
 
 var _ plan.Engine = (*Engine)(nil)
@@ -80,7 +87,7 @@ func New(o Options) (*Engine, error) {
 			return nil, fmt.Errorf("prepare image builds: %w", err)
 		}
 	}
-	return &Engine{o: o, locks: map[string]chan struct{}{}}, nil
+	return &Engine{o: o, busy: map[cache]bool{}}, nil
 }
 
 // Build implements plan.Engine.
@@ -88,11 +95,8 @@ func (e *Engine) Build(ctx context.Context, j plan.Job, log io.Writer, tell func
 	if err := sunya.CheckProject(j.Project); err != nil {
 		return err
 	}
-	unlock, err := e.lock(ctx, j.Project, log)
-	if err != nil {
-		return err
-	}
-	defer unlock()
+	c := e.claim(j.Project)
+	defer e.release(c)
 	work, err := os.MkdirTemp(e.o.WorkDir, "b-")
 	if err != nil {
 		return fmt.Errorf("prepare image build: %w", err)
@@ -106,31 +110,25 @@ func (e *Engine) Build(ctx context.Context, j plan.Job, log io.Writer, tell func
 		return err
 	}
 	defer stop()
-	return e.run(ctx, j, work, log, tell)
+	return e.run(ctx, j, c, work, log, tell)
 }
 
-// lock waits until no other build uses the project's cache.
-func (e *Engine) lock(ctx context.Context, project string, log io.Writer) (unlock func(), err error) {
+// claim takes the first cache of a project that is free.
+func (e *Engine) claim(project string) cache {
 	e.mu.Lock()
-	free := e.locks[project]
-	if free == nil {
-		free = make(chan struct{}, 1)
-		free <- struct{}{}
-		e.locks[project] = free
+	defer e.mu.Unlock()
+	c := cache{project: project}
+	for e.busy[c] {
+		c.slot++
 	}
-	e.mu.Unlock()
-	select {
-	case <-free:
-		return func() { free <- struct{}{} }, nil
-	default:
-	}
-	fmt.Fprintln(log, "Waiting for another build of this project to end.")
-	select {
-	case <-free:
-		return func() { free <- struct{}{} }, nil
-	case <-ctx.Done():
-		return nil, context.Cause(ctx)
-	}
+	e.busy[c] = true
+	return c
+}
+
+func (e *Engine) release(c cache) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	delete(e.busy, c)
 }
 
 func (e *Engine) writeJob(work string, j plan.Job) error {
@@ -156,8 +154,8 @@ const (
 )
 
 // run starts the builder and follows it to its end.
-func (e *Engine) run(ctx context.Context, j plan.Job, work string, log io.Writer, tell func(plan.Event)) error {
-	spec, err := e.spec(j, work)
+func (e *Engine) run(ctx context.Context, j plan.Job, c cache, work string, log io.Writer, tell func(plan.Event)) error {
+	spec, err := e.spec(j, c, work)
 	if err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"github.com/sunya-cloud/sunya"
@@ -16,8 +17,8 @@ import (
 )
 
 // spec describes the builder's sandbox.
-func (e *Engine) spec(j plan.Job, work string) (sandbox.Spec, error) {
-	state := filepath.Join(e.o.StateDir, j.Project)
+func (e *Engine) spec(j plan.Job, c cache, work string) (sandbox.Spec, error) {
+	state := filepath.Join(e.o.StateDir, c.project, strconv.Itoa(c.slot))
 	if err := os.MkdirAll(state, 0o700); err != nil {
 		return sandbox.Spec{}, fmt.Errorf("open build cache: %w", err)
 	}

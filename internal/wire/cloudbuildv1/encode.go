@@ -9,7 +9,6 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
-	"github.com/sunya-cloud/sunya"
 	"github.com/sunya-cloud/sunya/internal/core/cloudbuild"
 )
 
@@ -21,8 +20,7 @@ func encode(b *cloudbuild.Build) (*cloudbuildpb.Build, error) {
 			return nil, fmt.Errorf("read stored build %s: %w", b.ID, err)
 		}
 	}
-	number := fmt.Sprint(sunya.ProjectNumber(b.Project))
-	out.Name = cloudbuild.Name(number, b.Location, b.ID)
+	out.Name = b.Name()
 	out.Id, out.ProjectId = b.ID, b.Project
 	out.Status, out.StatusDetail = statusOf(b.Status), b.Detail
 	out.Images, out.Tags, out.Substitutions = b.Images, b.Tags, b.Substitutions
