@@ -149,11 +149,14 @@ func (a *Admin) prune(ctx context.Context, s *Service) ([]string, error) {
 	return out, a.Catalog.Apply(ctx, change)
 }
 
-// public is what of an error its user may read.
+// public is what of an error its user may read, beside the service or revision
+// that it is about.
 func public(err error) string {
 	var e *sunya.Error
 	if errors.As(err, &e) {
-		return e.Public()
+		plain := *e
+		plain.Resource = ""
+		return plain.Public()
 	}
 	return "internal error: see the server's log"
 }

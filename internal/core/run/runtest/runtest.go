@@ -153,7 +153,7 @@ func (w *World) start(ctx context.Context, d *sunya.Deployment) error {
 	}
 	must(w.Catalog.Apply(ctx, change))
 	if strings.Contains(d.Build.Images[rev.ContainerName].Reference, "silent") && !d.Unproven {
-		return &sunya.Error{Code: sunya.FailedPrecondition, Reason: sunya.ReasonRevisionNotReady, Message: "nothing listens on port 8080"}
+		return &sunya.Error{Code: sunya.FailedPrecondition, Resource: rev.Name, Reason: sunya.ReasonRevisionNotReady, Message: "nothing listens on port 8080"}
 	}
 	return nil
 }
