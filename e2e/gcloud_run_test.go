@@ -58,22 +58,16 @@ func TestGcloudRun(t *testing.T) {
 	g.ok("run revisions describe "+first+region, image[:strings.IndexByte(image, ':')]+"@sha256:")
 
 	// A file that gcloud wrote makes the service what it was, and more.
-	export := g.ok("run services describe hello --format export" + region)
+	export := strings.Replace(g.ok("run services describe hello --format export"+region), "name: "+second, "", 1)
 	yaml := platform.Files(t, map[string]string{"service.yaml": strings.Replace(export, "blue", "green", 1), "bad.yaml": strings.Replace(export, "containers:", "containres:", 1)})
 	g.ok("run services replace "+yaml+"/service.yaml"+region, "http://"+host)
 	g.ok("run services describe hello"+region, "green")
 	g.fails("run services replace "+yaml+"/bad.yaml"+region, "containres")
 
-	// What fails leaves what serves.
-	g.fails("run deploy hello --image "+image+region+" --update-env-vars MODE=crash", "is not ready and cannot serve traffic")
-	if code, _, _ := s.Try(host, "/"); code != http.StatusOK {
-		t.Errorf("after a failed deploy the service answers %d", code)
-	}
-	g.fails("run deploy hello --image "+image+region+" --memory 12Q", "memory")
-	g.ok("run services update-traffic hello --to-revisions "+first+"=100"+region, "100% "+first)
+	g.ok("run services update-traffic hello --remove-tags next --to-revisions "+first+"=100"+region, "100% "+first)
 
 	g.ok("run services remove-iam-policy-binding hello --member allUsers --role roles/run.invoker"+region, "Updated IAM policy")
-	if code, _, _ := s.Try(host, "/"); code != http.StatusUnauthorized {
+	if code, _, _ := s.Try(host, "/"); code != http.StatusForbidden {
 		t.Errorf("a private service answers strangers with %d", code)
 	}
 	g.ok("run services add-iam-policy-binding hello --member allUsers --role roles/run.invoker"+region, "allUsers")
@@ -85,6 +79,12 @@ func TestGcloudRun(t *testing.T) {
 		return nil
 	})
 
+	// What fails leaves what serves.
+	g.fails("run deploy hello --image "+image+region+" --update-env-vars MODE=crash", "is not ready and cannot serve traffic")
+	if code, _, _ := s.Try(host, "/"); code != http.StatusOK {
+		t.Errorf("after a failed deploy the service answers %d", code)
+	}
+	g.fails("run deploy hello --image "+image+region+" --memory 12Q", "memory")
 	g.ok("run revisions delete "+second+region+" --quiet", "Deleted revision")
 	g.fails("run revisions delete "+first+region+" --quiet", "traffic")
 	g.ok("run services delete hello"+region+" --quiet", "Deleted service [hello]")

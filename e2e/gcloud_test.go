@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -61,8 +62,11 @@ func (g *gcloud) run(args ...string) (string, error) {
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
 	err := cmd.Run()
-	return out.String(), err
+	return ansiRE.ReplaceAllString(out.String(), ""), err
 }
+
+// ansiRE matches what gcloud writes for terminals, also where there is none.
+var ansiRE = regexp.MustCompile("\x1b\\[[0-9;]*m")
 
 // ok expects success and each of the texts, and returns what was printed.
 func (g *gcloud) ok(command string, want ...string) string {

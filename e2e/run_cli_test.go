@@ -66,7 +66,7 @@ func TestRunCommands(t *testing.T) {
 	}
 
 	s.OK("run", "services", "remove-iam-policy-binding", "hello", "--member", "allUsers")
-	if code, _, _ := s.Try(host, "/"); code != http.StatusUnauthorized {
+	if code, _, _ := s.Try(host, "/"); code != http.StatusForbidden {
 		t.Errorf("a private service answers strangers with %d", code)
 	}
 	s.OK("run", "services", "add-iam-policy-binding", "hello", "--member", "allUsers")
