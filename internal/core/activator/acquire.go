@@ -110,22 +110,40 @@ func (a *Activator) slot(ctx context.Context, rev *sunya.Revision, why instance.
 	return &Lease{Instance: g.m.inst, ColdStart: g.cold, p: p, m: g.m}, nil
 }
 
-// wait waits for a grant, at most as long as a start may take or the queue may
-// hold.
+// wait waits for a grant: as long as the queue may hold, and while an instance
+// is starting as long as that may take.
 func (p *pool) wait(ctx context.Context, w *waiter) grant {
-	limit := max(p.a.opts.QueueTimeout, instance.StartTimeout(p.rev)+startSlack)
-	timer := time.NewTimer(limit)
+	waited := p.a.opts.QueueTimeout
+	timer := time.NewTimer(waited)
 	defer timer.Stop()
-	select {
-	case g := <-w.got:
-		return g
-	case <-ctx.Done():
-		p.abandon(w)
-		return grant{err: context.Cause(ctx)}
-	case <-timer.C:
-		p.abandon(w)
-		return grant{err: errBusy(p.rev, limit)}
+	for {
+		select {
+		case g := <-w.got:
+			return g
+		case <-ctx.Done():
+			p.abandon(w)
+			return grant{err: context.Cause(ctx)}
+		case <-timer.C:
+			more := p.startLimit() - waited
+			if more <= 0 {
+				p.abandon(w)
+				return grant{err: errBusy(p.rev, waited)}
+			}
+			waited += more
+			timer.Reset(more)
+		}
 	}
+}
+
+// startLimit is how long a request waits at most for what is starting; 0 when
+// nothing is.
+func (p *pool) startLimit() time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.starting == 0 {
+		return 0
+	}
+	return instance.StartTimeout(p.rev) + startSlack
 }
 
 // startSlack is what a start may take around the program's own time.

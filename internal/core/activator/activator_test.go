@@ -214,12 +214,25 @@ func TestQueueIsBounded(t *testing.T) {
 func TestQueueHasADeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, &instancetest.Engine{}, activator.Options{QueueTimeout: time.Minute},
-			revision(1, func(r *sunya.Revision) { r.Concurrency, r.Scaling.Max = 1, 1 }))
+			revision(1, func(r *sunya.Revision) { r.Concurrency, r.Scaling.Max, r.StartTimeout = 1, 1, 4*time.Minute }))
 		w.acquire(t, w.rev(t, 1))
 		begin := time.Now()
 		_, err := w.Acquire(t.Context(), w.rev(t, 1), "")
 		if sunya.CodeOf(err) != sunya.ResourceExhausted || time.Since(begin) != time.Minute {
 			t.Errorf("error after %v = %v", time.Since(begin), err)
+		}
+	})
+}
+
+// TestAStartMayTakeLongerThanTheQueueHolds: a request waits for an instance as
+// long as that may take to start.
+func TestAStartMayTakeLongerThanTheQueueHolds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, &instancetest.Engine{Boot: 3 * time.Minute}, activator.Options{QueueTimeout: time.Minute},
+			revision(1, func(r *sunya.Revision) { r.StartTimeout = 4 * time.Minute }))
+		begin := time.Now()
+		if l := w.acquire(t, w.rev(t, 1)); l == nil || time.Since(begin) != 3*time.Minute {
+			t.Errorf("got a slot after %v", time.Since(begin))
 		}
 	})
 }
