@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"slices"
@@ -108,6 +109,9 @@ func (d *runDeployment) deploy(ctx context.Context, old *runpb.Service) error {
 	if err != nil {
 		return err
 	}
+	if slices.Contains(paths, "template") {
+		another(want.GetTemplate())
+	}
 	if d.operation, err = d.begin(ctx, old == nil, want, paths); err != nil || d.opts.async {
 		return err
 	}
@@ -117,6 +121,19 @@ func (d *runDeployment) deploy(ctx context.Context, old *runpb.Service) error {
 		})
 		return err
 	})
+}
+
+// nonceLabel is the label of a template by which gcloud tells one deployment from
+// another.
+const nonceLabel = "client.knative.dev/nonce"
+
+// another makes a template differ from every other, so that there will be a new
+// revision also where nothing but the image behind a tag has changed.
+func another(t *runpb.RevisionTemplate) {
+	if t.Labels == nil {
+		t.Labels = map[string]string{}
+	}
+	t.Labels[nonceLabel] = strings.ToLower(rand.Text()[:10])
 }
 
 func (d *runDeployment) begin(ctx context.Context, create bool, want *runpb.Service, paths []string) (operation string, err error) {

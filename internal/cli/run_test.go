@@ -63,6 +63,13 @@ func TestRunDeployFlags(t *testing.T) {
 			}
 			got := f.run.services[helloService]
 			want := expected(t, tt.want)
+			if got.GetTemplate().GetLabels()[nonceLabel] == "" {
+				t.Error("the template does not differ from the one before")
+			}
+			delete(got.GetTemplate().GetLabels(), nonceLabel)
+			if len(got.GetTemplate().GetLabels()) == 0 {
+				got.Template.Labels = nil
+			}
 			if diff := cmp.Diff(want.GetTemplate(), got.GetTemplate(), protocmp.Transform()); diff != "" {
 				t.Errorf("template (-want +got):\n%s", diff)
 			}
