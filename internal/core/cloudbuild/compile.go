@@ -96,6 +96,9 @@ func (p *program) checkTags() error {
 		}
 	}
 	for i, pack := range p.packs {
+		if pack.Image == "" {
+			continue
+		}
 		if _, err := images.Parse(pack.Image); err != nil {
 			return sunya.InField(fmt.Sprintf("steps[%d].args", i), err)
 		}

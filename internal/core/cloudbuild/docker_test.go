@@ -74,6 +74,9 @@ func TestPackSteps(t *testing.T) {
 	if diff := cmp.Diff(&packBuild{Image: "gcr.io/p/a", Dir: "sub", Env: map[string]string{"A": "1"}}, got); err != nil || diff != "" {
 		t.Errorf("%v %s", err, diff)
 	}
+	if got, err := packStep("s", &Step{Entrypoint: "pack", Args: []string{"config", "default-builder", "gcr.io/buildpacks/builder"}}); err != nil || got.Image != "" {
+		t.Errorf("gcloud's first step: %+v, %v", got, err)
+	}
 	for _, bad := range []string{"", "inspect a", "build", "build a --nope", "build a --env", "build a --env x", "build a --path ../.."} {
 		if _, err := packStep("steps[0]", &Step{Args: strings.Fields(bad)}); err == nil {
 			t.Errorf("%q: no error", bad)

@@ -9,7 +9,7 @@ import (
 
 // packBuild is a build from source without a Dockerfile.
 type packBuild struct {
-	Image string // where it goes
+	Image string // where it goes; empty: nothing is built
 	Dir   string // below the workspace
 	Env   map[string]string
 }
@@ -20,6 +20,9 @@ type packBuild struct {
 func packStep(where string, s *Step) (*packBuild, error) {
 	if s.Script != "" || (s.Entrypoint != "" && path.Base(s.Entrypoint) != "pack") {
 		return nil, unsupported(where+".entrypoint", "a pack step that runs another program is not supported")
+	}
+	if len(s.Args) > 1 && s.Args[0] == "config" && s.Args[1] == "default-builder" {
+		return &packBuild{}, nil // gcloud's first step; nothing is to be done
 	}
 	if len(s.Args) == 0 || s.Args[0] != "build" {
 		return nil, unsupported(where+".args", "of pack only build is supported")

@@ -308,6 +308,9 @@ func (r *run) packs(ctx context.Context, packs []*packBuild, dir string) error {
 }
 
 func (r *run) pack(ctx context.Context, p *packBuild, dir string) (digest string, err error) {
+	if p.Image == "" {
+		return "", nil
+	}
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return "", fmt.Errorf("open source: %w", err)

@@ -7,6 +7,7 @@ import (
 	"context"
 	"net/url"
 	"path"
+	"slices"
 	"strings"
 
 	"cloud.google.com/go/cloudbuild/apiv1/v2/cloudbuildpb"
@@ -14,6 +15,7 @@ import (
 	"cloud.google.com/go/run/apiv2/runpb"
 	"google.golang.org/genproto/googleapis/api/annotations"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/sunya-cloud/sunya"
@@ -131,7 +133,28 @@ func (a *API) GetBuild(ctx context.Context, req *cloudbuildpb.GetBuildRequest) (
 	if err != nil {
 		return nil, err
 	}
-	return a.show(a.builds.Get(ctx, project, location, id))
+	b, err := a.show(a.builds.Get(ctx, project, location, id))
+	if err == nil && isGcloud(ctx) {
+		withoutStream(b)
+	}
+	return b, err
+}
+
+// isGcloud tells gcloud from other clients.
+func isGcloud(ctx context.Context) bool {
+	md, _ := metadata.FromIncomingContext(ctx)
+	return slices.ContainsFunc(slices.Concat(md.Get("user-agent"), md.Get("grpcgateway-user-agent")), func(agent string) bool {
+		return strings.Contains(agent, "gcloud/")
+	})
+}
+
+// withoutStream keeps gcloud from following a log: whatever it is configured to,
+// it asks https://storage.googleapis.com for it, and ends when that fails.
+func withoutStream(b *cloudbuildpb.Build) {
+	if b.Options == nil {
+		b.Options = &cloudbuildpb.BuildOptions{}
+	}
+	b.Options.Logging = cloudbuildpb.BuildOptions_NONE
 }
 
 // Page sizes of lists.
