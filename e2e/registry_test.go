@@ -6,7 +6,10 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"fmt"
+	"io"
+	"log"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -17,6 +20,7 @@ import (
 
 	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/crane"
+	reg "github.com/google/go-containerregistry/pkg/registry"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/random"
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
@@ -212,4 +216,47 @@ func sendToRegistry(t *testing.T, s *platform.Server, method, path string, body 
 	}
 	res.Body.Close()
 	return res
+}
+
+// asMirror asks a registry as containerd asks mirrors.
+type asMirror struct{ host string }
+
+func (m asMirror) RoundTrip(r *http.Request) (*http.Response, error) {
+	q := r.URL.Query()
+	q.Set("ns", m.host)
+	r.URL.RawQuery = q.Encode()
+	return http.DefaultTransport.RoundTrip(r)
+}
+
+// TestImagesFromElsewhere pulls an image of another registry through the server,
+// which is told to ask a mirror, and looks at images with the command line.
+func TestImagesFromElsewhere(t *testing.T) {
+	t.Parallel()
+	other := httptest.NewServer(reg.New(reg.Logger(log.New(io.Discard, "", 0))))
+	defer other.Close()
+	host := strings.TrimPrefix(other.URL, "http://")
+	want := digestOf(t, push(t, host+"/library/python:3"))
+	s := platform.Start(t, "--registry-mirror", "docker.io=http://"+host)
+	local := "localhost:" + s.Port
+	through := crane.WithTransport(asMirror{"docker.io"})
+	got, err := crane.Pull(local+"/library/python:3", through)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := validate.Image(got); err != nil || digestOf(t, got) != want {
+		t.Errorf("pulled %s, %v, want %s", digestOf(t, got), err, want)
+	}
+	other.Close()
+	if _, err := crane.Pull(local+"/library/python@"+want, through); err != nil {
+		t.Errorf("the mirror is gone, and so is what was pulled: %v", err)
+	}
+	push(t, local+"/sunya/hello:v1")
+	s.OK("images", "tags", "add", "hello:v1", "gcr.io/sunya/hello:stable")
+	if out := s.OK("images", "list").Stdout; !strings.Contains(out, "gcr.io/sunya/hello") || !strings.Contains(out, "stable, v1") || strings.Contains(out, "python") {
+		t.Errorf("images:\n%s", out)
+	}
+	s.OK("images", "delete", "hello", "--yes")
+	if r := s.CLI("images", "describe", "hello:v1"); r.Code != 3 {
+		t.Errorf("after its deletion: exit %d, %s", r.Code, r.Stderr)
+	}
 }

@@ -1,6 +1,7 @@
 package images
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -152,7 +153,7 @@ func (s *Service) failed(p place, e Endpoint, err error) error {
 		}
 	case sunya.PermissionDenied, sunya.Unauthenticated:
 		out.Code = sunya.PermissionDenied
-		out.Message = fmt.Sprintf("image %s does not exist at %s, or may not be pulled: %s; for one that is private, docker login %s as the account that starts the server, and start it again", name, e, own.Message, p.ref.Host)
+		out.Message = fmt.Sprintf("image %s does not exist at %s, or may not be pulled: %s; for one that is private, docker login %s as the account that starts the server, and start it again", name, e, own.Message, cmp.Or(e.Mirror, e.Host))
 	default:
 		out.Message = fmt.Sprintf("image %s cannot be pulled from %s: %s", name, e, own.Public())
 		if Google(p.ref.Host) && own.Code == sunya.Unavailable {
@@ -162,15 +163,26 @@ func (s *Service) failed(p place, e Endpoint, err error) error {
 	return out
 }
 
-// pick returns the error that tells most: of the registry itself, which comes
-// last, unless a mirror has refused what it had.
+// pick returns the error that tells most: that of the registry itself, which
+// comes last, unless a mirror has sent what must not be used; and what the
+// others said.
 func pick(errs []error) error {
-	for _, err := range errs {
-		if sunya.CodeOf(err) == sunya.InvalidArgument {
-			return err
+	i := slices.IndexFunc(errs, func(err error) bool { return sunya.CodeOf(err) == sunya.InvalidArgument })
+	if i < 0 {
+		i = len(errs) - 1
+	}
+	var main *sunya.Error
+	if !errors.As(errs[i], &main) {
+		return errs[i]
+	}
+	out := *main
+	for k, err := range errs {
+		var e *sunya.Error
+		if k != i && errors.As(err, &e) {
+			out.Message += "; " + e.Message
 		}
 	}
-	return errs[len(errs)-1]
+	return &out
 }
 
 // configure reads the configuration of an image.

@@ -24,36 +24,28 @@ func (o Own) Repository(r Reference) string {
 	return o.InRegistry(r.Host, r.Repository)
 }
 
-// InRegistry is Repository for a host and a repository; an empty host is that in
-// front of the repository's own name, else this server.
+// InRegistry is Repository for a host and a repository; an empty host is this
+// server, so that a host in front of the repository's own name counts, too
+// (localhost:8080/gcr.io/P/N).
 func (o Own) InRegistry(host, repository string) string {
-	host, rest := o.Split(host, repository)
-	if host == "" || Google(host) {
-		return rest
+	if host == "" || o.hosts[host] {
+		first, rest, ok := strings.Cut(repository, "/")
+		// No project has a dot or an underscore in its name.
+		if !ok || !strings.ContainsAny(first, "._") {
+			return repository
+		}
+		host, repository = strings.ReplaceAll(first, "_", ":"), rest
 	}
-	return pulledName(host, rest)
+	if Google(host) {
+		return repository
+	}
+	return pulledName(host, repository)
 }
 
 // pulledName is the repository for what comes from a repository of another
 // registry.
 func pulledName(host, repository string) string {
 	return strings.ReplaceAll(host, ":", "_") + "/" + repository
-}
-
-// Split says for a repository as this server is asked for it which registry is
-// meant: host, or when that is empty or this server the one whose name is in
-// front of the repository's own (localhost:8080/gcr.io/P/N). An empty result is
-// this server.
-func (o Own) Split(host, repository string) (registry, rest string) {
-	if host != "" && !o.hosts[host] {
-		return host, repository
-	}
-	first, rest, ok := strings.Cut(repository, "/")
-	// No project has a dot or an underscore in its name.
-	if !ok || !strings.ContainsAny(first, "._") {
-		return "", repository
-	}
-	return strings.ReplaceAll(first, "_", ":"), rest
 }
 
 // Here reports whether host is this server itself: what is not in its registry

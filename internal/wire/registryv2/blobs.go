@@ -40,7 +40,7 @@ func (h *handler) headBlob(w http.ResponseWriter, r *http.Request, t target) err
 // the repository that has it.
 func (h *handler) haveBlob(r *http.Request, t *target) (err error) {
 	if t.host != "" {
-		t.repository, err = h.Upstream.Blob(r.Context(), t.host, t.rest, t.item, t.own)
+		t.repository, err = h.Upstream.Blob(r.Context(), t.host, t.name, t.item, t.own)
 	}
 	return err
 }

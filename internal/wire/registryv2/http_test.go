@@ -1,16 +1,19 @@
 package registryv2_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/sunya-cloud/sunya"
+	"github.com/sunya-cloud/sunya/internal/core/registry"
 	"github.com/sunya-cloud/sunya/internal/wire/registryv2"
 )
 
@@ -221,4 +224,47 @@ func FuzzPath(f *testing.F) {
 			t.Errorf("%q %q: %d %s", method, path, w.Code, w.Body)
 		}
 	})
+}
+
+// upstream is another registry that has one image, which it brings here.
+type upstream struct {
+	s     *server
+	asked []string
+}
+
+func (u *upstream) Manifest(ctx context.Context, host, repository, version string, own bool) (*registry.Manifest, error) {
+	u.asked = append(u.asked, fmt.Sprint(host, " ", repository, " ", version, " ", own))
+	return u.s.registry.Manifest(ctx, "docker.io/library/n", "v1")
+}
+
+func (u *upstream) Blob(_ context.Context, host, repository, digest string, own bool) (string, error) {
+	u.asked = append(u.asked, fmt.Sprint(host, " ", repository, " ", digest, " ", own))
+	return "docker.io/" + repository, nil
+}
+
+// Who asks in the name of another registry gets what that one has; who names it
+// in front of a repository, what was pushed here.
+func TestMirror(t *testing.T) {
+	u := &upstream{}
+	s := serve(t, func(d *registryv2.Deps) {
+		d.Upstream = u
+		d.Confine = func(*http.Request) func(string) bool {
+			return func(project string) bool { return project == "p" || project == "docker.io" }
+		}
+	})
+	u.s = &s
+	s.pushImage(t, "docker.io/library/n", "v1", "{}", "layer")
+	s.want(t, 200, "", "GET", "/v2/library/n/manifests/v9?ns=docker.io", "")
+	s.want(t, 200, "layer", "GET", "/v2/library/n/blobs/"+sha("layer")+"?ns=docker.io", "")
+	s.want(t, 200, "", "GET", "/v2/docker.io/library/n/manifests/v1", "")
+	s.want(t, 404, "", "GET", "/v2/docker.io/library/n/manifests/v9", "")
+	s.want(t, 200, "", "GET", "/v2/other/n/manifests/v9?ns=ghcr.io", "")
+	s.want(t, 403, "", "GET", "/v2/other/n/tags/list?ns=ghcr.io", "")
+	s.want(t, 403, "", "PUT", "/v2/other/n/manifests/v9?ns=ghcr.io", "{}")
+	want := []string{
+		"docker.io library/n v9 true", "docker.io library/n " + sha("layer") + " true", "ghcr.io other/n v9 false",
+	}
+	if !slices.Equal(u.asked, want) {
+		t.Errorf("asked %q, want %q", u.asked, want)
+	}
 }

@@ -36,7 +36,7 @@ func (h *handler) getManifest(w http.ResponseWriter, r *http.Request, t target) 
 // that registry knows.
 func (h *handler) manifest(r *http.Request, t target) (*registry.Manifest, error) {
 	if t.host != "" {
-		return h.Upstream.Manifest(r.Context(), t.host, t.rest, t.item, t.own)
+		return h.Upstream.Manifest(r.Context(), t.host, t.name, t.item, t.own)
 	}
 	return h.Registry.Manifest(r.Context(), t.repository, t.item)
 }

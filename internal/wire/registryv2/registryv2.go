@@ -76,8 +76,8 @@ func (h *handler) resolve(r *http.Request, t *target) error {
 	}
 	ns := r.URL.Query().Get("ns")
 	t.repository = h.Names.InRegistry(ns, t.name)
-	if h.Upstream != nil {
-		t.host, t.rest = h.Names.Split(ns, t.name)
+	if h.Upstream != nil && ns != "" && !h.Names.Here(ns) {
+		t.host = ns
 	}
 	if err := registry.CheckName(t.repository); err != nil {
 		return err

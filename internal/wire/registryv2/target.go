@@ -25,7 +25,7 @@ type target struct {
 	kind       kind
 	name       string // of the repository, as it was asked for
 	repository string // in the registry
-	host, rest string // of another registry that is meant, and its repository; empty: none is
+	host       string // of another registry that is meant; empty: none is
 	own        bool   // the caller may read what was pushed to the repository
 	item       string // tag, digest or upload
 }
