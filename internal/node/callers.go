@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"log/slog"
@@ -76,7 +77,7 @@ func (c *callers) Run(ctx context.Context, g *gateway.Gateway) error {
 			return
 		}
 		g.ServeHTTP(w, r.WithContext(gateway.WithCaller(r.Context(), gateway.Caller{
-			Instance: spec.ID,
+			Instance: cmp.Or(spec.Labels[instance.LabelInstance], spec.ID),
 			Project:  spec.Labels[instance.LabelProject],
 		})))
 	}))

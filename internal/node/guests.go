@@ -140,7 +140,7 @@ func whoAsks(r *http.Request) (metadata.Instance, bool) {
 	}
 	region := cmp.Or(spec.Labels[jobs.LabelLocation], location)
 	return metadata.Instance{
-		ID:             spec.ID,
+		ID:             cmp.Or(spec.Labels[instance.LabelInstance], spec.ID),
 		Project:        project,
 		ProjectNumber:  sunya.ProjectNumber(project),
 		Region:         region,

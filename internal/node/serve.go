@@ -81,12 +81,15 @@ func (s *serve) reached(rev *sunya.Revision, how serving.Reach) {
 // collect carries what instances print into the log. The streams of one share
 // its limit.
 func collect(sink logs.Sink) instance.Output {
-	return func(rev *sunya.Revision, id string) func(string, io.ReadCloser) {
+	return func(rev *sunya.Revision, id, container string) func(string, io.ReadCloser) {
 		limiter := logs.NewLimiter()
 		return func(stream string, r io.ReadCloser) {
 			defer r.Close()
 			names := logsOf(rev)
 			labels := map[string]string{"clone_id": id}
+			if container != "" {
+				labels["container_name"] = container
+			}
 			maps.Copy(labels, names.labels)
 			c := logs.NewCollector(sink, logs.Meta{
 				LogName:  logs.LogName(rev.Project, names.stream(stream)),

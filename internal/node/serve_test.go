@@ -29,7 +29,7 @@ func TestStreamsOfAnInstanceShareOneLimit(t *testing.T) {
 	out := &sink{}
 	output := collect(out)
 	rev := &sunya.Revision{Project: "sunya", Product: sunya.AppEngine}
-	flood, other := output(rev, "i1"), output(rev, "i2")
+	flood, other := output(rev, "i1", ""), output(rev, "i2", "")
 	flood("stdout", io.NopCloser(strings.NewReader(strings.Repeat("x\n", logs.LinesBurst+1000))))
 	flood("stderr", io.NopCloser(strings.NewReader("from the same instance\n")))
 	other("stderr", io.NopCloser(strings.NewReader("from another\n")))

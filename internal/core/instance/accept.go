@@ -67,7 +67,7 @@ func waitForEnd(conn net.Conn) error {
 
 // endedEarly says how the program ended before it could serve.
 func (i *Instance) endedEarly() error {
-	how := exitMessage(i.rev, i.box.Exit())
+	how := exitMessage(&i.rev.Container, i.box.Exit())
 	return &sunya.Error{Code: sunya.Unavailable, Message: how + " before it took a request"}
 }
 

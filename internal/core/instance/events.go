@@ -57,28 +57,33 @@ func (m *Manager) logStop(i *Instance, why string) {
 func (m *Manager) logExit(i *Instance) {
 	exit := i.box.Exit()
 	m.write(i.rev, logs.Error, event{
-		Message:  exitMessage(i.rev, exit),
+		Message:  exitMessage(&i.rev.Container, exit),
 		Event:    "exited",
 		Instance: i.ID(),
 		ExitCode: &exit.Code,
 	})
 }
 
-// logKill logs the end of an instance whose liveness probe has failed.
-func (m *Manager) logKill(i *Instance, err error) {
+// logSidecar logs the end of a sidecar that the instance goes on without.
+func (m *Manager) logSidecar(i *Instance, how string) {
+	m.write(i.rev, logs.Info, event{Message: how, Event: "exited", Instance: i.ID(), Reason: "sidecar"})
+}
+
+// logKill logs the end of an instance that something about it has failed.
+func (m *Manager) logKill(i *Instance, reason string, err error) {
 	m.write(i.rev, logs.Error, event{
 		Message:  "killed: " + err.Error(),
 		Event:    "killed",
 		Instance: i.ID(),
-		Reason:   "liveness probe",
+		Reason:   reason,
 	})
 }
 
 // exitMessage says how a program ended.
-func exitMessage(rev *sunya.Revision, exit sandbox.Exit) string {
+func exitMessage(c *sunya.Container, exit sandbox.Exit) string {
 	switch {
 	case exit.OOMKilled:
-		return memoryReached(rev)
+		return memoryReached(c)
 	case exit.Signal != 0:
 		return fmt.Sprintf("killed by signal %d", exit.Signal)
 	}
@@ -95,8 +100,8 @@ func (m *Manager) logFailure(rev *sunya.Revision, id string, err *StartError) {
 	})
 }
 
-func memoryReached(rev *sunya.Revision) string {
-	return fmt.Sprintf("killed: memory limit of %v reached", sunya.Bytes(rev.MemoryBytes))
+func memoryReached(c *sunya.Container) string {
+	return fmt.Sprintf("killed: memory limit of %v reached", sunya.Bytes(c.MemoryBytes))
 }
 
 func (m *Manager) write(rev *sunya.Revision, severity logs.Severity, e event) {

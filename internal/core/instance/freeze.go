@@ -85,7 +85,7 @@ func (i *Instance) tendFreezer(ctx context.Context, now time.Time) (again time.T
 	switch {
 	case i.rev.Scaling.NoFreeze:
 		return time.Time{}
-	case i.state == sunya.InstanceReady && (i.inFlight > 0 || i.life.asking):
+	case i.state == sunya.InstanceReady && (i.inFlight > 0 || i.isAsked()):
 		return now.Add(freezeAfter)
 	case i.state == sunya.InstanceReady && now.Before(i.freezeAt):
 		return i.freezeAt

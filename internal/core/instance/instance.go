@@ -37,7 +37,8 @@ type Instance struct {
 	freezeAt time.Time // when it may freeze, while nothing is in flight
 	beatAt   time.Time // when a frozen one is let go for a moment
 	beating  bool      // it was let go for a moment, and for nothing else
-	life     life
+	lives    []*life
+	killed   bool // for a reason that the log has
 }
 
 func (m *Manager) newInstance(rev *sunya.Revision, box sandbox.Sandbox) *Instance {
@@ -48,7 +49,7 @@ func (m *Manager) newInstance(rev *sunya.Revision, box sandbox.Sandbox) *Instanc
 		state: sunya.InstanceStarting,
 		done:  make(chan struct{}),
 	}
-	i.out = m.carryOutput(i)
+	i.out = m.carryOutput(rev, i.ID(), rev.ContainerName, box)
 	i.transport = newTransport(i)
 	m.add(i)
 	return i

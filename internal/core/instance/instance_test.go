@@ -66,7 +66,14 @@ func newWorld(t *testing.T, rev sunya.Revision, engine *instancetest.Engine) *wo
 	return w
 }
 
-func (w *world) output(*sunya.Revision, string) func(string, io.ReadCloser) { return w.carry }
+func (w *world) output(_ *sunya.Revision, _, container string) func(string, io.ReadCloser) {
+	return func(stream string, r io.ReadCloser) {
+		if container != "" {
+			stream = container + " " + stream
+		}
+		w.carry(stream, r)
+	}
+}
 
 func (w *world) carry(stream string, r io.ReadCloser) {
 	defer r.Close()
@@ -116,7 +123,7 @@ func TestSpecDescribesTheRevision(t *testing.T) {
 		want := sandbox.Spec{
 			ID:       got,
 			Kind:     "instance",
-			Labels:   map[string]string{"revision": rev.Name, "revision-id": rev.ID, "service": rev.Service, "project": rev.Project, "account": rev.ServiceAccount},
+			Labels:   map[string]string{"revision": rev.Name, "revision-id": rev.ID, "service": rev.Service, "project": rev.Project, "account": rev.ServiceAccount, "instance": got},
 			Profile:  sandbox.App,
 			Args:     []string{"serve"},
 			Env:      []string{"GAE_INSTANCE=" + got, "A=b=c", "PORT=8080", "HOME=/tmp", "PATH=/usr/local/bin:/usr/bin:/bin"},
@@ -146,8 +153,8 @@ func TestLongRevisionIDsStillMakeValidInstanceIDs(t *testing.T) {
 		rev := instancetest.Revision(1)
 		rev.ID = strings.Repeat("a", 60)
 		w := newWorld(t, rev, &instancetest.Engine{})
-		if id := w.start(t).ID(); len(id) != 48 {
-			t.Errorf("id %q has %d characters, want 48", id, len(id))
+		if id := w.start(t).ID(); len(id) != 45 {
+			t.Errorf("id %q has %d characters, want 45: 48 less what a sidecar adds", id, len(id))
 		}
 	})
 }

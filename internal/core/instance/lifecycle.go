@@ -101,7 +101,7 @@ func (i *Instance) explainCall(ctx context.Context, c sunya.Call, err error) err
 	how := err.Error()
 	select {
 	case <-i.box.Done():
-		how = exitMessage(i.rev, i.box.Exit())
+		how = exitMessage(&i.rev.Container, i.box.Exit())
 	case <-time.After(exitNotice):
 	case <-ctx.Done():
 		if ctx.Err() == context.DeadlineExceeded {

@@ -21,11 +21,12 @@ type Directory interface {
 	Table() *serving.Table
 }
 
-// Output is called once an instance and returns what carries its streams
+// Output is called once for each container of an instance, by its name (empty where
+// there is one), and returns what carries its streams
 // ("stdout", "stderr") to the log, so that they can share a limit. That is
 // called once a stream, on a goroutine of its own; it reads r to its end and
 // closes it.
-type Output func(rev *sunya.Revision, instanceID string) func(stream string, r io.ReadCloser)
+type Output func(rev *sunya.Revision, instanceID, container string) func(stream string, r io.ReadCloser)
 
 // Parts is what a Manager works with.
 type Parts struct {

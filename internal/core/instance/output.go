@@ -5,6 +5,9 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/sunya-cloud/sunya"
+	"github.com/sunya-cloud/sunya/internal/core/sandbox"
 )
 
 // What is remembered of an instance's output for its error.
@@ -21,14 +24,14 @@ type output struct {
 	tail []byte
 }
 
-// carryOutput starts carrying both streams of i.
-func (m *Manager) carryOutput(i *Instance) *output {
+// carryOutput starts carrying both streams of a container of the instance id.
+func (m *Manager) carryOutput(rev *sunya.Revision, id, container string, box sandbox.Sandbox) *output {
 	o := &output{}
 	carry := func(_ string, r io.ReadCloser) { drop(r) }
 	if m.Output != nil {
-		carry = m.Output(i.rev, i.ID())
+		carry = m.Output(rev, id, container)
 	}
-	stdout, stderr := i.box.Output()
+	stdout, stderr := box.Output()
 	for stream, r := range map[string]io.ReadCloser{"stdout": stdout, "stderr": stderr} {
 		if r == nil {
 			continue

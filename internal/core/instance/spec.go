@@ -21,10 +21,15 @@ const (
 	labelService    = "service"
 	LabelProject    = "project"
 	LabelAccount    = "account" // Revision.ServiceAccount
+	// LabelInstance is the instance's id, on every one of its sandboxes.
+	LabelInstance = "instance"
+	// labelContainer is the Container.ContainerName of a sidecar.
+	labelContainer = "container"
 )
 
-// maxRevisionID leaves room in a sandbox id (48) for a dash and eight digits.
-const maxRevisionID = 39
+// maxRevisionID leaves room in a sandbox id (48) for a dash and eight digits, and
+// a dash and a digit or two of sidecars.
+const maxRevisionID = 36
 
 // newID returns an id for an instance of rev, unique for ever.
 func newID(rev *sunya.Revision) string {
@@ -39,22 +44,29 @@ func newID(rev *sunya.Revision) string {
 // patience of somebody who forgot $PORT.
 const strayLimit = 30 * time.Second
 
-// spec describes the sandbox of a new instance of rev.
-func (m *Manager) spec(rev *sunya.Revision) (sandbox.Spec, error) {
+// spec describes the sandbox of a container of the instance id of rev, on the
+// network of another sandbox if one is named.
+func (m *Manager) spec(rev *sunya.Revision, c *sunya.Container, id, network string) (sandbox.Spec, error) {
 	svc, ok := m.Directory.Table().Service(rev.Service)
 	if !ok {
 		return sandbox.Spec{}, sunya.Errorf(sunya.NotFound, rev.Service, "the service no longer exists")
 	}
 	if m.CheckImage != nil {
-		if err := m.CheckImage(rev.Image); err != nil {
+		if err := m.CheckImage(c.Image); err != nil {
 			return sandbox.Spec{}, fmt.Errorf("check image: %w", err)
 		}
 	}
-	id := newID(rev)
-	spec, err := container.Spec(&rev.Container, container.Place{ID: id, Port: rev.Port, Volumes: rev.Volumes}, m.Layers)
+	place := container.Place{
+		ID: boxID(rev, c, id), Instance: id, NetworkOf: network, Volumes: rev.Volumes, MemoryBytes: memoryBytes(rev),
+	}
+	if c == &rev.Container {
+		place.Port = rev.Port
+	}
+	spec, err := container.Spec(c, place, m.Layers)
 	if err != nil {
 		return sandbox.Spec{}, err
 	}
+	spec.Hostname = id
 	spec.Kind = Kind
 	spec.Labels = map[string]string{
 		labelRevision:   rev.Name,
@@ -62,8 +74,14 @@ func (m *Manager) spec(rev *sunya.Revision) (sandbox.Spec, error) {
 		labelService:    rev.Service,
 		LabelProject:    rev.Project,
 		LabelAccount:    rev.ServiceAccount,
+		LabelInstance:   id,
+	}
+	if c != &rev.Container {
+		spec.Labels[labelContainer] = c.ContainerName
 	}
 	spec.UIDRange = svc.UIDRange
-	spec.StrayLimit = strayLimit
+	if len(rev.Sidecars) == 0 { // otherwise other ports are the sidecars'
+		spec.StrayLimit = strayLimit
+	}
 	return spec, nil
 }

@@ -27,13 +27,10 @@ const (
 // requests of its Lifecycle. Its error is a *StartError. The caller owns the instance and must Stop it.
 func (m *Manager) Start(ctx context.Context, rev *sunya.Revision, why Reason) (*Instance, error) {
 	begin := m.now()
-	spec, err := m.spec(rev)
+	id := newID(rev)
+	box, lines, err := m.assemble(ctx, rev, id)
 	if err != nil {
-		return nil, m.failed(rev, "", err, nil)
-	}
-	box, err := m.launch(ctx, spec)
-	if err != nil {
-		return nil, m.failed(rev, spec.ID, err, nil)
+		return nil, m.failed(rev, id, err, lines)
 	}
 	i := m.newInstance(rev, box)
 	err = i.awaitReady(ctx, firstQuestion(rev))
@@ -42,7 +39,7 @@ func (m *Manager) Start(ctx context.Context, rev *sunya.Revision, why Reason) (*
 	}
 	if err != nil {
 		i.discard(ctx)
-		return nil, m.failed(rev, spec.ID, explain(i, err), i.LogLines())
+		return nil, m.failed(rev, id, explain(i, err), i.LogLines())
 	}
 	i.begin()
 	m.logStart(i, why, m.now().Sub(begin))
@@ -83,14 +80,18 @@ func firstQuestion(rev *sunya.Revision) time.Duration {
 // awaitReady waits until the program listens, at most its start timeout, or
 // until its startup probe, after a delay, is content.
 func (i *Instance) awaitReady(ctx context.Context, delay time.Duration) error {
-	if i.rev.Startup != nil {
-		p := *i.rev.Startup
+	return awaitContainer(ctx, i.rev, i.box, delay)
+}
+
+func awaitContainer(ctx context.Context, rev *sunya.Revision, box sandbox.Sandbox, delay time.Duration) error {
+	if rev.Startup != nil {
+		p := *rev.Startup
 		p.Delay = delay
-		return probe.Await(ctx, i.box, &p, i.rev.Port)
+		return probe.Await(ctx, box, &p, rev.Port)
 	}
-	ctx, cancel := context.WithTimeout(ctx, i.startTimeout())
+	ctx, cancel := context.WithTimeout(ctx, StartTimeout(rev))
 	defer cancel()
-	return i.box.Ready(ctx)
+	return box.Ready(ctx)
 }
 
 func (i *Instance) startTimeout() time.Duration { return StartTimeout(i.rev) }
@@ -114,6 +115,9 @@ func (i *Instance) begin() {
 	i.expectLife()
 	i.mu.Unlock()
 	i.m.nudge()
+	for _, s := range i.sidecarsOf() {
+		go i.watch(s)
+	}
 	go i.supervise()
 }
 
@@ -144,7 +148,7 @@ func (i *Instance) setState(s sunya.InstanceState) {
 // explain says why an instance did not get ready, in terms of its revision.
 func explain(i *Instance, err error) error {
 	if ended(i.box) && i.box.Exit().OOMKilled {
-		return errors.New(memoryReached(i.rev))
+		return errors.New(memoryReached(&i.rev.Container))
 	}
 	if err == context.DeadlineExceeded { // the engine had nothing better to say
 		return fmt.Errorf("nothing listened on $PORT (%d) within %v", i.rev.Port, i.startTimeout())

@@ -46,7 +46,7 @@ func (i *Instance) Stop(ctx context.Context, why string) error {
 func (i *Instance) supervise() {
 	<-i.box.Done()
 	i.mu.Lock()
-	asked := i.state == sunya.InstanceDraining || i.life.over
+	asked := i.state == sunya.InstanceDraining || i.killed
 	i.state = sunya.InstanceStopped
 	i.mu.Unlock()
 	i.m.remove(i)
