@@ -3,10 +3,13 @@
 package e2e
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"net/http"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -23,6 +26,8 @@ type languageFunction struct {
 	name    string // of the functions, unique
 	runtime string
 	needs   string // a program without which it cannot be built; empty: none
+	fetch   string // a command in the source that names what it stands on, from the network, in the file fetched; empty: none
+	fetched string
 	http    string // the function that greets; empty: it is found without being named
 	event   string
 	files   map[string]string
@@ -33,7 +38,7 @@ type languageFunction struct {
 }
 
 func languageFunctions() []languageFunction {
-	return slices.Concat(nodeFunctions, goFunctions, javaFunctions)
+	return slices.Concat(nodeFunctions, goFunctions, javaFunctions, scriptFunctions)
 }
 
 // TestFunctionLanguages: the same things are true of functions in every
@@ -82,12 +87,37 @@ func TestFunctionLanguages(t *testing.T) {
 			if _, err := exec.LookPath(f.needs); f.needs != "" && err != nil {
 				t.Skipf("SKIP: no %s on this machine", f.needs)
 			}
+			f.files = fetched(t, f)
 			r := functionRun{t, s, f}
 			r.answers()
 			r.takesEvents()
 			r.refuses()
 		})
 	}
+}
+
+// fetched are the files with what fetch leaves; the test is skipped where the
+// network has none of it.
+func fetched(t *testing.T, f languageFunction) map[string]string {
+	t.Helper()
+	if f.fetch == "" {
+		return f.files
+	}
+	dir := platform.Files(t, f.files)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "sh", "-c", f.fetch)
+	cmd.Dir = dir
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Skipf("SKIP: %s: %v: the functions framework is out of reach\n%s", f.fetch, err, platform.Tail(string(out), 500))
+	}
+	text, err := os.ReadFile(filepath.Join(dir, f.fetched))
+	if err != nil {
+		t.Fatal(err)
+	}
+	files := maps.Clone(f.files)
+	files[f.fetched] = string(text)
+	return files
 }
 
 // functionRun is one source on its way through the test.

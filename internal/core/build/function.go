@@ -37,15 +37,8 @@ func (r *Runner) noFunctions(l Language, runtime string) error {
 			names = append(names, l.Name())
 		}
 	}
-	missing := cmp.Or(missingFrameworks[l.Name()], "its functions framework")
 	return &sunya.Error{Code: sunya.Unimplemented, Field: "runtime", Message: fmt.Sprintf(
-		"functions in %s are not supported: builds do not add %s yet; functions can be in %s", runtime, missing, strings.Join(names, ", "))}
-}
-
-// missingFrameworks are those that no build adds yet.
-var missingFrameworks = map[string]string{
-	php:  "google/cloud-functions-framework of Packagist",
-	ruby: "functions_framework of RubyGems",
+		"functions in %s (%s) are not supported yet; functions can be in %s", runtime, l.Name(), strings.Join(names, ", "))}
 }
 
 // known are the ids of the versions that keep says yes to; n is the number in

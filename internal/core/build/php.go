@@ -1,6 +1,7 @@
 package build
 
 import (
+	"cmp"
 	"context"
 	_ "embed"
 	"fmt"
@@ -21,7 +22,7 @@ import (
 // processes.
 type PHP struct{}
 
-var _ Language = PHP{}
+var _ FunctionLanguage = PHP{}
 
 const php = "php"
 
@@ -42,6 +43,20 @@ func (PHP) Runtimes(m Machine) string { return phps.runtimes(m) }
 
 // Check implements Language.
 func (PHP) Check(m Machine, spec sunya.BuildSpec) error { return phps.check(m, spec) }
+
+// FunctionRuntimes implements FunctionLanguage: those of Google.
+func (PHP) FunctionRuntimes() []string {
+	return []string{"php74", "php81", "php82", "php83", "php84", "php85"}
+}
+
+// functionEnv is what the framework is told.
+func (b *phpBuild) functionEnv() []sunya.EnvVar {
+	env := functionEnv(b.Spec.Function, b.plan.Function, "")
+	if env != nil {
+		env = append(env, sunya.EnvVar{Name: "FUNCTION_SOURCE", Value: path.Join(Workspace, b.plan.Source)})
+	}
+	return env
+}
 
 // phpDir holds the settings, the router and a link to the PHP that was chosen.
 const phpDir = LayersDir + "/php"
@@ -75,7 +90,7 @@ func (PHP) Build(ctx context.Context, j *Job) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Result{Image: phps.image(b.rt, own, app), Command: []string{"/bin/bash", "-c", b.line()}, Env: b.env(), Dir: Workspace}, nil
+	return &Result{Image: phps.image(b.rt, own, app), Command: []string{"/bin/bash", "-c", b.line()}, Env: append(b.env(), b.functionEnv()...), Dir: Workspace}, nil
 }
 
 // prepare reads the source and chooses the interpreter; it runs nothing.
@@ -193,11 +208,12 @@ func (b *phpBuild) composerStep(ctx context.Context, name, dir, args string) err
 // checkFront has PHP read the front controller, so that a syntax error is a
 // failed build.
 func (b *phpBuild) checkFront(ctx context.Context, dir string) error {
-	if b.plan.Front == "" {
+	front := cmp.Or(b.plan.Source, b.plan.Front)
+	if front == "" {
 		return nil
 	}
 	err := b.Run(ctx, Step{
-		Name: "Checking the source", Args: []string{b.rt.Path, "-d", "display_errors=1", "-d", "log_errors=0", "-l", b.plan.Front},
+		Name: "Checking the source", Args: []string{b.rt.Path, "-d", "display_errors=1", "-d", "log_errors=0", "-l", front},
 		Env: b.Env(map[string]string{"PATH": "/usr/local/bin:/usr/bin:/bin"}), Dir: Workspace,
 		Mounts: b.Mounts(b.rt, sandbox.Mount{Source: dir, Target: Workspace}),
 	})

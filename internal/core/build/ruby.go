@@ -19,7 +19,7 @@ import (
 // source beside it.
 type Ruby struct{}
 
-var _ Language = Ruby{}
+var _ FunctionLanguage = Ruby{}
 
 const ruby = "ruby"
 
@@ -39,6 +39,25 @@ func (Ruby) Runtimes(m Machine) string { return rubies.runtimes(m) }
 
 // Check implements Language.
 func (Ruby) Check(m Machine, spec sunya.BuildSpec) error { return rubies.check(m, spec) }
+
+// FunctionRuntimes implements FunctionLanguage: those of Google since Ruby 2.6.
+func (Ruby) FunctionRuntimes() []string {
+	return []string{"ruby26", "ruby27", "ruby30", "ruby31", "ruby32", "ruby33", "ruby34", "ruby40"}
+}
+
+// functionEnv is what the framework is told. It refuses a signature that is not
+// the function's, which the source says: so it is told one only where somebody
+// asked for it.
+func (b *rubyBuild) functionEnv() []sunya.EnvVar {
+	if b.Spec.Function == nil {
+		return nil
+	}
+	env := []sunya.EnvVar{{Name: "FUNCTION_TARGET", Value: b.plan.Function}}
+	if s := b.Spec.Function.Signature; s != "" {
+		env = append(env, sunya.EnvVar{Name: "FUNCTION_SIGNATURE_TYPE", Value: s})
+	}
+	return env
+}
 
 // gemsDir is where gems are installed.
 const gemsDir = LayersDir + "/gems"
@@ -64,7 +83,7 @@ func (Ruby) Build(ctx context.Context, j *Job) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Result{Image: rubies.image(b.rt, append(layers, app)...), Command: []string{"/bin/bash", "-c", b.plan.Line}, Env: b.env(), Dir: Workspace}, nil
+	return &Result{Image: rubies.image(b.rt, append(layers, app)...), Command: []string{"/bin/bash", "-c", b.plan.Line}, Env: append(b.env(), b.functionEnv()...), Dir: Workspace}, nil
 }
 
 // prepare reads the source and chooses the interpreter; it runs nothing.

@@ -19,6 +19,9 @@ type PHPPlan struct {
 	Front    string // the file that answers every request; empty: Line starts a server
 	Line     string // the user's own way to start, for bash
 	Warnings []string
+
+	Function string // that Front serves; empty: a program
+	Source   string // the file with it
 }
 
 // PHP reads the source of a PHP program. An error is FailedPrecondition, and
@@ -27,6 +30,9 @@ func PHP(fsys fs.FS, spec sunya.BuildSpec) (*PHPPlan, error) {
 	p := &PHPPlan{}
 	if err := p.composer(fsys); err != nil {
 		return nil, err
+	}
+	if spec.Function != nil {
+		return p, p.function(fsys, spec)
 	}
 	line, err := userLine(fsys, spec)
 	if err != nil {

@@ -20,6 +20,7 @@ type RubyPlan struct {
 	Line     string // for bash
 	Entry    []string
 	Warnings []string
+	Function string // that serves; empty: a program
 }
 
 // Ruby reads the source of a Ruby program. An error is FailedPrecondition, and
@@ -28,6 +29,9 @@ func Ruby(fsys fs.FS, spec sunya.BuildSpec) (*RubyPlan, error) {
 	p := &RubyPlan{}
 	if err := p.gems(fsys); err != nil {
 		return nil, err
+	}
+	if spec.Function != nil {
+		return p, p.function(fsys, spec)
 	}
 	line, err := userLine(fsys, spec)
 	if err != nil {
