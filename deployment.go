@@ -34,6 +34,7 @@ type Deployment struct {
 	Traffic  *Traffic
 	Replaces string
 	Hosts    []Host
+	Takes    []string `json:",omitempty"` // labels of Hosts that another service gives up in the same moment
 	// Access is who may call the service, if it is new, and Ingress from where.
 	Access  Access
 	Ingress Ingress `json:",omitempty"`

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/sunya-cloud/sunya"
-	"github.com/sunya-cloud/sunya/internal/core/serving"
 )
 
 // NewVersion is what a client asks to deploy.
@@ -274,7 +273,8 @@ func (a *Admin) name(ctx context.Context, k Key, d *sunya.Deployment) error {
 	if _, exists := a.Catalog.Service(d.Revision.Service); exists {
 		return nil
 	}
-	return a.Catalog.Apply(ctx, serving.Change{DeleteHosts: []string{rival.shortLabel()}})
+	d.Takes = []string{rival.shortLabel()}
+	return nil
 }
 
 // begin stores the version, its operation and its deployment. What is there

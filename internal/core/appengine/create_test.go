@@ -314,20 +314,30 @@ func TestSecondVersionGetsNoTraffic(t *testing.T) {
 }
 
 // TestServiceTakesHostOfVersion: worker-dot-sunya is the version "worker" of
-// the default service only as long as there is no service of that name.
+// the default service only as long as there is no service of that name. One whose
+// deployment fails takes nothing.
 func TestServiceTakesHostOfVersion(t *testing.T) {
 	w, a := world()
 	ctx := t.Context()
-	for _, n := range []appengine.NewVersion{draft("default", "worker"), draft("worker", "v1"), draft("default", "worker")} {
-		if _, err := a.CreateVersion(ctx, n); err != nil {
+	for _, step := range []struct {
+		version appengine.NewVersion
+		failure error
+		owner   string
+	}{
+		{draft("default", "worker"), nil, "apps/sunya/services/default apps/"},
+		{draft("worker", "v1"), errors.New("it never listens"), "apps/sunya/services/default apps/"},
+		{draft("worker", "v1"), nil, "apps/sunya/services/worker"},
+		{draft("default", "worker"), nil, "apps/sunya/services/worker"},
+	} {
+		if _, err := a.CreateVersion(ctx, step.version); err != nil {
 			t.Fatal(err)
 		}
-		if err := w.Deploy(ctx, a, nil); err != nil {
+		if err := w.Deploy(ctx, a, step.failure); err != nil {
 			t.Fatal(err)
 		}
-	}
-	if !slices.Contains(w.Hosts(), "worker-dot-sunya apps/sunya/services/worker") {
-		t.Errorf("hosts = %q", w.Hosts())
+		if !slices.ContainsFunc(w.Hosts(), func(h string) bool { return strings.HasPrefix(h, "worker-dot-sunya "+step.owner) }) {
+			t.Errorf("after %s of %s: hosts = %q", step.version.ID, step.version.Service, w.Hosts())
+		}
 	}
 }
 

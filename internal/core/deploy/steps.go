@@ -199,7 +199,7 @@ func (r *run) route(ctx context.Context) error {
 		if p, ok := r.Products[r.d.Revision.Product].(Router); ok {
 			return p.Route(ctx, r.d, svc)
 		}
-		change := serving.Change{PutHosts: r.d.Hosts}
+		change := serving.Change{PutHosts: r.d.Hosts, DeleteHosts: r.d.Takes}
 		svc.Traffic = r.traffic(svc.Traffic)
 		change.PutServices = []sunya.Service{svc}
 		if _, ok := r.Catalog.Revision(r.d.Replaces); ok && r.d.Replaces != r.d.Revision.Name {

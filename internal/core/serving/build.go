@@ -23,9 +23,12 @@ func (t *Table) next() *next {
 	}
 }
 
-// apply makes the changes in the order in which a store makes them: what is
-// put first, so that what is deleted no longer refers to anything.
+// apply makes a change: hosts are deleted first, so that one can move to another
+// service; then what is put, so that what is deleted no longer refers to anything.
 func (n *next) apply(c Change) {
+	for _, label := range c.DeleteHosts {
+		n.removeHost(label)
+	}
 	for _, s := range c.PutServices {
 		n.putService(s)
 	}
@@ -34,9 +37,6 @@ func (n *next) apply(c Change) {
 	}
 	for _, h := range c.PutHosts {
 		n.putHost(h)
-	}
-	for _, label := range c.DeleteHosts {
-		n.removeHost(label)
 	}
 	for _, name := range c.DeleteRevisions {
 		n.removeRevision(name)

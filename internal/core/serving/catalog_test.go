@@ -193,6 +193,28 @@ func TestReplacingARevisionInOneChange(t *testing.T) {
 	}
 }
 
+func TestAHostMovesToAnotherService(t *testing.T) {
+	store := &instancetest.Store{}
+	c := newCatalog(t, store)
+	other := sunya.Service{Name: "apps/demo/services/v2", Project: "demo"}
+	move := serving.Change{
+		PutServices: []sunya.Service{other},
+		PutHosts:    []sunya.Host{{Label: "v2-dot-demo", Service: other.Name}},
+		DeleteHosts: []string{"v2-dot-demo"},
+	}
+	for range 2 { // it may be repeated
+		if err := c.Apply(t.Context(), move); err != nil {
+			t.Fatal(err)
+		}
+		if h, _ := c.Table().Host("v2-dot-demo"); h.Service != other.Name || h.Revision != "" {
+			t.Errorf("host = %+v", h)
+		}
+	}
+	if hosts := c.Table().Hosts(service); len(hosts) != 1 {
+		t.Errorf("the first service still has %v", hosts)
+	}
+}
+
 func TestWatchTellsWhatIsReached(t *testing.T) {
 	store := &instancetest.Store{}
 	newCatalog(t, store)

@@ -41,5 +41,5 @@ type Change struct {
 	PutHosts        []sunya.Host
 	DeleteServices  []string // names; their revisions and hosts go too
 	DeleteRevisions []string
-	DeleteHosts     []string // labels
+	DeleteHosts     []string // labels; one that is in PutHosts, too, moves to another service
 }

@@ -2,6 +2,7 @@ package serving
 
 import (
 	"regexp"
+	"slices"
 
 	"github.com/sunya-cloud/sunya"
 )
@@ -46,7 +47,7 @@ func validate(before, after *Table, c Change) error {
 		}
 	}
 	for _, h := range c.PutHosts {
-		if err := checkHost(before, after, h); err != nil {
+		if err := checkHost(before, after, h, slices.Contains(c.DeleteHosts, h.Label)); err != nil {
 			return err
 		}
 	}
@@ -111,11 +112,13 @@ func checkRevision(after *Table, r *sunya.Revision) error {
 	return nil
 }
 
-func checkHost(before, after *Table, h sunya.Host) error {
+// checkHost refuses a label that another service has, unless it is given up by
+// the same change.
+func checkHost(before, after *Table, h sunya.Host, given bool) error {
 	if err := CheckLabel(h.Label); err != nil {
 		return err
 	}
-	if old, ok := before.Host(h.Label); ok && old.Service != h.Service {
+	if old, ok := before.Host(h.Label); ok && old.Service != h.Service && !given {
 		return sunya.Errorf(sunya.AlreadyExists, h.Service, "the host name %q belongs to %s", h.Label, old.Service)
 	}
 	if _, ok := after.Service(h.Service); !ok {

@@ -177,9 +177,12 @@ func (w *World) Apply(_ context.Context, c serving.Change) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, h := range c.PutHosts {
-		if old, ok := w.hosts[h.Label]; ok && old.Service != h.Service {
+		if old, ok := w.hosts[h.Label]; ok && old.Service != h.Service && !slices.Contains(c.DeleteHosts, h.Label) {
 			return sunya.Errorf(sunya.AlreadyExists, h.Label, "the host belongs to %s", old.Service)
 		}
+	}
+	for _, label := range c.DeleteHosts {
+		delete(w.hosts, label)
 	}
 	for _, s := range c.PutServices {
 		w.services[s.Name] = s
@@ -196,9 +199,6 @@ func (w *World) Apply(_ context.Context, c serving.Change) error {
 	for _, name := range c.DeleteServices {
 		delete(w.services, name)
 		maps.DeleteFunc(w.hosts, func(_ string, h sunya.Host) bool { return h.Service == name })
-	}
-	for _, label := range c.DeleteHosts {
-		delete(w.hosts, label)
 	}
 	return nil
 }

@@ -45,7 +45,7 @@ func (w *World) deploy(ctx context.Context, a *appengine.Admin, d *sunya.Deploym
 	if !ok {
 		svc = sunya.Service{Name: d.Revision.Service, Project: d.Revision.Project, Product: d.Revision.Product}
 	}
-	change := serving.Change{PutHosts: d.Hosts}
+	change := serving.Change{PutHosts: d.Hosts, DeleteHosts: d.Takes}
 	switch {
 	case d.Step == sunya.StepMigrating:
 		svc.Traffic = serving.Toward(svc.Traffic, 1000)

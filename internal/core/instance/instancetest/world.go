@@ -63,12 +63,13 @@ func (s *Store) Apply(_ context.Context, c serving.Change) error {
 			st.Revisions = append(st.Revisions, r)
 		}
 	}
+	st.Hosts = slices.DeleteFunc(st.Hosts, func(h sunya.Host) bool { return slices.Contains(c.DeleteHosts, h.Label) })
 	for _, h := range c.PutHosts {
 		st.Hosts = slices.DeleteFunc(st.Hosts, func(o sunya.Host) bool { return o.Label == h.Label })
 		st.Hosts = append(st.Hosts, h)
 	}
 	st.Hosts = slices.DeleteFunc(st.Hosts, func(h sunya.Host) bool {
-		return slices.Contains(c.DeleteHosts, h.Label) || slices.Contains(c.DeleteServices, h.Service)
+		return slices.Contains(c.DeleteServices, h.Service)
 	})
 	st.Revisions = slices.DeleteFunc(st.Revisions, func(r sunya.Revision) bool {
 		return slices.Contains(c.DeleteRevisions, r.Name) || slices.Contains(c.DeleteServices, r.Service)
