@@ -86,5 +86,6 @@ type Ingress string
 // From where a service may be called.
 const (
 	IngressAll      Ingress = ""         // from everywhere; the zero value
-	IngressInternal Ingress = "internal" // from instances of this server only
+	IngressInternal Ingress = "internal" // from instances of its project on this server only
+	IngressNone     Ingress = "none"     // from nowhere
 )

@@ -30,8 +30,8 @@ const signatureRemoved = "SIGNATURE_REMOVED_BY_GOOGLE"
 
 // admit keeps callers out that a service does not admit.
 func (x *exchange) admit(route serving.Route) error {
-	if route.Service.Ingress == sunya.IngressInternal && !x.inside(route.Service) {
-		return &outside{host: hostOnly(x.r.Host)}
+	if !x.enters(route.Service) {
+		return &outside{host: hostOnly(x.r.Host), ingress: route.Service.Ingress}
 	}
 	access := route.Service.Access
 	if access.Open() {
@@ -64,10 +64,17 @@ func (x *exchange) admit(route serving.Route) error {
 	return nil
 }
 
-// inside reports whether a request comes from an instance of the service's own
-// project, as Google's internal ingress lets in the project's networks.
-func (x *exchange) inside(s *sunya.Service) bool {
-	return x.caller != nil && x.caller.Project == s.Project
+// enters reports whether a service takes requests from where this one comes
+// from. Internal are the instances of its own project, as Google's are the
+// project's networks.
+func (x *exchange) enters(s *sunya.Service) bool {
+	switch s.Ingress {
+	case sunya.IngressAll:
+		return true
+	case sunya.IngressInternal:
+		return x.caller != nil && x.caller.Project == s.Project
+	}
+	return false
 }
 
 // unauthenticated is 401 with what RFC 6750 §3 asks for.

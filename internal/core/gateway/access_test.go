@@ -190,4 +190,12 @@ func TestInternalIngress(t *testing.T) {
 	if e := w.entries(1)[0]; e.HTTP.Status != 404 || !strings.Contains(e.Text, "ingress is internal") {
 		t.Errorf("entry = %+v", e)
 	}
+	svc.Ingress = sunya.IngressNone
+	if err := w.catalog.Apply(t.Context(), serving.Change{PutServices: []sunya.Service{svc}}); err != nil {
+		t.Fatal(err)
+	}
+	caller = &gateway.Caller{Project: "demo"}
+	if resp, body := w.do(w.request("GET", "/", nil)); resp.StatusCode != 404 {
+		t.Errorf("an instance where nobody is let in: %d %q, want 404", resp.StatusCode, body)
+	}
 }

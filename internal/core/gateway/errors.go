@@ -60,10 +60,15 @@ func protocolHint(rev *sunya.Revision, err error) string {
 	return ""
 }
 
-// outside is a request from outside for a service that only instances may call.
-type outside struct{ host string }
+// outside is a request from where a service takes none.
+type outside struct {
+	host    string
+	ingress sunya.Ingress
+}
 
-func (e *outside) Error() string { return "the ingress is internal, and the request came from outside" }
+func (e *outside) Error() string {
+	return fmt.Sprintf("the ingress is %s, and the request came from outside", e.ingress)
+}
 
 // clientGone is a response that could not be written.
 type clientGone struct{ err error }

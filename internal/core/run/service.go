@@ -95,8 +95,11 @@ const (
 
 // Core is what the gateway holds to.
 func (i Ingress) Core() sunya.Ingress {
-	if i == IngressAll || i == "" {
+	switch i {
+	case IngressAll, "":
 		return sunya.IngressAll
+	case IngressNone:
+		return sunya.IngressNone
 	}
 	return sunya.IngressInternal
 }
