@@ -85,6 +85,13 @@ func TestGcloudRun(t *testing.T) {
 		t.Errorf("after a failed deploy the service answers %d", code)
 	}
 	g.fails("run deploy hello --image "+image+region+" --memory 12Q", "memory")
+	// A source without a Dockerfile is built by its language.
+	src := platform.Files(t, map[string]string{"main.py": platform.BareMain("from source"), "Procfile": "web: python3 main.py\n", "requirements.txt": ""})
+	g.ok("run deploy sourced --allow-unauthenticated --source "+src+region, "Building using Buildpacks", "Service URL: http://sourced.localhost:"+s.Port)
+	if got := s.Get("sourced.localhost:"+s.Port, "/"); got != "from source" {
+		t.Errorf("the service of a source answers %q", got)
+	}
+
 	g.ok("run revisions delete "+second+region+" --quiet", "Deleted revision")
 	g.fails("run revisions delete "+first+region+" --quiet", "traffic")
 	g.ok("run services delete hello"+region+" --quiet", "Deleted service [hello]")

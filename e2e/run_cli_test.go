@@ -94,6 +94,23 @@ func TestRunCommands(t *testing.T) {
 		t.Errorf("a service of a file answers %s", got)
 	}
 
+	// A directory becomes a service: by its language, and its Procfile. Again, it
+	// is the same service with another revision.
+	src := platform.Files(t, map[string]string{"shop/main.py": platform.BareMain("one"), "shop/Procfile": "web: python3 main.py\n", "shop/requirements.txt": ""})
+	if got := s.OK("deploy", src+"/shop", "--allow-unauthenticated").Stdout; got != "http://shop.localhost:"+s.Port+"\n" {
+		t.Errorf("deploy prints %q", got)
+	}
+	save(t, src, "shop/main.py", platform.BareMain("two"))
+	s.OK("run", "deploy", "shop", "--source", src+"/shop")
+	if got := s.Get("shop.localhost:"+s.Port, "/"); got != "two" {
+		t.Errorf("the service of a source answers %q", got)
+	}
+	save(t, src, "shop/main.py", "def (")
+	fails(6, "main.py", "deploy", "shop", "--source", src+"/shop")
+	if got := s.Get("shop.localhost:"+s.Port, "/"); got != "two" {
+		t.Errorf("after a failed build the service answers %q", got)
+	}
+
 	s.OK("run", "services", "delete", "hello", "--yes")
 	if code, _, _ := s.Try(host, "/"); code != http.StatusNotFound {
 		t.Errorf("a deleted service answers %d", code)

@@ -2,7 +2,6 @@ package cloudbuild
 
 import (
 	"context"
-	"encoding/base64"
 	"fmt"
 	"io"
 	"io/fs"
@@ -156,16 +155,13 @@ func (s *Service) complete(b *Build) error {
 		b.QueueTTL = defaultQueue
 	}
 	b.ID, b.CreateTime, b.Status = s.NewID(), s.Now().UTC(), Queued
-	b.Operation = "projects/" + b.Project + "/locations/" + b.Location + "/operations/" + operationID(b.ID)
+	b.Operation = "projects/" + b.Project + "/locations/" + b.Location + "/operations/" + b.ID // gcloud run asks for it by the build's id
 	b.LogsBucket = strings.TrimSuffix(strings.TrimPrefix(b.LogsBucket, "gs://"), "/")
 	if b.LogsBucket == "" {
 		b.LogsBucket = b.Project + "_cloudbuild/logs"
 	}
 	return nil
 }
-
-// operationID is how Google names the operation of a build.
-func operationID(build string) string { return base64.RawURLEncoding.EncodeToString([]byte(build)) }
 
 // Get returns a build; NotFound when the project has none of that id, or none
 // in that location. An empty location is every one.

@@ -1,8 +1,8 @@
 // Package projectv1 is what tools ask about a project before they deploy into
-// it, of four APIs: whether services are on (Service Usage v1), the project and
-// its policy (Resource Manager v1), as whom builds run (Cloud Build v1), and where
-// functions can be (Cloud Functions v1). A project here is nothing but its id:
-// what can be said follows from that.
+// it, of five APIs: whether services are on (Service Usage v1), the project and
+// its policy (Resource Manager v1), as whom builds run (Cloud Build v1) and whether
+// that account is there (IAM v1), and where functions can be (Cloud Functions v1).
+// A project here is nothing but its id: what can be said follows from that.
 package projectv1
 
 import (
@@ -13,6 +13,7 @@ import (
 
 	"github.com/sunya-cloud/sunya"
 	"github.com/sunya-cloud/sunya/internal/core/functions"
+	"github.com/sunya-cloud/sunya/internal/core/run"
 	"github.com/sunya-cloud/sunya/internal/wire/status"
 )
 
@@ -28,6 +29,7 @@ const (
 	manager  = "cloudresourcemanager.googleapis.com"
 	building = "cloudbuild.googleapis.com"
 	function = "cloudfunctions.googleapis.com"
+	accounts = "iam.googleapis.com"
 )
 
 // ownParts are services that have no API here because their part in a deploy is
@@ -42,6 +44,7 @@ func Routes(serves func(api string) bool) []Route {
 		{manager, http.MethodPost, "/v1/projects/*", answer(policy)},
 		{building, http.MethodGet, "/v1/projects/*/locations/*/defaultServiceAccount", answer(builder)},
 		{function, http.MethodGet, "/v1/projects/*/locations", answer(locations)},
+		{accounts, http.MethodGet, "/v1/projects/*/serviceAccounts/*", answer(account)},
 	}
 }
 
@@ -128,6 +131,16 @@ func builder(project string, more []string) (any, error) {
 		"name":                "projects/" + n + "/locations/" + more[1] + "/defaultServiceAccount",
 		"serviceAccountEmail": "projects/" + n + "/serviceAccounts/" + functions.DefaultAccount(project),
 	}, nil
+}
+
+// account is google.iam.admin.v1.ServiceAccount. Accounts need not be made here:
+// whoever is named gets tokens.
+func account(project string, more []string) (any, error) {
+	email := more[1]
+	if err := run.CheckAccount("name", email); err != nil {
+		return nil, err
+	}
+	return map[string]string{"name": "projects/" + project + "/serviceAccounts/" + email, "email": email}, nil
 }
 
 // locations are google.cloud.location.Locations: any name will do for one, and

@@ -29,6 +29,8 @@ func TestAnswers(t *testing.T) {
 		{"POST", manager + "/v1/projects/sunya:getIamPolicy", 200, `"roles/editor"`},
 		{"POST", manager + "/v1/projects/sunya:setIamPolicy", 501, "setIamPolicy"},
 		{"GET", "/cloudbuild.googleapis.com/v1/projects/sunya/locations/l/defaultServiceAccount", 200, "/serviceAccounts/410827792011-compute@developer.gserviceaccount.com"},
+		{"GET", "/iam.googleapis.com/v1/projects/-/serviceAccounts/410827792011-compute@developer.gserviceaccount.com", 200, `"email":"410827792011-compute@`},
+		{"GET", "/iam.googleapis.com/v1/projects/-/serviceAccounts/nobody", 400, "nobody"},
 		{"GET", "/cloudfunctions.googleapis.com/v1/projects/sunya/locations", 200, `"locationId":"local"`},
 	} {
 		w := httptest.NewRecorder()

@@ -139,7 +139,7 @@ func warnings(m *runpb.Service) []string {
 		set  bool
 		text string
 	}{
-		{m.GetBuildConfig() != nil, "service.build_config: stored and has no effect; sources are built by builds:submit"},
+		{m.GetBuildConfig().GetEnableAutomaticUpdates(), "service.build_config.enable_automatic_updates: base images are not updated without a build"},
 		{m.GetIngress() == runpb.IngressTraffic_INGRESS_TRAFFIC_INTERNAL_LOAD_BALANCER, "service.ingress: there are no load balancers here; as INGRESS_TRAFFIC_INTERNAL_ONLY"},
 	} {
 		if w.set {
