@@ -214,6 +214,16 @@ func uploadFirst(t *testing.T, c *functions.CloudFunctionsClient, parent string)
 	return link.GetUploadUrl()
 }
 
+// getAPI asks an API.
+func getAPI(t *testing.T, s *platform.Server, path string) string {
+	t.Helper()
+	code, body, err := s.Try("127.0.0.1:"+s.Port, path)
+	if err != nil || code != http.StatusOK {
+		t.Fatalf("%s: %d %s %v", path, code, body, err)
+	}
+	return body
+}
+
 // TestFirstGenerationByCommandLine: --no-gen2, and what such a function sees.
 func TestFirstGenerationByCommandLine(t *testing.T) {
 	t.Parallel()
@@ -237,6 +247,30 @@ func TestFirstGenerationByCommandLine(t *testing.T) {
 	}
 	if got := s.OK(append([]string{"functions", "call", "--data", `{"name":"x"}`}, at...)...).LastLine(); !strings.Contains(got, "Hello {'name': 'x'}") {
 		t.Errorf("call: %q", got)
+	}
+	// From the archive that is there already, for instances of the project only.
+	var f struct {
+		BuildConfig struct {
+			Source struct{ StorageSource struct{ Bucket, Object string } }
+		}
+	}
+	if err := json.Unmarshal([]byte(getAPI(t, s, "/v2/projects/sunya/locations/us-central1/functions/old")), &f); err != nil {
+		t.Fatal(err)
+	}
+	src := f.BuildConfig.Source.StorageSource
+	r = s.OK("functions", "deploy", "inside", "--source", "gs://"+src.Bucket+"/"+src.Object, "--runtime", "python311", "--entry-point", "hello", "--allow-unauthenticated",
+		"--ingress-settings", "internal-only", "--vpc-connector", "c", "--docker-registry", "artifact-registry", "--quiet")
+	if !strings.Contains(r.Stderr, "--vpc-connector has no effect") {
+		t.Errorf("no warning:\n%s", r.Stderr)
+	}
+	if code, body, _ := s.Try("inside.localhost:"+s.Port, "/"); code != http.StatusNotFound {
+		t.Errorf("a function for inside answers a stranger: %d %s", code, body)
+	}
+	if got := getAPI(t, s, "/cloudfunctions.googleapis.com/v1/operations"); !strings.Contains(got, "google.cloud.functions.v1.OperationMetadataV1") {
+		t.Errorf("operations:\n%s", got)
+	}
+	if bad := s.CLI(append(deploy, "--trigger-topic", "t")...); bad.Code != 2 || !strings.Contains(bad.Stderr, "event triggers do not exist here yet") {
+		t.Errorf("exit %d: %s", bad.Code, bad.Stderr)
 	}
 	if bad := s.CLI(append(deploy, "--concurrency", "5")...); bad.Code != 2 || !strings.Contains(bad.Stderr, "--concurrency") {
 		t.Errorf("exit %d: %s", bad.Code, bad.Stderr)
