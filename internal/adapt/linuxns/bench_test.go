@@ -73,6 +73,37 @@ func BenchmarkStart(b *testing.B) {
 	}
 }
 
+// BenchmarkStartContainer is BenchmarkStart for an image of as many layers.
+func BenchmarkStartContainer(b *testing.B) {
+	for _, n := range []int{1, 5, 20} {
+		b.Run(fmt.Sprintf("layers=%d", n), func(b *testing.B) {
+			cfg := config(dataDir(b))
+			cfg.Network = func(_ sandbox.Spec, packet *os.File) (io.Closer, error) { return packet, nil }
+			e := open(b, cfg)
+			defer shutdown(b, e)
+			spec := sandbox.Spec{
+				Profile: sandbox.Container, Args: []string{"sleep", "1000"}, Network: true, UIDRange: 40,
+				Root: []string{busybox(b, cfg.DataDir)}, MemoryBytes: 256 << 20, CPUMillis: 1000,
+			}
+			for i := range n - 1 {
+				spec.Root = append(spec.Root, layer(b, cfg.DataDir, fmt.Sprint(i), node{name: fmt.Sprintf("srv/%d", i)}))
+			}
+			var took samples
+			for i := 0; b.Loop(); i++ {
+				spec.ID = fmt.Sprintf("box-%d", i)
+				var s sandbox.Sandbox
+				var err error
+				took.time(func() { s, err = e.Start(b.Context(), spec) })
+				if err != nil {
+					b.Fatal(err)
+				}
+				stop(b, s)
+			}
+			took.report(b)
+		})
+	}
+}
+
 func BenchmarkStop(b *testing.B) {
 	e := engine(b)
 	spec := sandbox.Spec{ID: "box", Profile: sandbox.App, Args: []string{"/bin/sleep", "1000"}}
