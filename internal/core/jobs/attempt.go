@@ -51,7 +51,9 @@ func (r *Runner) attempt(ctx context.Context, x *execution, index int) {
 		r.release(x, index, again)
 		return
 	}
-	box, err := r.start(ctx, e, t)
+	// A start is not cut short by the end of the server: a program that may have
+	// begun has, and is ended as such.
+	box, err := r.start(context.WithoutCancel(ctx), e, t)
 	if err != nil {
 		f := faultOf(err, r.Now())
 		r.finish(ctx, x, e, t, Result{Reason: ReasonStart, Message: "The task could not be started: " + f.Message})
@@ -83,7 +85,7 @@ func (r *Runner) start(ctx context.Context, e *Execution, t *Task) (sandbox.Sand
 	wait := startPause
 	for try := 1; ; try++ {
 		box, err := r.Engine.Start(ctx, spec)
-		if sunya.CodeOf(err) != sunya.Unavailable || try == startTries || ctx.Err() != nil {
+		if sunya.CodeOf(err) != sunya.Unavailable || try == startTries {
 			return box, err
 		}
 		pause(ctx, wait)

@@ -49,7 +49,7 @@ func LogFilter(k ExecutionKey) string {
 // event is the payload of what the platform says about a task.
 type event struct {
 	Message  string `json:"message"`
-	Event    string `json:"event"` // succeeded, failed
+	Event    string `json:"event"` // succeeded, failed, cancelled
 	Task     int    `json:"task"`
 	Attempt  int    `json:"attempt"`
 	Reason   string `json:"reason,omitempty"`
@@ -62,8 +62,11 @@ func (r *Runner) say(e *Execution, t *Task, result Result) {
 	took := r.Now().Sub(t.Begin).Milliseconds()
 	ev := event{Event: "failed", Message: result.Message, Task: t.Index, Attempt: t.Attempt, Reason: result.Reason, ExitCode: result.ExitCode, TookMS: took}
 	severity := logs.Error
-	if result.Reason == "" {
+	switch result.Reason {
+	case "":
 		ev.Event, ev.Message, severity = "succeeded", fmt.Sprintf("Task %d succeeded after %d ms", t.Index, took), logs.Info
+	case ReasonCancelled:
+		ev.Event, severity = "cancelled", logs.Notice
 	}
 	r.log.Info("task "+ev.Event, "task", e.TaskName(t.Index), "attempt", t.Attempt, "message", ev.Message)
 	if r.Sink == nil {

@@ -2,6 +2,7 @@ package jobs_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -16,6 +17,19 @@ import (
 	"github.com/sunya-cloud/sunya/internal/core/run"
 	"github.com/sunya-cloud/sunya/internal/core/sandbox"
 )
+
+// engine is one that breaks off a start when its context ends, as the real one
+// does.
+type engine struct{ *instancetest.Engine }
+
+// Start implements sandbox.Engine.
+func (e engine) Start(ctx context.Context, spec sandbox.Spec) (sandbox.Sandbox, error) {
+	box, err := e.Engine.Start(ctx, spec)
+	if err == nil && ctx.Err() != nil {
+		return nil, errors.Join(ctx.Err(), box.Stop(ctx, 0))
+	}
+	return box, err
+}
 
 // world is a server with jobs, in a synctest bubble.
 type world struct {
@@ -44,7 +58,7 @@ func newWorld(t *testing.T, memory int64) *world {
 // start begins a server over what there is, with sandboxes that were left.
 func (w *world) start(t *testing.T, left ...sandbox.Sandbox) {
 	w.runner = jobs.NewRunner(jobs.RunnerParts{
-		Store: w.store, Images: jobstest.Images{}, Engine: w.engine, Layers: jobstest.Layers{}, Sink: w.sink,
+		Store: w.store, Images: jobstest.Images{}, Engine: engine{w.engine}, Layers: jobstest.Layers{}, Sink: w.sink,
 		Changed: func(string) {}, MemoryBytes: w.memory, Now: time.Now, NewID: w.newID, Log: instancetest.Quiet(),
 	})
 	w.Admin = jobs.New(jobs.Parts{

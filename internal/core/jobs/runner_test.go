@@ -330,6 +330,30 @@ func TestAnOrderlyEndStopsTasksAndTheNextStartTriesAgain(t *testing.T) {
 	})
 }
 
+// A server that ends while it starts a task does not take it for a start that
+// failed: the program runs, is asked to end, and its attempt was interrupted.
+func TestAnEndWhileATaskStarts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, plenty)
+		w.create(t, "work", spec(1, func(s *jobs.Spec) { s.Template.Retries = 1 }))
+		w.engine.Refuse = func(sandbox.Spec) error {
+			w.stop()
+			return nil
+		}
+		k, _ := w.execute(t, "work", jobs.Overrides{})
+		w.end()
+		if n := len(w.engine.Running()); n != 0 {
+			t.Fatalf("%d tasks outlive the server", n)
+		}
+		w.engine.Refuse = nil
+		w.start(t)
+		synctest.Wait()
+		if task := w.task(t, k, 0); task.State != jobs.Running || task.Attempt != 1 || task.Last.Reason != jobs.ReasonLost {
+			t.Errorf("task = %+v, %+v", task, task.Last)
+		}
+	})
+}
+
 // A result that cannot be stored is stored later; the program is not run again.
 func TestAResultIsKeptUntilItIsStored(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
