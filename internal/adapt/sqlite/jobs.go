@@ -69,6 +69,26 @@ func (db *DB) UpdateJob(ctx context.Context, k jobs.Key, f func(now *jobs.Job) (
 	})
 }
 
+// DeleteJob implements jobs.Store.
+func (db *DB) DeleteJob(ctx context.Context, k jobs.Key, f func(now *jobs.Job, open []jobs.Execution) (jobs.Change, error)) error {
+	return db.update(ctx, func(ctx context.Context, tx *sql.Tx) error {
+		now, err := getJob(ctx, tx, k)
+		if err != nil && sunya.CodeOf(err) != sunya.NotFound {
+			return err
+		}
+		open, err := list(ctx, tx, scanDocument[jobs.Execution],
+			"SELECT document FROM executions WHERE project = ? AND location = ? AND job = ? AND open ORDER BY create_time, id", k.Project, k.Location, k.ID)
+		if err != nil {
+			return err
+		}
+		c, err := f(now, open)
+		if err != nil {
+			return err
+		}
+		return applyJobs(ctx, tx, k, c)
+	})
+}
+
 // applyJobs writes what changes of a job.
 func applyJobs(ctx context.Context, tx *sql.Tx, k jobs.Key, c jobs.Change) error {
 	if c.DeleteJob {

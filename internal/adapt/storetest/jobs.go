@@ -22,6 +22,7 @@ func Jobs(t *testing.T, open func(testing.TB) jobs.Store, operation func(testing
 		{"RangesOfUsers", jobRanges},
 		{"Executions", executionRecords},
 		{"ListsExecutions", executionLists},
+		{"Deletion", jobDeletion},
 		{"Tasks", taskRecords},
 		{"RefusedChangeWritesNothing", jobChangeRefused},
 	} {
@@ -191,6 +192,34 @@ func executionRecords(t *testing.T, s jobs.Store) {
 	must(t, s.UpdateJob(t.Context(), j.Key, func(*jobs.Job) (jobs.Change, error) { return jobs.Change{DeleteJob: true}, nil }))
 	_, err = s.GetTask(t.Context(), e.ExecutionKey, 0)
 	wantCode(t, err, sunya.NotFound)
+}
+
+// jobDeletion: whoever deletes a job sees what of it goes on.
+func jobDeletion(t *testing.T, s jobs.Store) {
+	j := jobOf("p", "l", "a")
+	for i, id := range []string{"a-1", "a-2", "a-3"} {
+		beginExecution(t, s, j, id, i)
+	}
+	beginExecution(t, s, jobOf("p", "l", "b"), "b-1", 1)
+	must(t, s.UpdateExecution(t.Context(), j.Execution("a-2"), func(e *jobs.Execution, _ []jobs.Task) (jobs.Change, error) {
+		e.EndTime = at(9)
+		return jobs.Change{Execution: e}, nil
+	}))
+	must(t, s.DeleteJob(t.Context(), j.Key, func(now *jobs.Job, open []jobs.Execution) (jobs.Change, error) {
+		if now == nil || len(open) != 2 || open[0].Execution != "a-1" || open[1].Execution != "a-3" {
+			t.Errorf("open = %v of %v, want a-1 and a-3", open, now)
+		}
+		return jobs.Change{DeleteJob: true}, nil
+	}))
+	if left, err := s.OpenExecutions(t.Context()); err != nil || len(left) != 1 || left[0].Execution != "b-1" {
+		t.Errorf("open = %v, %v, want b-1", left, err)
+	}
+	must(t, s.DeleteJob(t.Context(), j.Key, func(now *jobs.Job, open []jobs.Execution) (jobs.Change, error) {
+		if now != nil || len(open) > 0 {
+			t.Errorf("after the deletion: %v, %v", now, open)
+		}
+		return jobs.Change{}, nil
+	}))
 }
 
 func executionLists(t *testing.T, s jobs.Store) {

@@ -221,14 +221,12 @@ func (a *Admin) Delete(ctx context.Context, k Key, r Request) (*Job, *sunya.Oper
 		return nil, nil, err
 	}
 	var job *Job
+	var ended []sunya.Operation
 	op := a.operation(k, r)
 	op.Done, op.EndTime = true, op.CreateTime
-	err := a.Store.UpdateJob(ctx, k, func(now *Job) (Change, error) {
-		switch {
-		case now == nil:
+	err := a.Store.DeleteJob(ctx, k, func(now *Job, open []Execution) (Change, error) {
+		if now == nil {
 			return Change{}, notFound(k)
-		case now.Next != nil:
-			return Change{}, sunya.Errorf(sunya.Aborted, k.Name(), "the job is being changed: wait for operation %s and try again", now.Operation.Name)
 		}
 		job = now
 		if err := checkETag(now, r.ETag); err != nil || r.ValidateOnly {
@@ -238,13 +236,37 @@ func (a *Admin) Delete(ctx context.Context, k Key, r Request) (*Job, *sunya.Oper
 		if op.Response, err = json.Marshal(now); err != nil {
 			return Change{}, fmt.Errorf("encode %s: %w", k.Name(), err)
 		}
-		return Change{DeleteJob: true, Operations: []sunya.Operation{*op}}, nil
+		ended = now.abandon(open, a.Now())
+		return Change{DeleteJob: true, Operations: append([]sunya.Operation{*op}, ended...)}, nil
 	})
 	if err != nil || r.ValidateOnly {
 		return job, op, err
 	}
+	a.changed(ended)
 	a.Executor.StopJob(k)
 	return job, op, nil
+}
+
+// abandon returns the operations of those who wait for what is deleted: the
+// change under way, and executions.
+func (j *Job) abandon(open []Execution, now time.Time) []sunya.Operation {
+	var out []sunya.Operation
+	if j.Next != nil {
+		out = gone([]sunya.Operation{*j.Operation}, "the job was deleted", now)
+	}
+	for i := range open {
+		out = append(out, open[i].abandon(now)...)
+	}
+	return out
+}
+
+// gone ends operations on what is deleted.
+func gone(ops []sunya.Operation, message string, now time.Time) []sunya.Operation {
+	for i := range ops {
+		ops[i].Done, ops[i].EndTime = true, now
+		ops[i].Error = &sunya.OperationError{Code: sunya.Canceled, Reason: ReasonCancelled, Message: message}
+	}
+	return ops
 }
 
 // SetInvokers says who may execute a job, by members of IAM policies. etag, when

@@ -171,6 +171,35 @@ func TestAPreparationIsContinued(t *testing.T) {
 	})
 }
 
+// A job that is being prepared can be deleted, and made again: what the first one
+// was to become is nothing to the second.
+func TestDeletedWhileItIsPrepared(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, plenty)
+		pull := make(chan struct{})
+		w.pull = func() { <-pull }
+		_, op, err := w.Create(t.Context(), key("work"), spec(1), jobs.Request{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		if _, _, err := w.Delete(t.Context(), key("work"), jobs.Request{}); err != nil {
+			t.Fatal(err)
+		}
+		if got, _ := w.store.Operation(op.Name); !got.Done || got.Error == nil || got.Error.Code != sunya.Canceled {
+			t.Errorf("operation = %+v", got)
+		}
+		if _, _, err := w.Create(t.Context(), key("work"), spec(7), jobs.Request{}); err != nil {
+			t.Fatal(err)
+		}
+		close(pull)
+		synctest.Wait()
+		if j := w.job(t, "work"); !j.Ready() || j.Template.Tasks != 7 {
+			t.Errorf("job = %+v", j)
+		}
+	})
+}
+
 func TestTokens(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, plenty)

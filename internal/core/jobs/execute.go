@@ -251,12 +251,7 @@ func (a *Admin) DeleteExecution(ctx context.Context, k ExecutionKey, r Request) 
 
 // abandon returns the operations of those who wait for what is deleted.
 func (e *Execution) abandon(now time.Time) []sunya.Operation {
-	out := e.Waiting
-	for i := range out {
-		out[i].Done, out[i].EndTime = true, now
-		out[i].Error = &sunya.OperationError{Code: sunya.Canceled, Reason: ReasonCancelled, Message: "the execution was deleted"}
-	}
-	return out
+	return gone(e.Waiting, "the execution was deleted", now)
 }
 
 func (a *Admin) changed(ops []sunya.Operation) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"sync"
 	"testing"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/sunya-cloud/sunya"
+	"github.com/sunya-cloud/sunya/internal/core/images"
 	"github.com/sunya-cloud/sunya/internal/core/instance/instancetest"
 	"github.com/sunya-cloud/sunya/internal/core/jobs"
 	"github.com/sunya-cloud/sunya/internal/core/jobs/jobstest"
@@ -31,6 +33,17 @@ func (e engine) Start(ctx context.Context, spec sandbox.Spec) (sandbox.Sandbox, 
 	return box, err
 }
 
+// fetcher is one that can be made to wait.
+type fetcher struct{ w *world }
+
+// Fetch implements images.Fetcher.
+func (f fetcher) Fetch(ctx context.Context, project, reference string, log io.Writer) (*images.Fetched, error) {
+	if f.w.pull != nil {
+		f.w.pull()
+	}
+	return jobstest.Images{}.Fetch(ctx, project, reference, log)
+}
+
 // world is a server with jobs, in a synctest bubble.
 type world struct {
 	*jobs.Admin
@@ -39,6 +52,7 @@ type world struct {
 	sink   *instancetest.Sink
 	runner *jobs.Runner
 	memory int64
+	pull   func() // waited for by every pull; nil: nothing is
 
 	stop context.CancelFunc
 	wg   sync.WaitGroup
@@ -58,7 +72,7 @@ func newWorld(t *testing.T, memory int64) *world {
 // start begins a server over what there is, with sandboxes that were left.
 func (w *world) start(t *testing.T, left ...sandbox.Sandbox) {
 	w.runner = jobs.NewRunner(jobs.RunnerParts{
-		Store: w.store, Images: jobstest.Images{}, Engine: engine{w.engine}, Layers: jobstest.Layers{}, Sink: w.sink,
+		Store: w.store, Images: fetcher{w}, Engine: engine{w.engine}, Layers: jobstest.Layers{}, Sink: w.sink,
 		Changed: func(string) {}, MemoryBytes: w.memory, Now: time.Now, NewID: w.newID, Log: instancetest.Quiet(),
 	})
 	w.Admin = jobs.New(jobs.Parts{

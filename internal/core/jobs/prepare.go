@@ -59,7 +59,7 @@ func (r *Runner) prepared(ctx context.Context, seen *Job, spec *Spec, cause erro
 	var op sunya.Operation
 	run := true
 	record := func(now *Job) (Change, error) {
-		if now == nil || now.Next == nil || now.Generation != seen.Generation {
+		if now == nil || now.Next == nil || now.UID != seen.UID || now.Generation != seen.Generation {
 			return Change{}, nil // deleted meanwhile
 		}
 		next := *now

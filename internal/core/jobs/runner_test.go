@@ -414,7 +414,7 @@ func TestDeletedWhileItRuns(t *testing.T) {
 				if n := len(w.engine.Running()); n > 0 {
 					t.Errorf("%d tasks run on", n)
 				}
-				if got, _ := w.store.Operation(op); what == "execution" && (!got.Done || got.Error == nil) {
+				if got, _ := w.store.Operation(op); !got.Done || got.Error == nil {
 					t.Errorf("who waits is told nothing: %+v", got)
 				}
 				if _, err := w.Execution(t.Context(), k); sunya.CodeOf(err) != sunya.NotFound {

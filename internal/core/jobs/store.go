@@ -39,6 +39,9 @@ type Store interface {
 	// UpdateJob reads a job, nil when there is none, and writes what f makes of
 	// it, as one atomic step. f may be called again and must not block.
 	UpdateJob(ctx context.Context, k Key, f func(now *Job) (Change, error)) error
+	// DeleteJob does the same with a job and its executions that are not done,
+	// the oldest first.
+	DeleteJob(ctx context.Context, k Key, f func(now *Job, open []Execution) (Change, error)) error
 	// UpdateExecution does the same with an execution and its tasks that have
 	// not ended. NotFound.
 	UpdateExecution(ctx context.Context, k ExecutionKey, f func(e *Execution, open []Task) (Change, error)) error

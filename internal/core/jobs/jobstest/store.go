@@ -269,6 +269,19 @@ func (s *Store) UpdateJob(_ context.Context, k jobs.Key, f func(*jobs.Job) (jobs
 	})
 }
 
+// DeleteJob implements jobs.Store.
+func (s *Store) DeleteJob(_ context.Context, k jobs.Key, f func(*jobs.Job, []jobs.Execution) (jobs.Change, error)) error {
+	return s.locked(func() error {
+		open := s.newest(func(e *jobs.Execution) bool { return e.Key == k && !e.Done() })
+		slices.Reverse(open)
+		c, err := f(s.job(k), open)
+		if err != nil {
+			return err
+		}
+		return s.apply(k, c)
+	})
+}
+
 // UpdateExecution implements jobs.Store.
 func (s *Store) UpdateExecution(_ context.Context, k jobs.ExecutionKey, f func(*jobs.Execution, []jobs.Task) (jobs.Change, error)) error {
 	return s.locked(func() error {
