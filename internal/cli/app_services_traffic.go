@@ -52,7 +52,7 @@ func setTraffic(ctx context.Context, env *Env, names []string, o trafficOptions)
 		}
 		for _, s := range services {
 			if err := a.setSplit(ctx, s.GetId(), split, o.migrate); err != nil {
-				return err
+				return &failure{err: err, try: "sunya app versions list --service " + s.GetId()}
 			}
 			s.Split = split
 			fmt.Fprintf(env.Stderr, "Service %s serves: %s, by %s\n", printable(s.GetId()), printable(strings.Join(serving(s), ", ")), o.by)

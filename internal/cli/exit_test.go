@@ -89,7 +89,7 @@ func TestExitCodesOfCommands(t *testing.T) {
 		{"no such version", []string{"app", "versions", "describe", "nope"}, 3, "Try: sunya app versions list"},
 		{"delete what serves", []string{"app", "versions", "delete", "v1", "--yes"}, 5, "gets traffic"},
 		{"delete without asking", []string{"app", "versions", "delete", "v1"}, 2, "--yes"},
-		{"unknown template", []string{"init", "cobol-app"}, 2, `there is no template "cobol-app"; there is: python-app`},
+		{"unknown template", []string{"init", "cobol-app"}, 2, `there is no template "cobol-app"; there is: go-function, node-function, python-app, python-function`},
 		{"unknown shell", []string{"completion", "tcsh"}, 2, "tcsh"},
 		{"unknown shell of env", []string{"env", "--shell", "tcsh"}, 2, "tcsh"},
 	}

@@ -104,23 +104,38 @@ func TestInit(t *testing.T) {
 	}
 }
 
-// TestInitIsTheExample: the template is what README and tests deploy.
-func TestInitIsTheExample(t *testing.T) {
-	entries, err := templates.ReadDir("templates/python-app")
-	if err != nil {
-		t.Fatal(err)
+func TestInitFunction(t *testing.T) {
+	for template, want := range map[string]string{
+		"python-function": "hello/main.py\n", "node-function": "hello/index.js\n", "go-function": "hello/go.mod\nhello/hello.go\n",
+	} {
+		r := prepare(t, nil, "init", template, "hello").do(t).expect(t, exitOK)
+		if r.stdout.String() != want || !strings.Contains(r.stderr.String(), "Next: sunya functions deploy hello --source hello --runtime ") {
+			t.Errorf("%s: stdout = %q, stderr = %q", template, r.stdout, r.stderr)
+		}
 	}
-	for _, e := range entries {
-		got, err := templates.ReadFile("templates/python-app/" + e.Name())
+}
+
+// TestInitIsTheExample: the templates are what README and tests deploy.
+func TestInitIsTheExample(t *testing.T) {
+	for template, example := range map[string]string{
+		"python-app": "hello-python", "python-function": "hello-function-python", "node-function": "hello-function-node", "go-function": "hello-function-go",
+	} {
+		entries, err := templates.ReadDir("templates/" + template)
 		if err != nil {
 			t.Fatal(err)
 		}
-		want, err := os.ReadFile("../../examples/hello-python/" + e.Name())
-		if err != nil {
-			t.Fatal(err)
-		}
-		if string(got) != string(want) {
-			t.Errorf("%s differs from the example", e.Name())
+		for _, e := range entries {
+			got, err := templates.ReadFile("templates/" + template + "/" + e.Name())
+			if err != nil {
+				t.Fatal(err)
+			}
+			want, err := os.ReadFile("../../examples/" + example + "/" + strings.TrimSuffix(e.Name(), templateSuffix))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if string(got) != string(want) {
+				t.Errorf("%s of %s differs from the example", e.Name(), template)
+			}
 		}
 	}
 }

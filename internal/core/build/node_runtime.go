@@ -31,7 +31,10 @@ func (b *nodeBuild) runtime(ctx context.Context, w want) error {
 		asked = *w.pin
 	}
 	within := b.fetchable(w, asked)
-	if within == "" {
+	switch {
+	case within == "" && w.pin == nil && !b.plan.Requires.Meets(asked):
+		return b.required(w, asked)
+	case within == "":
 		b.rt, err = b.use(nodes, w, b.plan.Requires)
 		return err
 	}
@@ -41,6 +44,19 @@ func (b *nodeBuild) runtime(ctx context.Context, w want) error {
 		b.rt, err = b.use(nodes, w, b.plan.Requires)
 	}
 	return err
+}
+
+// required takes the machine's best of what the manifest allows, which is none of
+// the version that is asked for.
+func (b *nodeBuild) required(w want, asked detect.Version) error {
+	rt, _, err := nodes.choose(b.Machine, w, b.plan.Requires)
+	if err != nil {
+		return err
+	}
+	b.rt = rt
+	b.Warn(fmt.Sprintf("the runtime is Node.js %s, and package.json allows %s alone: Node.js %s is used", asked, b.plan.Requires, rt.Version))
+	b.Printf("Node.js %s (%s)", rt.Version, rt.Path)
+	return nil
 }
 
 // fetchable is the range of versions to get from the registry: what is asked
@@ -53,7 +69,7 @@ func (b *nodeBuild) fetchable(w want, asked detect.Version) string {
 	if _, _, err := nodes.choose(b.Machine, w, b.plan.Requires); err == nil || w.pin != nil {
 		return ""
 	}
-	b.Warn(fmt.Sprintf("the runtime in app.yaml is Node.js %s, and package.json allows %s alone: that one is used", asked, b.plan.Requires))
+	b.Warn(fmt.Sprintf("the runtime is Node.js %s, and package.json allows %s alone: that one is used", asked, b.plan.Requires))
 	return b.plan.Requires.String()
 }
 

@@ -186,7 +186,7 @@ func TestWhichNode(t *testing.T) {
 		{"fetched for a pin", "nodejs20", "", "GOOGLE_NODEJS_VERSION=22.3", false, "Node.js 22.3.4", "fetched"},
 		{"offline: the nearest newer", "nodejs19", "", "", true, "Node.js 20.11.1", "using the newer Node.js 20.11.1"},
 		{"offline: the nearest older, loudly", "nodejs22", "", "", true, "Node.js 20.11.1", "NODE.JS 22 IS NOT ON THIS MACHINE"},
-		{"engines allow another one only", "nodejs20", "18.x", "", false, "Node.js 18.19.0", "OLDER Node.js 18.19.0"},
+		{"engines allow another one only", "nodejs20", "18.x", "", false, "Node.js 18.19.0", "package.json allows 18.x alone: Node.js 18.19.0 is used"},
 		{"engines within the version: fetched", "nodejs20", ">=20.12", "", false, "Node.js 22.3.4", "Node.js 20.x >=20.12"},
 		{"engines allow none of the machine's: fetched", "nodejs12", "22.5.1", "", false, "Node.js 22.3.4", "Fetching Node.js 22.5.1,"},
 		{"engines that nobody reads", "nodejs20", "lts/*", "", false, "Node.js 20.11.1", "it is ignored"},

@@ -101,7 +101,7 @@ func (m *Manager) logFailure(rev *sunya.Revision, id string, err *StartError) {
 }
 
 func memoryReached(c *sunya.Container) string {
-	return fmt.Sprintf("killed: memory limit of %v reached", sunya.Bytes(c.MemoryBytes))
+	return fmt.Sprintf("killed: memory limit of %v reached: instance_class in app.yaml, or --memory, gives more", sunya.Bytes(c.MemoryBytes))
 }
 
 func (m *Manager) write(rev *sunya.Revision, severity logs.Severity, e event) {

@@ -1,0 +1,3 @@
+exports.hello = (req, res) => {
+  res.send("Hello World!\n");
+};
