@@ -89,8 +89,10 @@ func TestRunCommands(t *testing.T) {
 	if got := s.OK("run", "services", "replace", yaml+"/service.yaml").Stdout; got != "http://filed.localhost:"+s.Port+"\n" {
 		t.Errorf("replace prints %q", got)
 	}
+	exported := platform.Files(t, map[string]string{"service.yaml": strings.Replace(s.OK("run", "services", "describe", "filed", "--format", "export").Stdout, "value: file", "value: export", 1)})
+	s.OK("run", "services", "replace", exported+"/service.yaml")
 	s.OK("run", "services", "add-iam-policy-binding", "filed", "--member", "allUsers")
-	if got := s.Get("filed.localhost:"+s.Port, "/"); !strings.Contains(got, `"FROM":"file"`) {
+	if got := s.Get("filed.localhost:"+s.Port, "/"); !strings.Contains(got, `"FROM":"export"`) {
 		t.Errorf("a service of a file answers %s", got)
 	}
 
@@ -109,6 +111,12 @@ func TestRunCommands(t *testing.T) {
 	fails(6, "main.py", "deploy", "shop", "--source", src+"/shop")
 	if got := s.Get("shop.localhost:"+s.Port, "/"); got != "two" {
 		t.Errorf("after a failed build the service answers %q", got)
+	}
+
+	docker := platform.Files(t, map[string]string{"Dockerfile": "FROM scratch\nCOPY --chmod=755 hello /\nCMD [\"/hello\", \"built\"]\n", "hello": string(platform.Program(t, "./testdata/run/hello"))})
+	s.OK("run", "deploy", "docked", "--source", docker, "--allow-unauthenticated")
+	if got := s.Get("docked.localhost:"+s.Port, "/"); !strings.Contains(got, `"args":["built"]`) {
+		t.Errorf("the service of a Dockerfile answers %s", got)
 	}
 
 	s.OK("run", "services", "delete", "hello", "--yes")

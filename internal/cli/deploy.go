@@ -56,7 +56,7 @@ func deployService(ctx context.Context, env *Env, dir string, o runDeployOptions
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(env.Stderr, "With flags of its own: sunya run deploy %s --source %s; %s.\n", name, dir, addAppYAML(path))
+	fmt.Fprintf(env.Stderr, "With flags of its own: sunya run deploy %s --source %s%s.\n", name, dir, addAppYAML(path))
 	o.containers.current().source = dir
 	return runDeploy(ctx, env, name, o)
 }
@@ -75,9 +75,15 @@ var functionRE = regexp.MustCompile(`(?m)^\s*@functions_framework\.|functions\.(
 // maxPeek is how much of a source file is looked at.
 const maxPeek = 1 << 20
 
-// addAppYAML says how the source in dir becomes an app.
+// addAppYAML says how the source in dir becomes an app, empty when it does not
+// look like one.
 func addAppYAML(dir string) string {
-	return fmt.Sprintf("to deploy it to App Engine, add an app.yaml with the line %q", smallestYAML(dir))
+	for _, sign := range sourceSigns {
+		if isFile(dir, sign.file) {
+			return fmt.Sprintf("; to deploy it to App Engine, add an app.yaml with the line %q", smallestYAML(dir))
+		}
+	}
+	return ""
 }
 
 // detect decides in a fixed order; the first sign counts.

@@ -252,7 +252,9 @@ func (r *fakeRun) routes(mux *http.ServeMux) {
 		_ = json.NewEncoder(w).Encode(&knative.Service{Metadata: &knative.ObjectMeta{Name: "hello", Generation: 2}, Status: &knative.ServiceStatus{ObservedGeneration: 1}})
 	})
 	mux.HandleFunc("GET "+services+"/{name}", func(w http.ResponseWriter, _ *http.Request) {
-		s := &knative.Service{Metadata: &knative.ObjectMeta{Name: "hello", Generation: 2}, Status: &knative.ServiceStatus{
+		s := &knative.Service{ApiVersion: "serving.knative.dev/v1", Kind: "Service", Metadata: &knative.ObjectMeta{
+			Name: "hello", Generation: 2, Uid: "u", Annotations: map[string]string{"serving.knative.dev/creator": "me", "mine": "x"},
+		}, Spec: &knative.ServiceSpec{Template: &knative.RevisionTemplate{}}, Status: &knative.ServiceStatus{
 			ObservedGeneration: 2, Url: "http://hello.localhost", Conditions: []*knative.GoogleCloudRunV1Condition{{Type: "Ready", Status: "True"}},
 		}}
 		if r.f.failure != nil {

@@ -16,7 +16,7 @@ import (
 
 // format is how results are written.
 type format struct {
-	kind   string   // table, json, jsonl, yaml or value
+	kind   string   // table, json, jsonl, yaml, value; export: as files have it (run services describe)
 	fields []string // of value
 }
 
@@ -24,7 +24,7 @@ func parseFormat(s string) (format, error) {
 	switch s {
 	case "", "table":
 		return format{kind: "table"}, nil
-	case "json", "jsonl", "yaml":
+	case "json", "jsonl", "yaml", "export":
 		return format{kind: s}, nil
 	}
 	inner, ok := strings.CutPrefix(s, "value(")
@@ -77,7 +77,7 @@ func printList[T any](env *Env, items []T, t table[T]) error {
 		}
 		raws[i] = raw
 	}
-	if f.kind == "json" || f.kind == "yaml" {
+	if f.kind == "json" || f.kind == "yaml" || f.kind == "export" {
 		all, err := json.Marshal(raws)
 		if err != nil {
 			return fmt.Errorf("encode results: %w", err)
@@ -100,7 +100,7 @@ func printOne(env *Env, v any) error {
 	}
 	f := env.output()
 	switch f.kind {
-	case "table":
+	case "table", "export":
 		return format{kind: "yaml"}.document(env.Stdout, raw)
 	case "json", "yaml":
 		return f.document(env.Stdout, raw)
@@ -110,7 +110,7 @@ func printOne(env *Env, v any) error {
 
 // document writes indented JSON, or YAML.
 func (f format) document(w io.Writer, raw json.RawMessage) error {
-	if f.kind == "yaml" {
+	if f.kind == "yaml" || f.kind == "export" {
 		v, err := decode(raw)
 		if err != nil {
 			return err

@@ -90,7 +90,36 @@ func (o *runOptions) registerService(fs *pflag.FlagSet) {
 		return nil
 	})
 	o.scaling(fs)
-	hide(fs, "execution-environment", "deploy-health-check", "default-url", "invoker-iam-check", "description")
+	o.audiences(fs)
+	textFlag(fs, "platform", "managed; there is no other", func(v string) error {
+		if v != "managed" {
+			return usagef("%q is not supported: use managed, or leave it out", v)
+		}
+		return nil
+	})
+	hide(fs, "platform", "execution-environment", "deploy-health-check", "default-url", "invoker-iam-check", "description")
+}
+
+// audiences adds the flags about whom a token may be for, besides the service's
+// URL.
+func (o *runOptions) audiences(fs *pflag.FlagSet) {
+	change := func(name, usage string, do func(now, given []string) []string) {
+		listFlag(fs, name, usage, func(v []string) {
+			o.change("custom_audiences", func(s *runpb.Service) { s.CustomAudiences = do(s.GetCustomAudiences(), v) })
+		})
+		hide(fs, name)
+	}
+	change("set-custom-audiences", "audiences of tokens that are accepted, too: URL,…", func(_, given []string) []string { return given })
+	change("add-custom-audiences", "more of them: URL,…", func(now, given []string) []string { return append(slices.Clone(now), given...) })
+	change("remove-custom-audiences", "fewer of them: URL,…", func(now, given []string) []string {
+		return slices.DeleteFunc(slices.Clone(now), func(a string) bool { return slices.Contains(given, a) })
+	})
+	switchFlag(fs, "clear-custom-audiences", "none of them", func(yes bool) {
+		if yes {
+			o.change("custom_audiences", func(s *runpb.Service) { s.CustomAudiences = nil })
+		}
+	})
+	hide(fs, "clear-custom-audiences")
 }
 
 // scaling adds the flags about the instances of all revisions together.

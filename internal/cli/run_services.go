@@ -51,9 +51,12 @@ func newRunServicesDescribeCommand(env *Env) *cobra.Command {
 		Use:     "describe SERVICE",
 		Short:   "Show everything about one service.",
 		Args:    args(1, 1, "the name of a service"),
-		Example: "sunya run services describe hello\nsunya run services describe hello --format 'value(uri)'",
+		Example: "sunya run services describe hello --format 'value(uri)'\nsunya run services describe hello --format export > service.yaml",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return withRun(cmd.Context(), env, func(a *runAPI) error {
+				if env.output().kind == "export" {
+					return exportService(cmd.Context(), env, a, args[0])
+				}
 				s, err := a.service(cmd.Context(), args[0])
 				if err != nil {
 					return err

@@ -52,6 +52,8 @@ func TestRunDeployFlags(t *testing.T) {
 		{"--ingress internal", `} "ingress":"INGRESS_TRAFFIC_INTERNAL_ONLY"`},
 		{"--min 1 --max 5", `} "scaling":{"minInstanceCount":1,"maxInstanceCount":5}`},
 		{"--scaling 2", `} "scaling":{"scalingMode":"MANUAL","manualInstanceCount":2}`},
+		{"--set-custom-audiences a,b --add-custom-audiences c --remove-custom-audiences a", `} "customAudiences":["b","c"]`},
+		{"--set-custom-audiences a --clear-custom-audiences --platform managed", `{}`},
 		{"--description x --no-default-url --no-invoker-iam-check", `} "description":"x","defaultUriDisabled":true,"invokerIamDisabled":true`},
 	} {
 		t.Run(tt.line, func(t *testing.T) {
@@ -78,6 +80,9 @@ func TestRunDeployFlags(t *testing.T) {
 				if !got.ProtoReflect().Get(d).Equal(want.ProtoReflect().Get(d)) {
 					t.Errorf("%s = %v, want %v", field, got.ProtoReflect().Get(d), want.ProtoReflect().Get(d))
 				}
+			}
+			if diff := cmp.Diff(want.GetCustomAudiences(), got.GetCustomAudiences()); diff != "" {
+				t.Errorf("custom audiences (-want +got):\n%s", diff)
 			}
 		})
 	}
@@ -134,6 +139,8 @@ func TestRunDeploySpeaksAsGcloud(t *testing.T) {
 		{"a port that is none", "deploy hello --image x --port 70000", exitUsage, nil, "", "use 1 to 65535"},
 		{"a probe without a way", "deploy hello --image x --startup-probe periodSeconds=1", exitUsage, nil, "", "say one way to ask"},
 		{"a probe's unknown field", "deploy hello --image x --startup-probe httpGet.pat=/", exitUsage, nil, "", `"httpGet.pat" is not a field of a probe`},
+		{"another platform", "deploy hello --image x --platform gke", exitUsage, nil, "", "use managed"},
+		{"export", "services describe hello --format export", exitOK, nil, "apiVersion: serving.knative.dev/v1\nkind: Service\nmetadata:\n  annotations:\n    mine: x\n  name: hello\nspec:\n  template: {}\n", ""},
 		{"an ingress", "deploy hello --image x --ingress most", exitUsage, nil, "", "internal-and-cloud-load-balancing"},
 		{"update", "services update hello --update-env-vars A=1", exitOK, []string{"update hello: client client_version template"}, "http://hello.localhost\n", ""},
 		{"update of the service alone", "services update hello --ingress all", exitOK, []string{"update hello: client client_version ingress"}, "", ""},
