@@ -21,6 +21,7 @@ func newImagesCommand(env *Env) *cobra.Command {
 		newImagesDescribeCommand(env),
 		newImagesDeleteCommand(env),
 		newImagesTagsCommand(env),
+		newImagesBootstrapCommand(env),
 	)
 	cmd.Example = "sunya images list\nsunya images delete gcr.io/sunya/hello:v1"
 	return cmd
