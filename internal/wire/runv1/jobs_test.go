@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -308,4 +309,33 @@ func TestJobPolicyInKnativeForm(t *testing.T) {
 	p.Bindings[0].Role = "roles/owner"
 	_, err = s.Projects.Locations.Jobs.SetIamPolicy(name, &knative.SetIamPolicyRequest{Policy: p}).Do()
 	refused(t, err, http.StatusNotImplemented, "roles/owner")
+}
+
+// FuzzJob: whatever is sent as a job, and to whatever name, is an answer or the
+// client's fault.
+func FuzzJob(f *testing.F) {
+	store := jobstest.NewStore()
+	admin := jobs.New(jobs.Parts{Store: store, Images: jobstest.Images{}, Changed: func(string) {}, Now: time.Now, NewID: uuid.NewString})
+	handler := mux(runv1.New(runv1.Deps{
+		Jobs: admin, URL: func(l string) string { return l }, Location: "local", Functions: http.NotFoundHandler(), Log: slog.New(slog.DiscardHandler),
+	}))
+	for _, j := range []*knative.Job{work(), work("a", "b"), {}, {Spec: &knative.JobSpec{}}} {
+		raw, err := j.MarshalJSON()
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add("work", string(raw))
+	}
+	f.Add("x:run", `{"overrides":{"containerOverrides":[null],"taskCount":-1}}`)
+	f.Add("x:setIamPolicy", `{"policy":{"bindings":[null]}}`)
+	f.Fuzz(func(t *testing.T, name, body string) {
+		for _, target := range []string{"/apis/run.googleapis.com/v1/namespaces/sunya/jobs?dryRun=all", "/apis/run.googleapis.com/v1/namespaces/sunya/jobs/" + url.PathEscape(name)} {
+			req := httptest.NewRequest(http.MethodPost, target, strings.NewReader(body))
+			rec := httptest.NewRecorder()
+			handler.ServeHTTP(rec, req)
+			if rec.Code >= 500 && rec.Code != http.StatusNotImplemented {
+				t.Errorf("POST %s %q = %d: %s", target, body, rec.Code, rec.Body)
+			}
+		}
+	})
 }
