@@ -37,7 +37,7 @@ type logKind int
 
 // The kinds.
 const (
-	allLogs logKind = iota // of services of App Engine and of Cloud Run, by one name
+	allLogs logKind = iota // of services of App Engine and of Cloud Run, and of jobs, by one name
 	appLogs                // of an app
 	runLogs                // of services of Cloud Run, and of functions, which are some
 	jobLogs                // of a job, or of an execution of one
@@ -50,8 +50,8 @@ func newLogsCommand(env *Env) *cobra.Command {
 	var o logOptions
 	cmd := &cobra.Command{
 		Use:     "logs [NAME]",
-		Short:   "Show or follow the logs of a service, or of all.",
-		Args:    args(0, 1, "the name of a service"),
+		Short:   "Show or follow the logs of a service or a job, or of all.",
+		Args:    args(0, 1, "the name of a service or a job"),
 		Example: "sunya logs default -f\nsunya logs --since 10m --severity WARNING",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 1 {
@@ -234,9 +234,16 @@ func (o *logOptions) resource() []string {
 	if o.kind == jobLogs {
 		return o.jobResource()
 	}
-	parts := []string{o.oneOf("resource.type=\"gae_app\"", "resource.type=\"cloud_run_revision\"", "resource.type=\"cloud_function\"")}
+	types, names := []string{`resource.type="cloud_run_revision"`, `resource.type="cloud_function"`}, []string{"service_name", "function_name"}
+	if o.kind == allLogs {
+		types, names = append(types, `resource.type="cloud_run_job"`), append(names, "job_name")
+	}
+	parts := []string{o.oneOf(`resource.type="gae_app"`, types...)}
 	if name := strconv.Quote(o.service); o.service != "" {
-		parts = append(parts, o.oneOf("resource.labels.module_id="+name, "resource.labels.service_name="+name, "resource.labels.function_name="+name))
+		for i := range names {
+			names[i] = "resource.labels." + names[i] + "=" + name
+		}
+		parts = append(parts, o.oneOf("resource.labels.module_id="+name, names...))
 	}
 	if name := strconv.Quote(o.revision); o.revision != "" {
 		parts = append(parts, o.oneOf("resource.labels.version_id="+name, "resource.labels.revision_name="+name))

@@ -158,6 +158,8 @@ func TestJobLogFilters(t *testing.T) {
 		o    logOptions
 		want string
 	}{
+		{logOptions{service: "work"}, `(resource.type="gae_app" OR resource.type="cloud_run_revision" OR resource.type="cloud_function" OR resource.type="cloud_run_job") AND ` +
+			`(resource.labels.module_id="work" OR resource.labels.service_name="work" OR resource.labels.function_name="work" OR resource.labels.job_name="work")`},
 		{logOptions{kind: jobLogs, service: "work"}, `resource.type="cloud_run_job" AND resource.labels.job_name="work"`},
 		{logOptions{kind: jobLogs, service: "work-x", execution: true}, `resource.type="cloud_run_job" AND labels."run.googleapis.com/execution_name"="work-x"`},
 	} {
