@@ -251,7 +251,9 @@ func TestFirstGenerationByCommandLine(t *testing.T) {
 	// From the archive that is there already, for instances of the project only.
 	var f struct {
 		BuildConfig struct {
-			Source struct{ StorageSource struct{ Bucket, Object string } }
+			Source struct {
+				StorageSource struct{ Bucket, Object string }
+			}
 		}
 	}
 	if err := json.Unmarshal([]byte(getAPI(t, s, "/v2/projects/sunya/locations/us-central1/functions/old")), &f); err != nil {

@@ -99,7 +99,7 @@ func warnings(f *functionspb.CloudFunction) []string {
 		set  bool
 		text string
 	}{
-		{f.GetVpcConnector() != "" || f.GetNetwork() != "", "vpcConnector: not needed here; private addresses are reached without it"},
+		{f.GetVpcConnector() != "", "vpcConnector: not needed here; private addresses are reached without it"},
 		{f.GetKmsKeyName() != "", "kmsKeyName: stored and has no effect"},
 		{f.GetBuildWorkerPool() != "", "buildWorkerPool: stored and has no effect; builds run here"},
 		{f.GetBuildServiceAccount() != "", "buildServiceAccount: stored and has no effect; builds have no account"},
