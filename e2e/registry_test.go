@@ -260,3 +260,28 @@ func TestImagesFromElsewhere(t *testing.T) {
 		t.Errorf("after its deletion: exit %d, %s", r.Code, r.Stderr)
 	}
 }
+
+// TestGcloudArtifacts: what gcloud shows of images and does to them.
+func TestGcloudArtifacts(t *testing.T) {
+	t.Parallel()
+	if _, err := exec.LookPath("gcloud"); err != nil {
+		t.Skip("gcloud is not installed")
+	}
+	s := platform.Start(t)
+	g := newGcloud(t, s)
+	g.configure()
+	const repository = "us-central1-docker.pkg.dev/sunya/web"
+	want := digestOf(t, push(t, "localhost:"+s.Port+"/sunya/web/hello:v1"))
+	for _, c := range []struct{ line, want string }{
+		{"artifacts repositories create made --repository-format=docker --location=us-central1", "Created repository [made]"},
+		{"artifacts docker images list " + repository + " --include-tags", want},
+		{"artifacts docker images delete " + repository + "/hello:v1 --delete-tags --quiet", "v1"},
+	} {
+		if out, err := g.run(strings.Fields(c.line)...); err != nil || !strings.Contains(out, c.want) {
+			t.Errorf("gcloud %s: %v\n%s", c.line, err, out)
+		}
+	}
+	if _, err := crane.Digest("localhost:" + s.Port + "/sunya/web/hello@" + want); httpStatus(err) != http.StatusNotFound {
+		t.Errorf("after its deletion: %v", err)
+	}
+}

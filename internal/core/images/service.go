@@ -88,7 +88,7 @@ func (s *Service) Fetch(ctx context.Context, project, reference string, log io.W
 	if s.Unpacker == nil {
 		return nil, sunya.Errorf(sunya.Unimplemented, "", "image %s cannot be run: this machine has no way to unpack container images", f.ref)
 	}
-	say(log, "Image %s is %s for linux/%s: %d layers, %v", f.ref, short(f.manifest.Digest), s.Arch, len(f.manifest.Layers()), sunya.Bytes(f.manifest.Bytes()))
+	say(log, "Image %s is %s for linux/%s: %s, %v", f.ref, short(f.manifest.Digest), s.Arch, counted(len(f.manifest.Layers())), sunya.Bytes(f.manifest.Bytes()))
 	unpacked, err := s.unpack(ctx, f, log)
 	if err != nil {
 		return nil, err
@@ -106,6 +106,13 @@ func (s *Service) Fetch(ctx context.Context, project, reference string, log io.W
 func say(log io.Writer, format string, args ...any) {
 	// The log is the only place to complain to.
 	_, _ = io.WriteString(log, fmt.Sprintf(format, args...)+"\n")
+}
+
+func counted(layers int) string {
+	if layers == 1 {
+		return "1 layer"
+	}
+	return fmt.Sprint(layers, " layers")
 }
 
 // short is a digest as people compare them.

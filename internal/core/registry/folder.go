@@ -129,8 +129,9 @@ func (s *Service) Images(ctx context.Context, project, folder, after string, lim
 		prefix += folder + "/"
 	}
 	var out []Manifest
+	size := max(limit, imagesAtOnce)
 	for len(out) < limit {
-		page, err := s.store.ListImages(ctx, prefix, after, limit)
+		page, err := s.store.ListImages(ctx, prefix, after, size)
 		if err != nil {
 			return nil, err
 		}
@@ -140,9 +141,34 @@ func (s *Service) Images(ctx context.Context, project, folder, after string, lim
 				out = append(out, m)
 			}
 		}
-		if len(page) < limit {
+		if len(page) < size {
 			break
 		}
+	}
+	return out, nil
+}
+
+// imagesAtOnce is how many images are looked at in one go where only some are
+// wanted.
+const imagesAtOnce = 100
+
+// Names returns the repositories of a folder that have an image, after one of
+// them.
+func (s *Service) Names(ctx context.Context, project, folder, after string, limit int) ([]string, error) {
+	var out []string
+	for len(out) < limit {
+		if after != "" {
+			after += "@~" // behind every digest
+		}
+		images, err := s.Images(ctx, project, folder, after, 1)
+		if err != nil {
+			return nil, err
+		}
+		if len(images) == 0 {
+			break
+		}
+		after = images[0].Repository
+		out = append(out, after)
 	}
 	return out, nil
 }

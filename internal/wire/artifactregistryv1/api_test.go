@@ -231,7 +231,17 @@ func TestTagsAndVersions(t *testing.T) {
 	if !strings.Contains(got, "tags/v1") || !strings.Contains(got, "tags/v2") || strings.Contains(got, first) {
 		t.Errorf("tags = %s", got)
 	}
-	_, err := w.CreateTag(ctx, &pb.CreateTagRequest{Parent: pack, TagId: "v3", Tag: &pb.Tag{Version: parent + "/repositories/r/packages/other/versions/" + first}})
+	for filter, want := range map[string]string{`version="` + pack + "/versions/" + second + `"`: "v1 v2", `version="` + pack + "/versions/" + first + `"`: ""} {
+		got := names(t, w.ListTags(ctx, &pb.ListTagsRequest{Parent: pack, PageSize: 1, Filter: filter}).Next, func(t *pb.Tag) string {
+			return strings.TrimPrefix(t.GetName(), pack+"/tags/")
+		})
+		if got != want {
+			t.Errorf("%s: %q, want %q", filter, got, want)
+		}
+	}
+	_, err := w.ListTags(ctx, &pb.ListTagsRequest{Parent: pack, Filter: "name=x"}).Next()
+	wantCode(t, err, codes.Unimplemented, "version=")
+	_, err = w.CreateTag(ctx, &pb.CreateTagRequest{Parent: pack, TagId: "v3", Tag: &pb.Tag{Version: parent + "/repositories/r/packages/other/versions/" + first}})
 	wantCode(t, err, codes.InvalidArgument, "another package")
 	_, err = w.DeleteVersion(ctx, &pb.DeleteVersionRequest{Name: pack + "/versions/" + second})
 	wantCode(t, err, codes.FailedPrecondition, "v1, v2")
@@ -251,6 +261,38 @@ func TestTagsAndVersions(t *testing.T) {
 	}
 	_, err = w.DeletePackage(ctx, &pb.DeletePackageRequest{Name: pack})
 	wantCode(t, err, codes.NotFound)
+}
+
+func TestPackages(t *testing.T) {
+	w, ctx := open(t), t.Context()
+	digest := w.push(t, "p/r/team/n", "{}", "v1", "v2")
+	w.push(t, "p/r/team/n", "{ }")
+	w.push(t, "p/r/other", "{}")
+	w.push(t, "p/hello", "{}")
+	for folder, want := range map[string]string{"r": "other team%2Fn", "gcr.io": "hello", "none": ""} {
+		base := parent + "/repositories/" + folder
+		got := names(t, w.ListPackages(ctx, &pb.ListPackagesRequest{Parent: base, PageSize: 1}).Next, func(p *pb.Package) string {
+			return strings.TrimPrefix(p.GetName(), base+"/packages/")
+		})
+		if got != want {
+			t.Errorf("packages of %s = %q, want %q", folder, got, want)
+		}
+	}
+	pack := parent + "/repositories/r/packages/team%2Fn"
+	if p, err := w.GetPackage(ctx, &pb.GetPackageRequest{Name: pack}); err != nil || p.GetDisplayName() != "team/n" || p.GetCreateTime().AsTime().After(p.GetUpdateTime().AsTime()) {
+		t.Errorf("package %v, %v", p, err)
+	}
+	_, err := w.GetPackage(ctx, &pb.GetPackageRequest{Name: parent + "/repositories/r/packages/none"})
+	wantCode(t, err, codes.NotFound)
+	if got := names(t, w.ListVersions(ctx, &pb.ListVersionsRequest{Parent: pack, PageSize: 1}).Next, (*pb.Version).GetName); strings.Count(got, "/versions/sha256:") != 2 {
+		t.Errorf("versions = %s", got)
+	}
+	v, err := w.GetVersion(ctx, &pb.GetVersionRequest{Name: pack + "/versions/" + digest})
+	if err != nil || len(v.GetRelatedTags()) != 2 || v.GetRelatedTags()[0].GetName() != pack+"/tags/v1" {
+		t.Errorf("version %v, %v", v, err)
+	}
+	_, err = w.GetVersion(ctx, &pb.GetVersionRequest{Name: pack + "/versions/v1"})
+	wantCode(t, err, codes.InvalidArgument)
 }
 
 func TestREST(t *testing.T) {

@@ -2,6 +2,7 @@ package artifactregistryv1
 
 import (
 	"context"
+	"regexp"
 	"strings"
 
 	pb "cloud.google.com/go/artifactregistry/apiv1/artifactregistrypb"
@@ -79,14 +80,15 @@ func (a *API) ListTags(ctx context.Context, req *pb.ListTagsRequest) (*pb.ListTa
 	if err != nil {
 		return nil, err
 	}
-	if req.GetFilter() != "" {
-		return nil, noFilter()
+	only, err := tagFilter(req.GetFilter())
+	if err != nil {
+		return nil, err
 	}
 	size, err := page.Size(int(req.GetPageSize()), defaultPage, maxPage)
 	if err != nil {
 		return nil, err
 	}
-	after, err := page.Cursor(req.GetPageToken(), req.GetParent())
+	after, err := page.Cursor(req.GetPageToken(), req.GetParent(), req.GetFilter())
 	if err != nil {
 		return nil, err
 	}
@@ -97,12 +99,30 @@ func (a *API) ListTags(ctx context.Context, req *pb.ListTagsRequest) (*pb.ListTa
 	out := &pb.ListTagsResponse{}
 	if len(tags) > size {
 		tags = tags[:size]
-		out.NextPageToken = page.Token(tags[size-1].Name, req.GetParent())
+		out.NextPageToken = page.Token(tags[size-1].Name, req.GetParent(), req.GetFilter())
 	}
 	for _, t := range tags {
+		if only != "" && t.Digest != only {
+			continue
+		}
 		out.Tags = append(out.Tags, i.tag(t.Name, t.Digest))
 	}
 	return out, nil
+}
+
+var tagFilterRE = regexp.MustCompile(`^version\s*=\s*"[^"]*/versions/([^"/]+)"$`)
+
+// tagFilter reads the filter that gcloud asks with before it deletes an image:
+// version="…/versions/DIGEST".
+func tagFilter(filter string) (digest string, err error) {
+	if filter == "" {
+		return "", nil
+	}
+	m := tagFilterRE.FindStringSubmatch(filter)
+	if m == nil {
+		return "", &sunya.Error{Code: sunya.Unimplemented, Field: "filter", Message: `only version="NAME" is supported: leave it out and choose from the whole list`}
+	}
+	return m[1], nil
 }
 
 // CreateTag implements the service.

@@ -32,10 +32,6 @@ const (
 	accounts = "iam.googleapis.com"
 )
 
-// ownParts are services that have no API here because their part in a deploy is
-// the builder's own: images of sources are kept without a registry.
-var ownParts = map[string]bool{"artifactregistry.googleapis.com": true}
-
 // Routes are what is answered. serves says which APIs the server has.
 func Routes(serves func(api string) bool) []Route {
 	return []Route{
@@ -85,7 +81,7 @@ func service(serves func(string) bool) func(string, []string) (any, error) {
 			return nil, err
 		}
 		name, state := more[1], "DISABLED"
-		if serves(name) || ownParts[name] {
+		if serves(name) {
 			state = "ENABLED"
 		}
 		return map[string]any{

@@ -22,7 +22,6 @@ func TestAnswers(t *testing.T) {
 		want         string
 	}{
 		{"GET", usage + "/v1/projects/sunya/services/run.googleapis.com", 200, `"state":"ENABLED"`},
-		{"GET", usage + "/v1/projects/sunya/services/artifactregistry.googleapis.com", 200, `"state":"ENABLED"`},
 		{"GET", usage + "/v1/projects/sunya/services/pubsub.googleapis.com", 200, `"state":"DISABLED"`},
 		{"GET", manager + "/v1/projects/sunya", 200, `"projectNumber":"410827792011"`},
 		{"GET", manager + "/v1/projects/No", 400, "No"},
