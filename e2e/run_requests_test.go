@@ -37,18 +37,17 @@ func TestRunRequests(t *testing.T) {
 		return name + ".localhost:" + s.Port
 	}
 	t.Run("grpc", func(t *testing.T) {
-		host := deploy("talk-grpc", "--use-http2", "--set-env-vars", "MODE=grpc", "--timeout", "2")
+		host := deploy("talk-grpc", "--use-http2", "--set-env-vars", "MODE=grpc", "--timeout", "3")
 		runGRPC(t, s.For(t), host)
 	})
 	t.Run("http", func(t *testing.T) {
-		host := deploy("talk-http", "--timeout", "2")
-		runHTTP(t, s.For(t), host)
+		runHTTP(t, s.For(t), deploy("talk"), deploy("talk-http", "--timeout", "2"))
 	})
 	t.Run("grace", func(t *testing.T) {
-		deploy("talk-http", "--update-env-vars", "NEXT=1") // and the instance from before ends
+		deploy("talk", "--update-env-vars", "NEXT=1") // and the instance from before ends
 		s := s.For(t)
 		s.Eventually(20*time.Second, "the program works on after SIGTERM", func() error {
-			if out := s.OK("run", "services", "logs", "read", "talk-http", "--region", "us-central1").Stdout; !strings.Contains(out, "farewell 2") {
+			if out := s.OK("run", "services", "logs", "read", "talk", "--region", "us-central1").Stdout; !strings.Contains(out, "farewell 2") {
 				return errors.New(out)
 			}
 			return nil
@@ -123,14 +122,15 @@ func runGRPC(t *testing.T, s *platform.Server, host string) {
 	})
 }
 
-func runHTTP(t *testing.T, s *platform.Server, host string) {
+// runHTTP asks host, and hasty for what its timeout ends.
+func runHTTP(t *testing.T, s *platform.Server, host, hasty string) {
 	for _, proto := range []string{"HTTP/1.1", "HTTP/2.0"} {
 		p := new(http.Protocols)
 		p.SetHTTP1(proto == "HTTP/1.1")
 		p.SetUnencryptedHTTP2(proto == "HTTP/2.0")
 		tr := &http.Transport{Protocols: p}
 		defer tr.CloseIdleConnections()
-		do := func(method, path string, body io.Reader) *http.Response {
+		do := func(host, method, path string, body io.Reader) *http.Response {
 			r, err := http.NewRequestWithContext(t.Context(), method, s.URL()+path, body)
 			if err != nil {
 				t.Fatal(err)
@@ -143,18 +143,18 @@ func runHTTP(t *testing.T, s *platform.Server, host string) {
 			t.Cleanup(func() { resp.Body.Close() })
 			return resp
 		}
-		if resp := do("GET", "/", nil); resp.Proto != proto || resp.StatusCode != 200 {
+		if resp := do(host, "GET", "/", nil); resp.Proto != proto || resp.StatusCode != 200 {
 			t.Errorf("%s: %s %s", proto, resp.Proto, resp.Status)
 		}
 		const size = 40 << 20 // more than Cloud Run takes over HTTP/1.1
-		resp := do("POST", "/echo", io.LimitReader(endless{}, size))
+		resp := do(host, "POST", "/echo", io.LimitReader(endless{}, size))
 		if n, err := io.Copy(io.Discard, resp.Body); n != size || err != nil {
 			t.Errorf("%s: %d bytes of %d came back, %v", proto, n, size, err)
 		}
-		if got := do("GET", "/cookie", nil).Header.Get("Cache-Control"); got != "private" {
+		if got := do(host, "GET", "/cookie", nil).Header.Get("Cache-Control"); got != "private" {
 			t.Errorf("%s: Cache-Control of a response with a cookie: %q", proto, got)
 		}
-		lines := bufio.NewScanner(do("GET", "/ticks", nil).Body)
+		lines := bufio.NewScanner(do(hasty, "GET", "/ticks", nil).Body)
 		events := 0
 		for lines.Scan() {
 			if strings.HasPrefix(lines.Text(), "data:") {
@@ -165,7 +165,7 @@ func runHTTP(t *testing.T, s *platform.Server, host string) {
 			t.Errorf("%s: %d events, end %v: want some, cut off by the timeout", proto, events, lines.Err())
 		}
 	}
-	runWebSocket(t, s, host)
+	runWebSocket(t, s, hasty)
 }
 
 // runWebSocket talks until the request's timeout ends it.
@@ -175,7 +175,7 @@ func runWebSocket(t *testing.T, s *platform.Server, host string) {
 		t.Fatal(err)
 	}
 	defer c.CloseNow()
-	for n := range 20 {
+	for n := range 5 {
 		if err := c.Write(t.Context(), websocket.MessageText, []byte(fmt.Sprint("hi ", n))); err != nil {
 			t.Fatal(err)
 		}
@@ -190,7 +190,7 @@ func runWebSocket(t *testing.T, s *platform.Server, host string) {
 
 // runInside calls a service with internal ingress, and a private one.
 func runInside(t *testing.T, s *platform.Server, deploy func(name string, flags ...string) string) {
-	caller := "talk-http.localhost:" + s.Port
+	caller := "talk.localhost:" + s.Port
 	hidden := deploy("talk-hidden", "--ingress", "internal")
 	if code, body, err := s.Try(hidden, "/"); code != http.StatusNotFound {
 		t.Errorf("internal ingress from outside: %d %q %v, want 404", code, body, err)
