@@ -15,8 +15,8 @@ want curl curl
 want python3 python3
 /usr/bin/python3 -c 'import ensurepip, venv' 2>/dev/null || packages+=(python3-venv)
 /usr/bin/python3 -m pip --version >/dev/null 2>&1 || packages+=(python3-pip)
-if [ "${SUNYA_DEPS:-}" = bench ]; then
-	[ -x /usr/sbin/nginx ] || packages+=(nginx-light) # the peer for static files
+if [ "${SUNYA_DEPS:-}" = bench ] || [ "${SUNYA_DEPS:-}" = tests ]; then
+	[ -x /usr/sbin/nginx ] || packages+=(nginx-light) # the peer for static files; an image that starts as root
 fi
 if [ "${SUNYA_DEPS:-}" = tests ]; then
 	want node nodejs

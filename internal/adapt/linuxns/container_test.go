@@ -39,14 +39,11 @@ func layer(t testing.TB, dataDir, name string, nodes ...node) string {
 	own(t, dir, 0, 0)
 	for _, n := range nodes {
 		path := filepath.Join(dir, n.name)
-		for p := filepath.Dir(path); p != dir; p = filepath.Dir(p) {
-			if _, err := os.Lstat(p); err == nil {
-				break
-			}
-			if err := os.MkdirAll(p, 0o755); err != nil {
-				t.Fatal(err)
-			}
-			own(t, p, 0, 0)
+		for p := filepath.Dir(path); p != dir && !exists(p); p = filepath.Dir(p) {
+			defer own(t, p, 0, 0) // when it has been made
+		}
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
 		}
 		n.make(t, path)
 	}

@@ -32,12 +32,25 @@ func metadata(fail report, address string) {
 	}
 }
 
+// services checks that the server's own port answers for services, as they call
+// each other, and not for the API.
+func services(fail report, address, port string) {
+	for _, name := range []string{"127.0.0.1", "localhost", "10.213.0.1"} {
+		for _, path := range []string{"/v1/apps/sunya", "/v2/", "/storage/v1/b?project=sunya"} {
+			status, body := get("http://"+address+path, http.Header{"Host": {name + ":" + port}})
+			if status != 0 && status != http.StatusNotFound {
+				fail("%s answers as %s on %s: %d %.40s", address, name, path, status, body)
+			}
+		}
+	}
+}
+
 func get(url string, header http.Header) (status int, body string) {
 	req, err := http.NewRequest(http.MethodGet, url, nil)
 	if err != nil {
 		return 0, err.Error()
 	}
-	req.Header = header
+	req.Header, req.Host = header, header.Get("Host")
 	client := &http.Client{Timeout: 5 * time.Second}
 	defer client.CloseIdleConnections()
 	resp, err := client.Do(req)

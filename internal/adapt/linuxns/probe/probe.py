@@ -115,7 +115,8 @@ def reach():
         yield from metadata(host)
     targets = []
     if port:
-        targets += [(h, int(port)) for h in ("127.0.0.1", "0.0.0.0", "::1", "127.1", "10.213.0.1", "10.213.0.3")]
+        targets += [(h, int(port)) for h in ("127.0.0.1", "0.0.0.0", "::1", "127.1", "10.213.0.3")]
+        yield from services("10.213.0.1", port)
     else:
         print("S8 skip no port of the host given")
     for target in targets:
@@ -144,6 +145,15 @@ def metadata(host):
     status, body = get(url, {"Metadata-Flavor": "Google"})
     if status == 200 and body != socket.gethostname():
         yield "%s knows another instance: %.40s" % (host, body)
+
+
+def services(host, port):
+    """The server's own port answers for services, as they call each other, and not for the API."""
+    for name in ("127.0.0.1", "localhost", host):
+        for path in ("/v1/apps/sunya", "/v2/", "/storage/v1/b?project=sunya"):
+            status, body = get("http://%s:%s%s" % (host, port, path), {"Host": "%s:%s" % (name, port)})
+            if status not in (None, 404):
+                yield "%s:%s answers as %s on %s: %s %.40s" % (host, port, name, path, status, body)
 
 
 def get(url, header):

@@ -20,6 +20,7 @@ func reach(fail report) {
 		for _, host := range hostSpellings() {
 			dial(fail, "tcp", net.JoinHostPort(host, port))
 		}
+		services(fail, net.JoinHostPort("10.213.0.1", port), port)
 	}
 	for _, host := range []string{"169.254.169.254", "2852039166", "0xa9fea9fe", "0251.0376.0251.0376", "::ffff:169.254.169.254"} {
 		metadata(fail, net.JoinHostPort(host, "80"))
@@ -34,7 +35,7 @@ func reach(fail report) {
 }
 
 func hostSpellings() []string {
-	hosts := []string{"127.0.0.1", "127.1", "0.0.0.0", "::1", "::ffff:127.0.0.1", "localhost", "10.213.0.1", "10.213.0.3"}
+	hosts := []string{"127.0.0.1", "127.1", "0.0.0.0", "::1", "::ffff:127.0.0.1", "localhost", "10.213.0.3"}
 	return append(hosts, strings.Fields(os.Getenv("PROBE_HOST_ADDRESSES"))...)
 }
 
