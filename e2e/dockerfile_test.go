@@ -28,11 +28,11 @@ import (
 	"github.com/sunya-cloud/sunya/e2e/platform"
 )
 
-// needRoot skips where the server is not root: builds of images need many ids.
+// needRoot skips where the server is not root: a build has one user there.
 func needRoot(t *testing.T) {
 	t.Helper()
 	if os.Geteuid() != 0 {
-		t.Skip("images are built only where the server is started as root")
+		t.Skip("builds have many users only where the server is started as root")
 	}
 }
 

@@ -3,6 +3,9 @@ package node
 import (
 	"fmt"
 	"net/http"
+	"path"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -10,6 +13,7 @@ import (
 	"github.com/sunya-cloud/sunya/internal/adapt/buildkit"
 	"github.com/sunya-cloud/sunya/internal/adapt/buildkit/program"
 	"github.com/sunya-cloud/sunya/internal/adapt/linuxns"
+	"github.com/sunya-cloud/sunya/internal/core/build"
 	"github.com/sunya-cloud/sunya/internal/core/build/source"
 	"github.com/sunya-cloud/sunya/internal/core/cloudbuild"
 	"github.com/sunya-cloud/sunya/internal/core/images"
@@ -23,6 +27,7 @@ var contextLimits = source.Limits{Files: 200_000, Bytes: 8 << 30}
 // newBuilds makes what builds images.
 func (n *Node) newBuilds() (*cloudbuild.Service, error) {
 	dir, p := n.machine.dir, n.products
+	env, files := stepSettings(n.machine.host.Machine().Client)
 	engine, err := buildkit.New(buildkit.Options{
 		Sandboxes: n.machine.engine,
 		StateDir:  dir.Join("buildcache"),
@@ -31,7 +36,8 @@ func (n *Node) newBuilds() (*cloudbuild.Service, error) {
 		Launcher:  linuxns.WriteHelper,
 		Filter:    linuxns.StepFilter,
 		Registry:  n.buildRegistry,
-		StepEnv:   n.machine.host.Machine().Client.Env,
+		StepEnv:   env,
+		StepFiles: files,
 		Log:       n.log.With("component", "buildkit"),
 	})
 	if err != nil {
@@ -68,4 +74,22 @@ func (n *Node) buildRegistry(project string) http.Handler {
 		},
 		Log: n.log,
 	})
+}
+
+// stepSettings are what steps of builds get of the owner's settings for
+// installers: those that name folders of this machine are of no use in an image.
+func stepSettings(c build.Client) (env map[string]string, files map[string][]byte) {
+	env, files = map[string]string{}, map[string][]byte{}
+	for name, value := range c.Env {
+		if !slices.ContainsFunc(c.Paths, func(p string) bool { return strings.Contains(value, p) }) {
+			env[name] = value
+		}
+	}
+	for _, f := range c.Files {
+		files[f.Name] = f.Content
+		for _, name := range f.Vars {
+			env[name] = path.Join(buildkit.StepFilesDir, f.Name)
+		}
+	}
+	return env, files
 }

@@ -39,13 +39,19 @@ type Options struct {
 	// StepEnv is given to steps whose image does not set the same: settings of
 	// installers that this machine needs.
 	StepEnv map[string]string
-	Log     *slog.Logger
+	// StepFiles are files that they name, such as a CA bundle: by name, shown
+	// to steps beneath StepFilesDir.
+	StepFiles map[string][]byte
+	Log       *slog.Logger
 
 	MemoryBytes int64 // of a build; default 4 GiB
 	PIDs        int   // of a build; default 2048
 	DiskBytes   int64 // what a build may write; default 20 GiB
 	KeepBytes   int64 // of a project's cache between builds; default 10 GiB
 }
+
+// StepFilesDir is where steps find Options.StepFiles.
+const StepFilesDir = job.FilesDir
 
 const (
 	defaultMemory = 4 << 30
@@ -136,7 +142,7 @@ func (e *Engine) writeJob(work string, j plan.Job) error {
 	if err != nil {
 		return err
 	}
-	data, err := json.Marshal(job.Job{Job: j, Filter: filter, KeepBytes: e.o.KeepBytes, DiskBytes: e.o.DiskBytes, Env: e.o.StepEnv})
+	data, err := json.Marshal(job.Job{Job: j, Filter: filter, KeepBytes: e.o.KeepBytes, DiskBytes: e.o.DiskBytes, Env: e.o.StepEnv, Files: e.o.StepFiles})
 	if err != nil {
 		return fmt.Errorf("encode image build: %w", err)
 	}

@@ -44,6 +44,9 @@ func message(err error) string {
 		return "the image " + m[1] + " cannot be had: " + strings.TrimPrefix(lastLine(m[2]), m[1]+": ") +
 			" (push it to this registry, make it with \"sunya images bootstrap\", or name a mirror with --registry-mirror)"
 	}
+	if strings.Contains(text, "lchown") && strings.Contains(text, "invalid argument") {
+		text += " (files of the image belong to users that do not exist here: builds have more than one only where the server is started as root)"
+	}
 	return text
 }
 

@@ -38,6 +38,7 @@ type steps struct {
 	root   string // for mounts, below the state directory
 	filter string
 	env    map[string]string // for those that do not have it
+	files  map[string][]byte // that env names
 }
 
 // Run implements executor.Executor.
@@ -78,6 +79,16 @@ func (s *steps) Run(ctx context.Context, id string, root executor.Mount, mounts 
 		return nil, err
 	}
 	doc.Mounts = append(doc.Mounts, own...)
+	if len(s.files) > 0 {
+		// What is made in the image for it goes with it.
+		shown := []executor.Mount{{Dest: job.FilesDir}}
+		undo.add(executor.MountStubsCleaner(context.WithoutCancel(ctx), rootfs, shown, true))
+		files, err := s.writeFiles(dir)
+		if err != nil {
+			return nil, err
+		}
+		doc.Mounts = append(doc.Mounts, files)
+	}
 	return nil, exitError(ctx, s.start(ctx, doc, process), process.Meta.ValidExitCodes)
 }
 
@@ -153,6 +164,20 @@ func (s *steps) environment(own []string) []string {
 		}
 	}
 	return env
+}
+
+// writeFiles writes the machine's files, and returns how the step sees them.
+func (s *steps) writeFiles(dir string) (specs.Mount, error) {
+	source := filepath.Join(dir, "files")
+	if err := os.Mkdir(source, 0o755); err != nil {
+		return specs.Mount{}, fmt.Errorf("write files of step: %w", err)
+	}
+	for name, data := range s.files {
+		if err := os.WriteFile(filepath.Join(source, filepath.Base(name)), data, 0o644); err != nil {
+			return specs.Mount{}, fmt.Errorf("write files of step: %w", err)
+		}
+	}
+	return specs.Mount{Type: "bind", Source: source, Destination: job.FilesDir, Options: []string{"ro"}}, nil
 }
 
 // makeWorkDir makes the directory that WORKDIR names, where the image has none.

@@ -48,7 +48,7 @@ func run(ctx context.Context, events, log io.Writer) error {
 	done := make(chan struct{})
 	defer close(done)
 	go guard.watch(done)
-	d, err := startDaemon(ctx, j, &steps{root: filepath.Join(job.StateDir, "steps"), filter: j.Filter, env: j.Env})
+	d, err := startDaemon(ctx, j, &steps{root: filepath.Join(job.StateDir, "steps"), filter: j.Filter, env: j.Env, files: j.Files})
 	if err != nil {
 		return err
 	}

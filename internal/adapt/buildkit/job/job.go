@@ -29,7 +29,12 @@ type Job struct {
 	// Env is given to steps whose image does not set the same. It is no part of
 	// the image, nor of what a cached step is known by.
 	Env map[string]string
+	// Files are shown to steps beneath FilesDir, by name; Env names them.
+	Files map[string][]byte
 }
+
+// FilesDir is where steps find Files.
+const FilesDir = "/run/sunya"
 
 // Event is one line. The last one has Failed or Done set.
 type Event struct {
