@@ -180,12 +180,11 @@ func TestGcloudJobs(t *testing.T) {
 	s := platform.Start(t)
 	g := newGcloud(t, s)
 	g.configure()
-	const image = "gcr.io/sunya/work"
-	s.OK("builds", "submit", taskSource(t), "--pack", "image="+image)
 	const region = " --region us-central1"
-	g.ok("run jobs create work --image "+image+" --tasks 2 --max-retries 0 --set-env-vars DO=env,MODE=gcloud"+region, "has successfully been created")
-	out := g.ok("run jobs execute work --wait"+region, "has successfully completed")
+	out := g.ok("run jobs deploy work --source "+taskSource(t)+" --tasks 2 --max-retries 0 --set-env-vars DO=env,MODE=gcloud --execute-now --wait"+region,
+		"Building using Buildpacks", "has successfully been deployed and completed execution")
 	id := between(out, "executions describe ", "\n")
+	image := "us-central1-docker.pkg.dev/sunya/cloud-run-source-deploy/work"
 	g.ok("run jobs describe work"+region, "Job work in region us-central1", image, "Executed 1 time")
 	g.ok("run jobs executions list --job work"+region, id, "2 / 2")
 	g.ok("run jobs executions tasks list --execution "+id+region, id+"-task1", "Succeeded")
@@ -198,5 +197,6 @@ func TestGcloudJobs(t *testing.T) {
 	g.ok("run jobs executions cancel "+between(out, "executions describe ", "\n")+region, "Cancelled execution")
 	g.ok("run jobs executions delete "+id+region, "Deleted execution")
 	g.fails("run jobs create other --image gcr.io/sunya/none"+region, "does not exist")
+	g.ok("run jobs create other --image "+image+region, "has successfully been created")
 	g.ok("run jobs delete work"+region, "Deleted job")
 }
