@@ -204,27 +204,27 @@ func TestBuildsEnd(t *testing.T) {
 	cancel := func(s *cloudbuild.Service, id string) { _, _ = s.Cancel(context.Background(), "sunya", "", id) }
 	for _, tt := range []struct {
 		name   string
-		world  world
+		world  *world
 		build  cloudbuild.Build
 		during func(*cloudbuild.Service, string)
 		status cloudbuild.Status
 		detail string
 		code   sunya.Code
 	}{
-		{"success", world{play: func(_ context.Context, j plan.Job, log io.Writer, tell func(plan.Event)) error {
+		{"success", &world{play: func(_ context.Context, j plan.Job, log io.Writer, tell func(plan.Event)) error {
 			fmt.Fprintln(log, "built")
 			tell(plan.Event{Started: &plan.Moment{Step: 0}})
 			tell(plan.Event{Finished: &plan.Ended{Step: 0, OK: true, Digest: "d"}})
 			tell(plan.Event{Pushed: &plan.Image{Name: j.Images[0], Digest: "d"}})
 			return nil
 		}}, cloudbuild.Build{}, nil, cloudbuild.Success, "", sunya.OK},
-		{"step", world{play: fails(&plan.Failure{Kind: plan.KindStep, Message: "exit status 3"})}, cloudbuild.Build{}, nil, cloudbuild.Failure, "exit status 3", sunya.FailedPrecondition},
-		{"step timeout", world{play: fails(&plan.Failure{Kind: plan.KindTimeout, Message: "too long"})}, cloudbuild.Build{}, nil, cloudbuild.Timeout, "too long", sunya.DeadlineExceeded},
-		{"ours", world{play: fails(errors.New("secret detail"))}, cloudbuild.Build{}, nil, cloudbuild.InternalError, "its log says why", sunya.Internal},
-		{"source", world{bad: sunya.Invalid("source", "is no archive")}, cloudbuild.Build{Source: &cloudbuild.Source{Bucket: "b", Object: "o"}}, nil, cloudbuild.Failure, "is no archive", sunya.FailedPrecondition},
-		{"timeout", world{play: forever}, cloudbuild.Build{Timeout: time.Minute}, nil, cloudbuild.Timeout, "timeout of 1m", sunya.DeadlineExceeded},
-		{"cancelled", world{play: forever}, cloudbuild.Build{}, cancel, cloudbuild.Cancelled, "cancelled", sunya.Canceled},
-		{"pack", world{}, cloudbuild.Build{Steps: []cloudbuild.Step{{Name: "gcr.io/k8s-skaffold/pack", Args: []string{"build", "gcr.io/sunya/a"}}}}, nil, cloudbuild.Success, "", sunya.OK},
+		{"step", &world{play: fails(&plan.Failure{Kind: plan.KindStep, Message: "exit status 3"})}, cloudbuild.Build{}, nil, cloudbuild.Failure, "exit status 3", sunya.FailedPrecondition},
+		{"step timeout", &world{play: fails(&plan.Failure{Kind: plan.KindTimeout, Message: "too long"})}, cloudbuild.Build{}, nil, cloudbuild.Timeout, "too long", sunya.DeadlineExceeded},
+		{"ours", &world{play: fails(errors.New("secret detail"))}, cloudbuild.Build{}, nil, cloudbuild.InternalError, "its log says why", sunya.Internal},
+		{"source", &world{bad: sunya.Invalid("source", "is no archive")}, cloudbuild.Build{Source: &cloudbuild.Source{Bucket: "b", Object: "o"}}, nil, cloudbuild.Failure, "is no archive", sunya.FailedPrecondition},
+		{"timeout", &world{play: forever}, cloudbuild.Build{Timeout: time.Minute}, nil, cloudbuild.Timeout, "timeout of 1m", sunya.DeadlineExceeded},
+		{"cancelled", &world{play: forever}, cloudbuild.Build{}, cancel, cloudbuild.Cancelled, "cancelled", sunya.Canceled},
+		{"pack", &world{}, cloudbuild.Build{Steps: []cloudbuild.Step{{Name: "gcr.io/k8s-skaffold/pack", Args: []string{"build", "gcr.io/sunya/a"}}}}, nil, cloudbuild.Success, "", sunya.OK},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
