@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"crypto/subtle"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -101,14 +102,11 @@ func (n *Node) checkAccount(ctx context.Context, token string) error {
 // server may use all.
 func (n *Node) confine(r *http.Request) func(project string) bool {
 	token, sent := front.Credential(r)
-	if !sent {
+	if !sent || subtle.ConstantTimeCompare([]byte(token), []byte(n.admin)) == 1 {
 		return nil
 	}
 	claims, err := n.tokens.VerifyAccess(r.Context(), token)
-	if err != nil {
-		return nil // the admin token: the front door has let nothing else in
-	}
-	return func(project string) bool { return identity.Of(claims.Email, project) }
+	return func(project string) bool { return err == nil && identity.Of(claims.Email, project) }
 }
 
 // ownRegistry is under which names images of this server are asked for.

@@ -31,6 +31,7 @@ type Node struct {
 	products *products
 	tokens   *identity.Tokens
 	links    *functions.Links
+	admin    string // the token of the server's owner
 	server   *front.Server
 }
 
@@ -70,11 +71,11 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (n *Node, err error
 const drain = 10 * time.Second
 
 func (n *Node) newServer() (*front.Server, error) {
-	token, err := n.machine.dir.Token("admin")
-	if err != nil {
+	var err error
+	if n.admin, err = n.machine.dir.Token("admin"); err != nil {
 		return nil, err
 	}
-	n.links = functions.NewLinks(token, time.Now)
+	n.links = functions.NewLinks(n.admin, time.Now)
 	a, err := newAPI(n, n.log)
 	if err != nil {
 		return nil, err
@@ -87,7 +88,7 @@ func (n *Node) newServer() (*front.Server, error) {
 		Apps:    n.serve.gateway,
 		Owners:  []int{0, n.machine.owner},
 		PeerUID: peeruid.Lookup,
-		Token:   token,
+		Token:   n.admin,
 		Account: n.checkAccount,
 		Now:     time.Now,
 		Log:     n.log,
