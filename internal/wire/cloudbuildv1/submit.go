@@ -69,8 +69,9 @@ func decodeSubmit(req *runpb.SubmitBuildRequest) (*cloudbuild.Build, error) {
 	if env == nil {
 		env = map[string]string{}
 	}
-	if pack.GetRuntime() != "" {
-		env["GOOGLE_RUNTIME"] = pack.GetRuntime()
+	//lint:ignore SA1019 clients still send it
+	if runtime := pack.GetRuntime(); runtime != "" {
+		env["GOOGLE_RUNTIME"] = runtime
 	}
 	if pack.GetFunctionTarget() != "" {
 		env["GOOGLE_FUNCTION_TARGET"] = pack.GetFunctionTarget()
