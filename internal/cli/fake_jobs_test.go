@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"slices"
 	"testing"
 	"time"
 
@@ -13,7 +12,6 @@ import (
 	"github.com/sunya-cloud/sunya/internal/core/instance/instancetest"
 	"github.com/sunya-cloud/sunya/internal/core/jobs"
 	"github.com/sunya-cloud/sunya/internal/core/jobs/jobstest"
-	"github.com/sunya-cloud/sunya/internal/core/sandbox"
 	"github.com/sunya-cloud/sunya/internal/wire/runv2"
 )
 
@@ -25,28 +23,11 @@ type fakeJobs struct {
 	api   *runv2.Jobs
 }
 
-// taskEngine runs programs that do what their arguments say: fail, hang, or else
-// end well at once.
-type taskEngine struct{ instancetest.Engine }
-
-// Start implements sandbox.Engine.
-func (e *taskEngine) Start(_ context.Context, spec sandbox.Spec) (sandbox.Sandbox, error) {
-	b := e.New(spec)
-	switch {
-	case slices.Contains(spec.Args, "hang"):
-	case slices.Contains(spec.Args, "fail"):
-		b.End(sandbox.Exit{Code: 3})
-	default:
-		b.End(sandbox.Exit{})
-	}
-	return b, nil
-}
-
 func newFakeJobs(t *testing.T, rpc *grpc.Server) *fakeJobs {
 	t.Helper()
 	f := &fakeJobs{store: jobstest.NewStore()}
 	runner := jobs.NewRunner(jobs.RunnerParts{
-		Store: f.store, Images: jobstest.Images{}, Engine: &taskEngine{}, Layers: jobstest.Layers{}, Changed: func(string) {},
+		Store: f.store, Images: jobstest.Images{}, Engine: &instancetest.Programs{}, Layers: jobstest.Layers{}, Changed: func(string) {},
 		MemoryBytes: 8 << 30, Now: time.Now, NewID: uuid.NewString, Log: instancetest.Quiet(),
 	})
 	f.admin = jobs.New(jobs.Parts{

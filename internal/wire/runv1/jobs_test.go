@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -19,26 +18,8 @@ import (
 	"github.com/sunya-cloud/sunya/internal/core/instance/instancetest"
 	"github.com/sunya-cloud/sunya/internal/core/jobs"
 	"github.com/sunya-cloud/sunya/internal/core/jobs/jobstest"
-	"github.com/sunya-cloud/sunya/internal/core/sandbox"
 	"github.com/sunya-cloud/sunya/internal/wire/runv1"
 )
-
-// taskEngine runs programs that do what their arguments say: fail, hang, or else
-// end well at once.
-type taskEngine struct{ instancetest.Engine }
-
-// Start implements sandbox.Engine.
-func (e *taskEngine) Start(_ context.Context, spec sandbox.Spec) (sandbox.Sandbox, error) {
-	b := e.New(spec)
-	switch {
-	case slices.Contains(spec.Args, "hang"):
-	case slices.Contains(spec.Args, "fail"):
-		b.End(sandbox.Exit{Code: 3})
-	default:
-		b.End(sandbox.Exit{})
-	}
-	return b, nil
-}
 
 // jobServer is the API with jobs that run.
 type jobServer struct {
@@ -52,7 +33,7 @@ func newJobServer(t *testing.T) *jobServer {
 	store, changed := jobstest.NewStore(), make(chan struct{}, 1000)
 	note := func(string) { changed <- struct{}{} }
 	runner := jobs.NewRunner(jobs.RunnerParts{
-		Store: store, Images: jobstest.Images{}, Engine: &taskEngine{}, Layers: jobstest.Layers{}, Changed: note,
+		Store: store, Images: jobstest.Images{}, Engine: &instancetest.Programs{}, Layers: jobstest.Layers{}, Changed: note,
 		MemoryBytes: 8 << 30, Now: time.Now, NewID: uuid.NewString, Log: instancetest.Quiet(),
 	})
 	admin := jobs.New(jobs.Parts{Store: store, Images: jobstest.Images{}, Executor: runner, Changed: note, Now: time.Now, NewID: uuid.NewString})

@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -30,30 +29,12 @@ import (
 	"github.com/sunya-cloud/sunya/internal/core/jobs"
 	"github.com/sunya-cloud/sunya/internal/core/jobs/jobstest"
 	"github.com/sunya-cloud/sunya/internal/core/operations"
-	"github.com/sunya-cloud/sunya/internal/core/sandbox"
 	"github.com/sunya-cloud/sunya/internal/wire/lro"
 	"github.com/sunya-cloud/sunya/internal/wire/runv2"
 	"github.com/sunya-cloud/sunya/internal/wire/transcode"
 )
 
 const location = "projects/demo/locations/local"
-
-// engine runs programs that do what their first argument says: fail, hang, or
-// else end well at once.
-type engine struct{ instancetest.Engine }
-
-// Start implements sandbox.Engine.
-func (e *engine) Start(_ context.Context, spec sandbox.Spec) (sandbox.Sandbox, error) {
-	b := e.New(spec)
-	switch {
-	case slices.Contains(spec.Args, "hang"):
-	case slices.Contains(spec.Args, "fail"):
-		b.End(sandbox.Exit{Code: 3})
-	default:
-		b.End(sandbox.Exit{})
-	}
-	return b, nil
-}
 
 // jobClients are the official ones.
 type jobClients struct {
@@ -108,7 +89,7 @@ func newJobsServer(t *testing.T) *httptest.Server {
 	}
 	ops := operations.New(db)
 	runner := jobs.NewRunner(jobs.RunnerParts{
-		Store: db, Images: jobstest.Images{}, Engine: &engine{}, Layers: jobstest.Layers{}, Changed: ops.Changed,
+		Store: db, Images: jobstest.Images{}, Engine: &instancetest.Programs{}, Layers: jobstest.Layers{}, Changed: ops.Changed,
 		MemoryBytes: 8 << 30, Now: time.Now, NewID: uuid.NewString, Log: log,
 	})
 	api := runv2.NewJobs(jobs.New(jobs.Parts{
