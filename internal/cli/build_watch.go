@@ -2,6 +2,8 @@ package cli
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"strings"
 	"sync"
 	"time"
@@ -139,6 +141,39 @@ func (b *buildWatch) stage(stage, state, took string) {
 		length = 0
 	}
 	b.progress.end(stage, state, length)
+}
+
+// failure is an error of a stage; when it is that work ended badly, it says which
+// stage of the server's failed, and why. logs is the command that shows more.
+func (b *buildWatch) failure(stage string, err error, logs string) *failure {
+	f := &failure{stage: stage, err: err, anchor: anchorOf(stage)}
+	var ended *operationFailed
+	if errors.As(err, &ended) {
+		if b.failed != "" {
+			f.stage, f.anchor = b.failed, anchorOf(b.failed)
+		}
+		b.explain(f, ended, logs)
+	}
+	return f
+}
+
+// interrupted is the error of a user who leaves a deployment, and nil while
+// nobody does. operation is the work that goes on, empty for none, and try the
+// command that shows what becomes of it.
+func interrupted(ctx context.Context, operation, try string) error {
+	var sig Signal
+	switch {
+	case ctx.Err() == nil || !errors.As(context.Cause(ctx), &sig):
+		return nil
+	case operation == "":
+		return sig
+	}
+	return &failure{
+		err:    fmt.Errorf("%w; the deploy continues on the server as operation %s", sig, operation),
+		try:    try,
+		anchor: "interrupted",
+		code:   exitSignalOffset + sig.Number,
+	}
 }
 
 // explain says why work ended badly; logs is the command that shows more.

@@ -111,7 +111,10 @@ func (d *deployment) explain(ctx context.Context, stage string, err error) error
 	var ended *operationFailed
 	switch {
 	case ctx.Err() != nil:
-		return d.interrupted(ctx, err)
+		if left := interrupted(ctx, d.operation, "sunya app versions list --service "+d.service()); left != nil {
+			return left
+		}
+		return err
 	case errors.As(err, &ended):
 		d.buildWatch.explain(f, ended, fmt.Sprintf("sunya logs %s --version %s", d.service(), d.opts.version))
 	case d.operation != "" && (codeOf(err) == sunya.DeadlineExceeded || codeOf(err) == sunya.Unavailable):
@@ -119,23 +122,6 @@ func (d *deployment) explain(ctx context.Context, stage string, err error) error
 		f.code, f.try, f.anchor = exitTimeout, "sunya status", "waiting"
 	}
 	return f
-}
-
-// interrupted says what happens to work whose watcher leaves.
-func (d *deployment) interrupted(ctx context.Context, err error) error {
-	var sig Signal
-	if !errors.As(context.Cause(ctx), &sig) {
-		return err
-	}
-	if d.operation == "" {
-		return sig
-	}
-	return &failure{
-		err:    fmt.Errorf("%w; the deploy continues on the server as operation %s", sig, d.operation),
-		try:    "sunya app versions list --service " + d.service(),
-		anchor: "interrupted",
-		code:   exitSignalOffset + sig.Number,
-	}
 }
 
 func anchorOf(stage string) string {

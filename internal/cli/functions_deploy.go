@@ -3,7 +3,6 @@ package cli
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -265,25 +264,8 @@ func (d *functionDeployment) access(ctx context.Context, old *functionspb.Functi
 
 // fail turns an error into one that says what to do.
 func (d *functionDeployment) fail(ctx context.Context, stage string, err error) error {
-	var ended *operationFailed
-	var sig Signal
-	f := &failure{stage: stage, err: err, anchor: anchorOf(stage)}
-	switch {
-	case ctx.Err() != nil && errors.As(context.Cause(ctx), &sig):
-		if d.operation == "" {
-			return sig
-		}
-		return &failure{
-			err:    fmt.Errorf("%w; the deploy continues on the server as operation %s", sig, d.operation),
-			try:    "sunya functions describe " + d.id,
-			anchor: "interrupted",
-			code:   exitSignalOffset + sig.Number,
-		}
-	case errors.As(err, &ended):
-		if d.failed != "" {
-			f.stage, f.anchor = d.failed, anchorOf(d.failed)
-		}
-		d.explain(f, ended, "sunya functions logs read "+d.id)
+	if left := interrupted(ctx, d.operation, "sunya functions describe "+d.id); left != nil {
+		return left
 	}
-	return f
+	return d.failure(stage, err, "sunya functions logs read "+d.id)
 }

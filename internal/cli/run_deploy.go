@@ -176,26 +176,12 @@ func (d *runDeployment) report(s *runpb.Service) error {
 
 // fail turns an error into one that says what to do.
 func (d *runDeployment) fail(ctx context.Context, stage string, err error) error {
+	if left := interrupted(ctx, d.operation, "sunya run services describe "+d.id); left != nil {
+		return left
+	}
+	f := d.failure(stage, err, "sunya run services logs read "+d.id)
 	var ended *operationFailed
-	var sig Signal
-	f := &failure{stage: stage, err: err, anchor: anchorOf(stage)}
-	switch {
-	case ctx.Err() != nil && errors.As(context.Cause(ctx), &sig):
-		if d.operation == "" {
-			return sig
-		}
-		return &failure{
-			err:    fmt.Errorf("%w; the deploy continues on the server as operation %s", sig, d.operation),
-			try:    "sunya run services describe " + d.id,
-			anchor: "interrupted",
-			code:   exitSignalOffset + sig.Number,
-		}
-	case errors.As(err, &ended):
-		if d.failed != "" {
-			f.stage, f.anchor = d.failed, anchorOf(d.failed)
-		}
-		d.explain(f, ended, "sunya run services logs read "+d.id)
-	case codeOf(err) == sunya.InvalidArgument && d.operation == "":
+	if !errors.As(err, &ended) && codeOf(err) == sunya.InvalidArgument && d.operation == "" {
 		f.stage = stageValidating // the server did not even begin
 	}
 	return f
