@@ -32,14 +32,19 @@ func helloImage(t *testing.T, base string) string {
 // they come from their registries, against the platform.
 func TestRunClients(t *testing.T) {
 	base := server(t)
-	image := helloImage(t, base)
+	libraries(t, base, "run_services", "SUNYA_IMAGE="+helloImage(t, base))
+}
+
+// libraries runs a program in Python and its like in Node.js over both
+// transports.
+func libraries(t *testing.T, base, program string, env ...string) {
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
-	for _, program := range [][]string{{"python/run.sh", "run_services.py"}, {"node/run.sh", "run_services.js"}} {
+	for _, line := range [][]string{{"python/run.sh", program + ".py"}, {"node/run.sh", program + ".js"}} {
 		for _, transport := range []string{"grpc", "rest"} {
-			t.Run(program[1]+" "+transport, func(t *testing.T) {
-				cmd := exec.CommandContext(ctx, program[0], program[1:]...)
-				cmd.Env = append(os.Environ(), "SUNYA_SERVER="+base, "SUNYA_TRANSPORT="+transport, "SUNYA_IMAGE="+image)
+			t.Run(line[1]+" "+transport, func(t *testing.T) {
+				cmd := exec.CommandContext(ctx, line[0], line[1:]...)
+				cmd.Env = append(append(os.Environ(), "SUNYA_SERVER="+base, "SUNYA_TRANSPORT="+transport), env...)
 				out, err := cmd.CombinedOutput()
 				t.Logf("%s", out)
 				if err != nil {

@@ -16,6 +16,4 @@ if [[ ! -e "$dir/complete" ]]; then
     touch "$dir/complete"
 fi
 
-cp "$here/$1" "$dir/$$-$1" # beside its packages
-trap 'rm -f "$dir/$$-$1"' EXIT
-node "$dir/$$-$1"
+NODE_PATH="$dir/node_modules" exec node "$here/$1"

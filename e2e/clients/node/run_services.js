@@ -1,32 +1,13 @@
 // Create, list with paging, get, update with mask and etag, move traffic, open,
 // delete and wait, with Google's own Cloud Run library for Node.js.
 //
-// SUNYA_SERVER     where the platform answers, http://127.0.0.1:8080 by default
-// SUNYA_TRANSPORT  grpc (default) or rest
-// SUNYA_IMAGE      an image that answers requests
+// SUNYA_IMAGE  an image that answers requests
 
 const assert = require('node:assert');
 const {ServicesClient, RevisionsClient} = require('@google-cloud/run').v2;
-const {grpc, GoogleAuth} = require('google-gax');
+const {client, run, transport} = require('./connect');
 
-const server = new URL(process.env.SUNYA_SERVER || 'http://127.0.0.1:8080');
-const transport = process.env.SUNYA_TRANSPORT || 'grpc';
 const parent = 'projects/sunya/locations/local';
-
-// anonymous sends no credentials.
-const anonymous = {
-  getClient: async () => ({getRequestHeaders: async () => new Headers(), request: r => fetch(r.url, r)}),
-  getRequestHeaders: async () => ({}),
-  fetch: (url, options) => fetch(url, options),
-};
-
-function client(kind) {
-  const options = {apiEndpoint: server.hostname, port: Number(server.port), projectId: 'sunya'};
-  if (transport === 'grpc') {
-    return new kind({...options, sslCreds: grpc.credentials.createInsecure()});
-  }
-  return new kind({...options, fallback: true, protocol: 'http', auth: anonymous});
-}
 
 function service(colour) {
   return {template: {containers: [{image: process.env.SUNYA_IMAGE, env: [{name: 'COLOUR', value: colour}]}]}};
@@ -34,7 +15,7 @@ function service(colour) {
 
 const last = name => name.slice(name.lastIndexOf('/') + 1);
 
-async function main() {
+run(async () => {
   const services = client(ServicesClient);
   const revisions = client(RevisionsClient);
   const stamp = `node${transport}${Math.floor(Date.now() / 1000)}`;
@@ -90,10 +71,4 @@ async function main() {
   const odd = service('x');
   odd.template.containers[0].image = '';
   await assert.rejects(services.createService({parent, serviceId: stamp, service: odd}), /service.template.containers\[0\].image/);
-  console.log('ok', transport);
-}
-
-main().catch(e => {
-  console.error(e);
-  process.exit(1);
 });

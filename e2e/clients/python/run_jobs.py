@@ -1,44 +1,19 @@
 """Create, execute, watch, cancel and delete jobs of Cloud Run with Google's own
 library for Python.
 
-SUNYA_SERVER     where the platform answers, http://127.0.0.1:8080 by default
-SUNYA_TRANSPORT  grpc (default) or rest
-SUNYA_IMAGE      an image whose program fails when $FAIL is set, and sleeps for
-                 $SLEEP seconds
+SUNYA_IMAGE  an image whose program fails when $FAIL is set, and sleeps for $SLEEP
+             seconds
 """
 
 import os
 
-import grpc
+from connect import TRANSPORT, WAIT, client, refused
 from google.api_core import exceptions
-from google.auth.credentials import AnonymousCredentials
 from google.cloud import run_v2
 
-SERVER = os.environ.get("SUNYA_SERVER", "http://127.0.0.1:8080").rstrip("/")
-TRANSPORT = os.environ.get("SUNYA_TRANSPORT", "grpc")
 PARENT = "projects/sunya/locations/local"
-WAIT = 60  # seconds for one operation
-
-
-def client(cls):
-    """A client of the library without credentials and without TLS."""
-    transport = cls.get_transport_class(TRANSPORT)
-    if TRANSPORT == "grpc":
-        return cls(transport=transport(channel=grpc.insecure_channel(SERVER.removeprefix("http://"))))
-    host = SERVER.removeprefix("http://")
-    return cls(transport=transport(host=host, url_scheme="http", credentials=AnonymousCredentials()))
-
 
 jobs, executions, tasks = client(run_v2.JobsClient), client(run_v2.ExecutionsClient), client(run_v2.TasksClient)
-
-
-def refused(error, call):
-    """The call fails with an error of this class."""
-    try:
-        call()
-    except error:
-        return
-    raise AssertionError(f"no {error.__name__}")
 
 
 def overrides(**env):

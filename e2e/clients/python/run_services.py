@@ -1,43 +1,20 @@
 """Create, list with paging, get, update with mask and etag, move traffic, open,
 delete and wait, with Google's own Cloud Run library for Python.
 
-SUNYA_SERVER     where the platform answers, http://127.0.0.1:8080 by default
-SUNYA_TRANSPORT  grpc (default) or rest
-SUNYA_IMAGE      an image that answers requests
+SUNYA_IMAGE  an image that answers requests
 """
 
 import os
 import time
 
-import grpc
+from connect import TRANSPORT, WAIT, client, refused
 from google.api_core import exceptions
-from google.auth.credentials import AnonymousCredentials
 from google.cloud import run_v2
 from google.iam.v1 import iam_policy_pb2, policy_pb2
 from google.protobuf import field_mask_pb2
 
-SERVER = os.environ.get("SUNYA_SERVER", "http://127.0.0.1:8080").rstrip("/")
-TRANSPORT = os.environ.get("SUNYA_TRANSPORT", "grpc")
 IMAGE = os.environ["SUNYA_IMAGE"]
 PARENT = "projects/sunya/locations/local"
-WAIT = 120  # seconds for one operation
-
-
-def client(cls):
-    """A client of the library without credentials and without TLS."""
-    transport = cls.get_transport_class(TRANSPORT)
-    if TRANSPORT == "grpc":
-        channel = grpc.insecure_channel(SERVER.removeprefix("http://"))
-        return cls(transport=transport(channel=channel))
-    return cls(transport=transport(host=SERVER, credentials=AnonymousCredentials()))
-
-
-def expect(error, call, *args, **kwargs):
-    try:
-        call(*args, **kwargs)
-    except error as e:
-        return e
-    raise AssertionError(f"{call.__name__} did not raise {error.__name__}")
 
 
 def service(**env):
@@ -75,7 +52,7 @@ def main():
     second = update(change, "template.containers")
     assert second.latest_ready_revision != first.latest_ready_revision, second
     stale = exceptions.Aborted if TRANSPORT == "grpc" else exceptions.Conflict
-    assert "etag" in expect(stale, update, change, "template.containers").message
+    assert "etag" in refused(stale, update, change, "template.containers").message
 
     old = first.latest_ready_revision.rsplit("/", 1)[1]
     kinds = run_v2.TrafficTargetAllocationType
@@ -94,8 +71,8 @@ def main():
     assert [r.name for r in pages] == [second.latest_ready_revision, first.latest_ready_revision]
     revision = revisions.get_revision(request=run_v2.GetRevisionRequest(name=first.latest_ready_revision))
     assert revision.containers[0].env[0].value == "blue" and "@sha256:" in revision.containers[0].image, revision
-    refused = exceptions.FailedPrecondition if TRANSPORT == "grpc" else exceptions.BadRequest
-    expect(refused, revisions.delete_revision, request=run_v2.DeleteRevisionRequest(name=first.latest_ready_revision))
+    denied = exceptions.FailedPrecondition if TRANSPORT == "grpc" else exceptions.BadRequest
+    refused(denied, revisions.delete_revision, request=run_v2.DeleteRevisionRequest(name=first.latest_ready_revision))
 
     binding = policy_pb2.Binding(role="roles/run.invoker", members=["allUsers"])
     services.set_iam_policy(
@@ -109,11 +86,11 @@ def main():
             request=run_v2.DeleteServiceRequest(name=f"{PARENT}/services/{each}")
         ).result(timeout=WAIT)
         assert gone.delete_time, gone
-    expect(exceptions.NotFound, services.get_service, request=run_v2.GetServiceRequest(name=name))
+    refused(exceptions.NotFound, services.get_service, request=run_v2.GetServiceRequest(name=name))
 
     odd = service()
     odd.template.containers[0].image = ""
-    bad = expect(
+    bad = refused(
         exceptions.InvalidArgument if TRANSPORT == "grpc" else exceptions.BadRequest,
         services.create_service,
         request=run_v2.CreateServiceRequest(parent=PARENT, service_id=stamp, service=odd),

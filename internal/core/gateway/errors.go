@@ -54,8 +54,12 @@ func protocolHint(rev *sunya.Revision, err error) string {
 	switch said := err.Error(); {
 	case rev.Protocol == sunya.H2C && strings.Contains(said, "frame too large"):
 		return "Its program answers with HTTP/1.1, but it was deployed with HTTP/2 end to end."
+	case rev.Protocol == sunya.H2C && strings.Contains(said, "client conn could not be established"):
+		return "Its program does not begin as HTTP/2 does, with which it was deployed end to end." // how this shows where it hangs up first
 	case rev.Protocol == sunya.HTTP1 && strings.Contains(said, `malformed HTTP response "\x00`):
 		return "Its program answers with HTTP/2, but it was deployed for HTTP/1.1: deploy it with HTTP/2 end to end (--use-http2)."
+	case rev.Protocol == sunya.HTTP1 && strings.Contains(said, "readLoopPeekFailLocked: %!w(<nil>)"):
+		return "Its program speaks before it is asked, as HTTP/2 does: deploy it with HTTP/2 end to end (--use-http2) if that is what it speaks."
 	}
 	return ""
 }
