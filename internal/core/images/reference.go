@@ -111,6 +111,13 @@ func (r Reference) check(s string) error {
 	return nil
 }
 
+// IsHost reports whether s can be the registry in the name of an image, in the
+// form that Parse has it: what has no dot and no port is a part of a repository's
+// name there, such as that of a project.
+func IsHost(s string) bool {
+	return hostRE.MatchString(s) && s == strings.ToLower(s) && strings.ContainsAny(s, ".:")
+}
+
 // CheckRepository reports whether a name can be that of a repository: lower-case
 // components, separated by slashes.
 func CheckRepository(name string) error {

@@ -165,6 +165,27 @@ func TestConfinedCaller(t *testing.T) {
 	s.want(t, 200, `{"repositories":["p/n"]}`, "GET", "/v2/_catalog", "", "Who", "p")
 }
 
+// The name of a project is no registry: who asks in its name must not get what
+// it keeps for itself.
+func TestProjectIsNoRegistry(t *testing.T) {
+	u := &upstream{}
+	s := serve(t, func(d *registryv2.Deps) {
+		d.Upstream = u
+		d.Confine = func(r *http.Request) func(string) bool {
+			return func(project string) bool { return project == r.Header.Get("Who") }
+		}
+	})
+	u.s = &s
+	s.want(t, 201, "", "POST", "/v2/q/n/blobs/uploads/?digest="+sha("secret"), "secret", "Who", "q")
+	for _, ns := range []string{"q", "q/", "Q", "q/r", "..", "-.q", "q:", "q:port", "%20"} {
+		s.want(t, 400, "NAME_INVALID", "GET", "/v2/n/blobs/"+sha("secret")+"?ns="+ns, "", "Who", "p")
+		s.want(t, 400, "NAME_INVALID", "GET", "/v2/n/manifests/v1?ns="+ns, "", "Who", "p")
+	}
+	if len(u.asked) > 0 {
+		t.Errorf("asked for: %q", u.asked)
+	}
+}
+
 func TestTokenEndpoint(t *testing.T) {
 	h := registryv2.Token(func(r *http.Request) (string, bool) {
 		_, password, ok := r.BasicAuth()

@@ -13,6 +13,7 @@ import (
 	"log/slog"
 	"net/http"
 
+	"github.com/sunya-cloud/sunya"
 	"github.com/sunya-cloud/sunya/internal/core/images"
 	"github.com/sunya-cloud/sunya/internal/core/registry"
 )
@@ -75,6 +76,9 @@ func (h *handler) resolve(r *http.Request, t *target) error {
 		return nil
 	}
 	ns := r.URL.Query().Get("ns")
+	if ns != "" && !h.Names.Here(ns) && !images.IsHost(ns) {
+		return because(sunya.InvalidArgument, registry.NameInvalid, "ns=%.300q is not the host of a registry", ns)
+	}
 	t.repository = h.Names.InRegistry(ns, t.name)
 	if h.Upstream != nil && ns != "" && !h.Names.Here(ns) {
 		t.host = ns
