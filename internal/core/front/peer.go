@@ -13,7 +13,8 @@ type peerKey struct{}
 
 // peer is the other end of a connection.
 type peer struct {
-	loopback bool
+	loopback  bool
+	tunnelled bool // it has come through a tunnel
 
 	once   sync.Once // guards the lookup
 	lookup func() (int, error)
@@ -26,11 +27,13 @@ type peer struct {
 // it.
 func (f *Front) connContext(lookup func(net.Conn) (int, error)) func(context.Context, net.Conn) context.Context {
 	return func(ctx context.Context, c net.Conn) context.Context {
+		_, through := c.(*tunnelled)
 		if t, ok := c.(interface{ NetConn() net.Conn }); ok { // of TLS, or tunnelled
 			c = t.NetConn()
 		}
 		p := &peer{
-			loopback: addrOf(c.RemoteAddr()).IsLoopback() && addrOf(c.LocalAddr()).IsLoopback(),
+			loopback:  addrOf(c.RemoteAddr()).IsLoopback() && addrOf(c.LocalAddr()).IsLoopback(),
+			tunnelled: through,
 		}
 		p.lookup = func() (int, error) {
 			if lookup == nil {

@@ -14,9 +14,12 @@ import (
 // served as if it had been sent without. There are clients that can be told a
 // proxy for names that nobody knows and that then ask it for tunnels (gcloud, in
 // some of its parts). Nothing else is connected to, and who calls stays who he is.
+// A tunnel holds no other one, which would cost memory without end, and none is
+// for requests that a proxy or a web page has passed on: what comes through would
+// not show it any more.
 func (f *Front) tunnel(w http.ResponseWriter, r *http.Request, class hostClass) {
 	srv, _ := r.Context().Value(http.ServerContextKey).(*http.Server)
-	if class != hostAPI || !f.own(r) || r.TLS != nil || srv == nil {
+	if class != hostAPI || !f.own(r) || r.TLS != nil || srv == nil || proxied(r) || marked(r) || inTunnel(r) {
 		fail(w, r, &methodError{method: r.Method, path: r.Host})
 		return
 	}
@@ -33,6 +36,12 @@ func (f *Front) tunnel(w http.ResponseWriter, r *http.Request, class hostClass) 
 	if err := srv.Serve(&once{conn: inner}); err == http.ErrServerClosed { //nolint:errorlint // Serve documents this very value
 		_ = conn.Close()
 	}
+}
+
+// inTunnel reports whether a request has come through a tunnel already.
+func inTunnel(r *http.Request) bool {
+	p := peerOf(r)
+	return p != nil && p.tunnelled
 }
 
 // own reports whether a request is for the port that it came in on.

@@ -86,3 +86,32 @@ func TestTunnelElsewhereIsRefused(t *testing.T) {
 		t.Errorf("a listener without the API tunnels to it: %q", got)
 	}
 }
+
+// A tunnel in a tunnel in a tunnel would cost more memory with each, and what a
+// proxy or a page passes on would come out as if nobody had.
+func TestTunnelOnceAndForNobodyElse(t *testing.T) {
+	d := open(t, AllRoles, nil)
+	_, port, _ := net.SplitHostPort(d.addr)
+	target := "127.0.0.1:" + port
+	again := "CONNECT " + target + " HTTP/1.1\r\nHost: " + target + "\r\n\r\n"
+	if got := d.through(t, target, again); len(got) != 2 || got[0] != "open" || !strings.HasPrefix(got[1], "405") {
+		t.Errorf("a tunnel in a tunnel: %q", got)
+	}
+	for _, header := range []string{"X-Forwarded-For: 203.0.113.1", "Via: 1.1 proxy", "Origin: http://evil.example", "Sec-Fetch-Site: cross-site"} {
+		conn, err := net.Dial("tcp", d.addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		if _, err := fmt.Fprintf(conn, "CONNECT %s HTTP/1.1\r\nHost: %s\r\n%s\r\n\r\n", target, target, header); err != nil {
+			t.Fatal(err)
+		}
+		resp, err := http.ReadResponse(bufio.NewReader(conn), &http.Request{Method: http.MethodConnect})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if resp.StatusCode != http.StatusMethodNotAllowed {
+			t.Errorf("with %s: %s", header, resp.Status)
+		}
+	}
+}
