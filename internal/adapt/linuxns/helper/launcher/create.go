@@ -210,6 +210,12 @@ func (s *server) validate(name string, doc *ipc.Document) error {
 			return ipc.Errorf(ipc.InvalidArgument, "id mapping %d:%d:%d is not a range for sandboxes", m.ContainerID, m.HostID, m.Size)
 		}
 	}
+	// Added to the range's first id they say whom the launcher gives files to.
+	for _, id := range []int{doc.Process.User.UID, doc.Process.User.GID} {
+		if id < 0 || id >= rangeSize {
+			return ipc.Errorf(ipc.InvalidArgument, "user or group %d is outside the sandbox's range", id)
+		}
+	}
 	if s.full && (len(doc.Linux.UIDMappings) != 1 || len(doc.Linux.GIDMappings) != 1) {
 		return ipc.Errorf(ipc.InvalidArgument, "one uid and one gid mapping are needed")
 	}
