@@ -148,7 +148,7 @@ func verdict(ctx context.Context, err error) (Status, string, FailureType) {
 	switch {
 	case err == nil:
 		return Success, "", ""
-	case errors.Is(context.Cause(ctx), errCanceled):
+	case errors.Is(context.Cause(ctx), errCanceled), errors.Is(err, errCanceled):
 		return Cancelled, errCanceled.Error(), ""
 	case errors.Is(err, errTimeout), errors.Is(err, context.DeadlineExceeded):
 		return Timeout, err.Error(), ""

@@ -290,6 +290,31 @@ func TestInterruptedBuildBeginsAgain(t *testing.T) {
 	})
 }
 
+// A server that was killed between a cancellation and the end of the build ends
+// the build as cancelled when it starts again.
+func TestCancelledBuildOfAKilledServer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		s := newService(w)
+		b, _, err := s.Create(t.Context(), cloudbuild.Build{Project: "sunya", Steps: []cloudbuild.Step{docker("push", "gcr.io/sunya/a")}}, nil, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.builds[0].Status, w.builds[0].Canceled = cloudbuild.Working, true
+		ctx, stop := context.WithCancel(t.Context())
+		ended := make(chan struct{})
+		go func() { defer close(ended); _ = s.Run(ctx) }()
+		synctest.Wait()
+		time.Sleep(time.Minute)
+		stop()
+		<-ended
+		got, err := s.Get(t.Context(), "sunya", "", b.ID)
+		if err != nil || got.Status != cloudbuild.Cancelled || w.ops[b.Operation].Error.Code != sunya.Canceled {
+			t.Errorf("%+v, %v, want that it was cancelled", got, err)
+		}
+	})
+}
+
 func TestCreateRefusesAndRetryRepeats(t *testing.T) {
 	w := newWorld(t)
 	s := newService(w)
