@@ -560,7 +560,8 @@ func TestBadDocuments(t *testing.T) {
 		`{"metadata":{"name":1}}`:     "metadata.name",
 		`{"spec":{"traffic":[null]}}`: "apiVersion",
 		strings.Repeat(" ", 5<<20):    "more than",
-		`{"apiVersion":"serving.knative.dev/v1","kind":"Service","metadata":{"name":"x"},"spec":{"template":{"spec":{"containers":[null]}}}}`: "containers[0]: is null",
+		`{"apiVersion":"serving.knative.dev/v1","kind":"Service","metadata":{"name":"x"},"spec":{"template":{"spec":{"containers":[null]}}}}`:                         "containers[0]: is null",
+		`{"apiVersion":"serving.knative.dev/v1","kind":"Service","metadata":{"name":"x"},"spec":{"template":{"spec":{"containers":[{"image":"a","ports":[null]}]}}}}`: "ports[0]: is null",
 	} {
 		resp, err := http.Post(s.url+"/apis/serving.knative.dev/v1/namespaces/sunya/services", "application/json", strings.NewReader(body))
 		if err != nil {

@@ -42,6 +42,9 @@ func decodeContainer(field string, c *knative.Container) (*runpb.Container, erro
 	}
 	out := &runpb.Container{Name: c.Name, Image: c.Image, Command: c.Command, Args: c.Args, WorkingDir: c.WorkingDir}
 	for i, p := range c.Ports {
+		if p == nil {
+			return nil, sunya.Invalid(fmt.Sprintf("%s.ports[%d]", field, i), "is null")
+		}
 		if p.Protocol != "" && p.Protocol != "TCP" {
 			return nil, sunya.Invalid(fmt.Sprintf("%s.ports[%d].protocol", field, i), "%q is not a protocol of ports: use TCP; that HTTP/2 is spoken says the name h2c", p.Protocol)
 		}
