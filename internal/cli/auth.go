@@ -8,6 +8,8 @@ import (
 	"cloud.google.com/go/iam/credentials/apiv1/credentialspb"
 	"github.com/spf13/cobra"
 	"google.golang.org/api/option"
+
+	"github.com/sunya-cloud/sunya"
 )
 
 func newAuthCommand(env *Env) *cobra.Command {
@@ -70,7 +72,7 @@ func withCredentials(ctx context.Context, env *Env, account string, get func(con
 	}
 	defer c.close()
 	if account == "" {
-		account = c.project + "@appspot.gserviceaccount.com"
+		account = sunya.AppAccount(c.project)
 	}
 	client, err := credentials.NewIamCredentialsClient(ctx, option.WithGRPCConn(c.conn))
 	if err != nil {

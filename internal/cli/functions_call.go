@@ -109,7 +109,7 @@ func (a *functionsAPI) identityToken(ctx context.Context, audience string) (stri
 		return "", fmt.Errorf("make client: %w", err)
 	}
 	out, err := c.GenerateIdToken(ctx, &credentialspb.GenerateIdTokenRequest{
-		Name: "projects/-/serviceAccounts/" + a.client.project + "@appspot.gserviceaccount.com", Audience: audience, IncludeEmail: true,
+		Name: "projects/-/serviceAccounts/" + sunya.AppAccount(a.client.project), Audience: audience, IncludeEmail: true,
 	})
 	return out.GetToken(), err
 }

@@ -8,6 +8,8 @@ import (
 	"encoding/pem"
 	"fmt"
 	"path/filepath"
+
+	"github.com/sunya-cloud/sunya"
 )
 
 // keyFile is where gcloud reads the key of the account that it is at a server of
@@ -31,7 +33,7 @@ func (c gcloudConfig) writeKey(project, tokenURL string) error {
 		return fmt.Errorf("make a key for gcloud: %w", err)
 	}
 	doc, err := json.MarshalIndent(map[string]string{
-		"type": "service_account", "project_id": project, "client_email": project + "@appspot.gserviceaccount.com", "client_id": "1",
+		"type": "service_account", "project_id": project, "client_email": sunya.AppAccount(project), "client_id": "1",
 		"private_key_id": "sunya", "private_key": string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})), "token_uri": tokenURL,
 	}, "", "  ")
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/sunya-cloud/sunya"
 	"github.com/sunya-cloud/sunya/internal/core/functions"
 	"github.com/sunya-cloud/sunya/internal/core/identity"
 )
@@ -23,7 +24,7 @@ func (n *Node) invoke(ctx context.Context, f *functions.Function, id string, c f
 	if err != nil {
 		return 0, nil, fmt.Errorf("call %s: %w", f.Name(), err)
 	}
-	token, err := n.tokens.IDToken(ctx, identity.IDRequest{Email: functions.AppAccount(f.Project), Audience: target, IncludeEmail: true})
+	token, err := n.tokens.IDToken(ctx, identity.IDRequest{Email: sunya.AppAccount(f.Project), Audience: target, IncludeEmail: true})
 	if err != nil {
 		return 0, nil, fmt.Errorf("call %s: %w", f.Name(), err)
 	}

@@ -128,8 +128,8 @@ func (n *NewVersion) checkSettings() error {
 	if len(n.Entrypoint) > maxEntrypoint || strings.ContainsRune(n.Entrypoint, 0) {
 		return sunya.Invalid("version.entrypoint.shell", "must be at most %v, without NUL", sunya.Bytes(maxEntrypoint))
 	}
-	if n.Account != "" && !accountRE.MatchString(n.Account) {
-		return sunya.Invalid("version.serviceAccount", "%q is not the e-mail address of a service account", n.Account)
+	if n.Account != "" && !sunya.IsAccount(n.Account) {
+		return sunya.CheckAccount("version.serviceAccount", n.Account)
 	}
 	if strings.ContainsRune(n.Main, 0) || strings.ContainsRune(n.AppYAML, 0) {
 		return sunya.Invalid("version", "runtimeMainExecutablePath and appYamlPath hold no NUL")
@@ -173,7 +173,7 @@ func (a *Admin) revision(v *Version) (sunya.Revision, error) {
 			"version_id": v.ID,
 		},
 		Port:           port,
-		ServiceAccount: cmp.Or(v.Account, DefaultAccount(v.Project)),
+		ServiceAccount: cmp.Or(v.Account, sunya.AppAccount(v.Project)),
 		StartTimeout:   a.StartTimeout,
 	}
 	return rev, a.size(v, &rev)

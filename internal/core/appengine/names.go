@@ -97,13 +97,6 @@ func (k Key) check() error {
 	return CheckVersion(k.ID)
 }
 
-// DefaultAccount is the service account of an application's versions that name
-// none.
-func DefaultAccount(project string) string { return project + "@appspot.gserviceaccount.com" }
-
-// accountRE is loose: who exists is not known here.
-var accountRE = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]*@[a-z0-9.-]+\.[a-z]+$`)
-
 // maxLabel is the length of one part of a DNS name (RFC 1035 §2.3.4).
 const maxLabel = 63
 

@@ -266,7 +266,7 @@ func TestInvokers(t *testing.T) {
 	}
 	svc, _ := w.catalog.Service(hello.ServiceName())
 	for email, want := range map[string]bool{
-		"x@y.z": true, "b@c.de": true, "other@y.z": false, "": false, "sunya@appspot.gserviceaccount.com": true, DefaultAccount("sunya"): true, "p@appspot.gserviceaccount.com": false,
+		"x@y.z": true, "b@c.de": true, "other@y.z": false, "": false, "sunya@appspot.gserviceaccount.com": true, sunya.ComputeAccount("sunya"): true, "p@appspot.gserviceaccount.com": false,
 	} {
 		if got := svc.Access.Admits(email); got != want {
 			t.Errorf("%q is admitted: %v, want %v", email, got, want)

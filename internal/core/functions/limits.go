@@ -53,9 +53,9 @@ func (s *Spec) complete(k Key) {
 		s.EntryPoint, s.Unnamed = k.ID, true
 	}
 	if s.Account == "" {
-		s.Account = DefaultAccount(k.Project)
+		s.Account = sunya.ComputeAccount(k.Project)
 		if s.FirstGen {
-			s.Account = AppAccount(k.Project)
+			s.Account = sunya.AppAccount(k.Project)
 		}
 	}
 }
@@ -121,8 +121,8 @@ func (s *Spec) check() error {
 		return sunya.Invalid(f.least, "%d is more than %s %d", s.Min, lastPart(f.most), s.Max)
 	case !s.Unnamed && !entryRE.MatchString(s.EntryPoint):
 		return sunya.Invalid(f.entry, "%q is not the name of a function", s.EntryPoint)
-	case !accountRE.MatchString(s.Account):
-		return sunya.Invalid(f.account, "%q is not the e-mail address of a service account", s.Account)
+	case !sunya.IsAccount(s.Account):
+		return sunya.CheckAccount(f.account, s.Account)
 	}
 	if err := checkReserved(f.env, s.Env); err != nil {
 		return err

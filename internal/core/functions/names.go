@@ -41,7 +41,6 @@ var (
 	idRE       = regexp.MustCompile(`^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$`)
 	locationRE = regexp.MustCompile(`^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$`)
 	entryRE    = regexp.MustCompile(`^[A-Za-z_$][A-Za-z0-9_.$-]{0,199}$`)
-	accountRE  = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]*@[a-z0-9.-]+\.[a-z]+$`)
 )
 
 // CheckParent reports whether a project and a location can have functions. Any
@@ -65,15 +64,6 @@ func (k Key) Check() error {
 		return sunya.Invalid("function_id", "%q is not the name of a function: use 1 to 63 lower-case letters, digits and dashes, beginning with a letter, without -dot- and ---", k.ID)
 	}
 	return nil
-}
-
-// AppAccount is the service account of functions of the first generation that
-// name none.
-func AppAccount(project string) string { return project + "@appspot.gserviceaccount.com" }
-
-// DefaultAccount is the service account of functions that name none.
-func DefaultAccount(project string) string {
-	return fmt.Sprintf("%d-compute@developer.gserviceaccount.com", sunya.ProjectNumber(project))
 }
 
 // longLabel is the host of a function whose own name another one has.

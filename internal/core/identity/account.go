@@ -1,7 +1,6 @@
 package identity
 
 import (
-	"fmt"
 	"strings"
 
 	"github.com/sunya-cloud/sunya"
@@ -12,6 +11,6 @@ import (
 func Of(email, project string) bool {
 	name, own := strings.CutSuffix(email, "@"+project+".iam.gserviceaccount.com")
 	return own && name != "" && !strings.Contains(name, "@") ||
-		email == project+"@appspot.gserviceaccount.com" ||
-		email == fmt.Sprintf("%d-compute@developer.gserviceaccount.com", sunya.ProjectNumber(project))
+		email == sunya.AppAccount(project) ||
+		email == sunya.ComputeAccount(project)
 }

@@ -2,13 +2,9 @@ package jobs
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/sunya-cloud/sunya"
@@ -272,14 +268,12 @@ func gone(ops []sunya.Operation, message string, now time.Time) []sunya.Operatio
 // SetInvokers says who may execute a job, by members of IAM policies. etag, when
 // not empty, must be that of what was there: else Aborted.
 func (a *Admin) SetInvokers(ctx context.Context, k Key, members []string, etag string) (*Job, error) {
-	if err := run.CheckMembers(members); err != nil {
+	members, err := sunya.Members(members)
+	if err != nil {
 		return nil, err
 	}
-	members = slices.Clone(members)
-	slices.Sort(members)
-	members = slices.Compact(members)
 	var job *Job
-	err := a.Store.UpdateJob(ctx, k, func(now *Job) (Change, error) {
+	err = a.Store.UpdateJob(ctx, k, func(now *Job) (Change, error) {
 		if now == nil {
 			return Change{}, notFound(k)
 		}
@@ -294,7 +288,4 @@ func (a *Admin) SetInvokers(ctx context.Context, k Key, members []string, etag s
 }
 
 // PolicyETag changes with who may execute the job.
-func (j *Job) PolicyETag() string {
-	sum := sha256.Sum256([]byte(strings.Join(j.Invokers, "\n")))
-	return hex.EncodeToString(sum[:8])
-}
+func (j *Job) PolicyETag() string { return sunya.MembersETag(j.Invokers) }

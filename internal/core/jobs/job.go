@@ -128,7 +128,7 @@ func (s *Spec) Complete(k Key) {
 		t.Timeout = DefaultTimeout
 	}
 	if t.Account == "" {
-		t.Account = run.DefaultAccount(k.Project)
+		t.Account = sunya.ComputeAccount(k.Project)
 	}
 	for i := range t.Containers {
 		t.Containers[i].Complete(i, len(t.Containers) > 1)
@@ -148,7 +148,7 @@ func (s *Spec) check(k Key) error {
 	if t.Retries < 0 || t.Retries > maxRetries {
 		return sunya.Invalid(task+".max_retries", "%d is not allowed: use 0 to %d", t.Retries, maxRetries)
 	}
-	if err := run.CheckAccount(task+".service_account", t.Account); err != nil {
+	if err := sunya.CheckAccount(task+".service_account", t.Account); err != nil {
 		return err
 	}
 	if err := t.checkContainers(task); err != nil {

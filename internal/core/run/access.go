@@ -2,21 +2,17 @@ package run
 
 import (
 	"context"
-	"regexp"
-	"slices"
 	"strings"
 
 	"github.com/sunya-cloud/sunya"
 	"github.com/sunya-cloud/sunya/internal/core/serving"
 )
 
-// memberRE is a member of an IAM policy that can be told by a token.
-var memberRE = regexp.MustCompile(`^(allUsers|allAuthenticatedUsers|(user|serviceAccount):[^\s@]+@[^\s@]+)$`)
-
 // SetInvokers says who may call a service, by members of IAM policies. etag,
 // when not empty, must be that of what was there: else Aborted.
 func (a *Admin) SetInvokers(ctx context.Context, k Key, members []string, etag string) (*Service, error) {
-	if err := CheckMembers(members); err != nil {
+	members, err := sunya.Members(members)
+	if err != nil {
 		return nil, err
 	}
 	a.mu.Lock()
@@ -28,9 +24,7 @@ func (a *Admin) SetInvokers(ctx context.Context, k Key, members []string, etag s
 	if etag != "" && etag != s.PolicyETag() {
 		return nil, sunya.Errorf(sunya.Aborted, k.Name(), "the policy has changed since it was read: read it again")
 	}
-	members = slices.Clone(members)
-	slices.Sort(members)
-	s.Invokers = slices.Compact(members)
+	s.Invokers = members
 	if err := a.applyAccess(ctx, s); err != nil {
 		return nil, err
 	}
@@ -48,14 +42,9 @@ func (a *Admin) applyAccess(ctx context.Context, s *Service) error {
 	})
 }
 
-// access is who may call a service. The project's own accounts may always, as
-// editors of the project may at Google.
+// access is who may call a service.
 func (s *Service) access() sunya.Access {
-	own := []string{
-		"serviceAccount:" + s.Project + "@appspot.gserviceaccount.com",
-		"serviceAccount:" + DefaultAccount(s.Project),
-	}
-	return sunya.Access{Private: !s.Open, Invokers: append(own, s.Invokers...), Audiences: s.CustomAudiences}
+	return sunya.Access{Private: !s.Open, Invokers: append(sunya.ProjectMembers(s.Project), s.Invokers...), Audiences: s.CustomAudiences}
 }
 
 // PolicyETag changes with who may call the service.

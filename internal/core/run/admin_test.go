@@ -487,7 +487,7 @@ func TestInvokers(t *testing.T) {
 	}
 	w.set(with(func(s *run.Spec) { s.CustomAudiences = []string{"https://x.example"} }))
 	svc, _ := w.Catalog.Service(hello.Name())
-	if !slices.Equal(svc.Access.Audiences, []string{"https://x.example"}) || !slices.Contains(svc.Access.Invokers, "serviceAccount:"+run.DefaultAccount("sunya")) {
+	if !slices.Equal(svc.Access.Audiences, []string{"https://x.example"}) || !slices.Contains(svc.Access.Invokers, "serviceAccount:"+sunya.ComputeAccount("sunya")) {
 		t.Errorf("access = %+v", svc.Access)
 	}
 }

@@ -45,7 +45,6 @@ const (
 var (
 	nameRE     = regexp.MustCompile(`^[a-z]([a-z0-9-]*[a-z0-9])?$`)
 	locationRE = regexp.MustCompile(`^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$`)
-	accountRE  = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]*@[a-z0-9.-]+\.[a-z]+$`)
 )
 
 // CheckParent reports whether a project and a location can have services. Any
@@ -85,11 +84,6 @@ func (k Key) checkRevision(id string) error {
 		return sunya.Invalid("service.template.revision", "%q is not the name of a revision: use 1 to %d lower-case letters, digits and dashes", id, maxRevision)
 	}
 	return nil
-}
-
-// DefaultAccount is the service account of services that name none.
-func DefaultAccount(project string) string {
-	return fmt.Sprintf("%d-compute@developer.gserviceaccount.com", sunya.ProjectNumber(project))
 }
 
 // longLabel is the host of a service whose own name another one has.

@@ -37,7 +37,7 @@ func (t *Template) complete(k Key) {
 		t.Timeout = DefaultTimeout
 	}
 	if t.Account == "" {
-		t.Account = DefaultAccount(k.Project)
+		t.Account = sunya.ComputeAccount(k.Project)
 	}
 	if t.Max == 0 {
 		t.Max = max(DefaultMax, t.Min)
@@ -148,8 +148,8 @@ func (t *Template) check(k Key) error {
 		return sunya.Invalid(field+".scaling.max_instance_count", "%d is not allowed: use 1 to %d", t.Max, maxInstances)
 	case t.Min > t.Max:
 		return sunya.Invalid(field+".scaling.min_instance_count", "%d is more than max_instance_count %d", t.Min, t.Max)
-	case !accountRE.MatchString(t.Account):
-		return sunya.Invalid(field+".service_account", "%q is not the e-mail address of a service account", t.Account)
+	case !sunya.IsAccount(t.Account):
+		return sunya.CheckAccount(field+".service_account", t.Account)
 	case t.Generation2 && t.memory() < DefaultMemory:
 		return sunya.Invalid(field+".containers[0].resources.limits[memory]", "%v is not allowed: the second generation's execution environment needs 512Mi or more", sunya.Bytes(t.memory()))
 	}

@@ -137,7 +137,7 @@ func TestComplete(t *testing.T) {
 	s.Template.Min = 200
 	s.Complete(hello)
 	tmpl := s.Template
-	if tmpl.Concurrency != 1 || tmpl.Containers[0].Startup != nil || tmpl.Max != 200 || tmpl.Account != run.DefaultAccount("sunya") {
+	if tmpl.Concurrency != 1 || tmpl.Containers[0].Startup != nil || tmpl.Max != 200 || tmpl.Account != sunya.ComputeAccount("sunya") {
 		t.Errorf("template = %+v", tmpl)
 	}
 	before := fmt.Sprintf("%+v", s)

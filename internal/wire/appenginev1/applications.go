@@ -97,7 +97,7 @@ func (a *API) application(ctx context.Context, project string) (*appenginepb.App
 	out.DispatchRules = encodeDispatch(app.DispatchRules)
 	out.CodeBucket = appengine.CodeBucket(project)
 	out.DefaultBucket = appengine.DefaultBucket(project)
-	out.ServiceAccount = appengine.DefaultAccount(project)
+	out.ServiceAccount = sunya.AppAccount(project)
 	out.DefaultHostname = a.Admin.Address(project)
 	out.ServingStatus = appenginepb.Application_SERVING
 	return out, nil

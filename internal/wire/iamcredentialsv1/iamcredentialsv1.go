@@ -4,7 +4,6 @@ package iamcredentialsv1
 
 import (
 	"context"
-	"regexp"
 	"strings"
 	"time"
 
@@ -42,12 +41,10 @@ func Descriptor() transcode.API {
 // Pattern is the canonical path under which everything of the API lies.
 const Pattern = "/v1/projects/-/serviceAccounts/"
 
-var accountRE = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]*@[a-z0-9.-]+\.[a-z]+$`)
-
 // account reads projects/-/serviceAccounts/EMAIL.
 func account(name string) (string, error) {
 	email, ok := strings.CutPrefix(name, "projects/-/serviceAccounts/")
-	if !ok || !accountRE.MatchString(email) {
+	if !ok || !sunya.IsAccount(email) {
 		return "", sunya.Invalid("name", "%q is not a service account: write projects/-/serviceAccounts/EMAIL", name)
 	}
 	return email, nil

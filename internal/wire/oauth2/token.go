@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"log/slog"
 	"net/http"
-	"regexp"
 	"strings"
 
 	"github.com/sunya-cloud/sunya"
@@ -71,8 +70,6 @@ type assertion struct {
 	Scope    string `json:"scope"`
 }
 
-var accountRE = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]*@[a-z0-9.-]+\.[a-z]+$`)
-
 // parseAssertion reads a signed JWT.
 func parseAssertion(jwt string) (*assertion, error) {
 	parts := strings.Split(jwt, ".")
@@ -87,7 +84,7 @@ func parseAssertion(jwt string) (*assertion, error) {
 	if err := json.Unmarshal(doc, &a); err != nil {
 		return nil, sunya.Invalid("assertion", "its claims are not JSON: %v", err)
 	}
-	if !accountRE.MatchString(a.Issuer) {
+	if !sunya.IsAccount(a.Issuer) {
 		return nil, sunya.Invalid("assertion", "iss: %q is not the e-mail address of a service account", a.Issuer)
 	}
 	return &a, nil

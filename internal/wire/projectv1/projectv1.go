@@ -13,7 +13,6 @@ import (
 
 	"github.com/sunya-cloud/sunya"
 	"github.com/sunya-cloud/sunya/internal/core/functions"
-	"github.com/sunya-cloud/sunya/internal/core/run"
 	"github.com/sunya-cloud/sunya/internal/wire/status"
 )
 
@@ -112,7 +111,7 @@ func policy(name string, _ []string) (any, error) {
 	}
 	return map[string]any{"version": 1, "etag": "ACAB", "bindings": []any{
 		map[string]any{"role": "roles/editor", "members": []string{
-			"serviceAccount:" + functions.DefaultAccount(id), "serviceAccount:" + id + "@appspot.gserviceaccount.com",
+			"serviceAccount:" + sunya.ComputeAccount(id), "serviceAccount:" + sunya.AppAccount(id),
 		}},
 	}}, nil
 }
@@ -125,7 +124,7 @@ func builder(project string, more []string) (any, error) {
 	}
 	return map[string]string{
 		"name":                "projects/" + n + "/locations/" + more[1] + "/defaultServiceAccount",
-		"serviceAccountEmail": "projects/" + n + "/serviceAccounts/" + functions.DefaultAccount(project),
+		"serviceAccountEmail": "projects/" + n + "/serviceAccounts/" + sunya.ComputeAccount(project),
 	}, nil
 }
 
@@ -133,7 +132,7 @@ func builder(project string, more []string) (any, error) {
 // whoever is named gets tokens.
 func account(project string, more []string) (any, error) {
 	email := more[1]
-	if err := run.CheckAccount("name", email); err != nil {
+	if err := sunya.CheckAccount("name", email); err != nil {
 		return nil, err
 	}
 	return map[string]string{"name": "projects/" + project + "/serviceAccounts/" + email, "email": email}, nil
