@@ -46,7 +46,7 @@ func (b *Build) Name() string { return Name(b.Project, b.Location, b.ID) }
 
 // Name returns the name of a build.
 func Name(project, location, id string) string {
-	return "projects/" + project + "/locations/" + location + "/builds/" + id
+	return sunya.LocationName(project, location) + "/builds/" + id
 }
 
 // Global is the location of builds that name none.

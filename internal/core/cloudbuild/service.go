@@ -155,7 +155,7 @@ func (s *Service) complete(b *Build) error {
 		b.QueueTTL = defaultQueue
 	}
 	b.ID, b.CreateTime, b.Status = s.NewID(), s.Now().UTC(), Queued
-	b.Operation = "projects/" + b.Project + "/locations/" + b.Location + "/operations/" + b.ID // gcloud run asks for it by the build's id
+	b.Operation = sunya.LocationName(b.Project, b.Location) + "/operations/" + b.ID // gcloud run asks for it by the build's id
 	b.LogsBucket = strings.TrimSuffix(strings.TrimPrefix(b.LogsBucket, "gs://"), "/")
 	if b.LogsBucket == "" {
 		b.LogsBucket = b.Project + "_cloudbuild/logs"

@@ -103,7 +103,7 @@ func (a *Admin) Function(ctx context.Context, k Key) (*Function, error) {
 func (a *Admin) Functions(ctx context.Context, project, location, after string, limit int, keep func(*Function) bool) ([]Function, error) {
 	if location == "-" {
 		location = ""
-	} else if err := CheckParent(project, location); err != nil {
+	} else if err := sunya.CheckLocation(project, location); err != nil {
 		return nil, err
 	}
 	var out []Function
@@ -138,7 +138,7 @@ func (a *Admin) stored(ctx context.Context, k Key) (*Function, error) {
 
 // operation returns a new operation on a function.
 func (a *Admin) operation(k Key, firstGen bool, method, user string) *sunya.Operation {
-	parent, service := Parent(k.Project, k.Location)+"/", "google.cloud.functions.v2.FunctionService."
+	parent, service := sunya.LocationName(k.Project, k.Location)+"/", "google.cloud.functions.v2.FunctionService."
 	if firstGen {
 		parent, service = "", "google.cloud.functions.v1.CloudFunctionsService."
 	}

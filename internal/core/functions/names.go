@@ -17,17 +17,14 @@ type Key struct {
 	ID       string
 }
 
-// Parent returns projects/P/locations/L.
-func Parent(project, location string) string {
-	return "projects/" + project + "/locations/" + location
-}
-
 // Name returns the resource name of the function.
-func (k Key) Name() string { return Parent(k.Project, k.Location) + "/functions/" + k.ID }
+func (k Key) Name() string { return sunya.LocationName(k.Project, k.Location) + "/functions/" + k.ID }
 
 // ServiceName returns the name of the function's service, which is also its name
 // in the serving core.
-func (k Key) ServiceName() string { return Parent(k.Project, k.Location) + "/services/" + k.ID }
+func (k Key) ServiceName() string {
+	return sunya.LocationName(k.Project, k.Location) + "/services/" + k.ID
+}
 
 // revisionName is the name of the nth revision: SERVICE-00001-abc.
 func (k Key) revisionName(n int, suffix string) string {
@@ -38,26 +35,13 @@ func (k Key) revisionName(n int, suffix string) string {
 func ShortRevision(name string) string { return name[strings.LastIndexByte(name, '/')+1:] }
 
 var (
-	idRE       = regexp.MustCompile(`^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$`)
-	locationRE = regexp.MustCompile(`^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$`)
-	entryRE    = regexp.MustCompile(`^[A-Za-z_$][A-Za-z0-9_.$-]{0,199}$`)
+	idRE    = regexp.MustCompile(`^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$`)
+	entryRE = regexp.MustCompile(`^[A-Za-z_$][A-Za-z0-9_.$-]{0,199}$`)
 )
-
-// CheckParent reports whether a project and a location can have functions. Any
-// location is accepted: all of them are here.
-func CheckParent(project, location string) error {
-	if err := sunya.CheckProject(project); err != nil {
-		return err
-	}
-	if !locationRE.MatchString(location) {
-		return sunya.Invalid("parent", "%q is not a location: use one such as us-central1 or local", location)
-	}
-	return nil
-}
 
 // Check reports whether a function can have this name.
 func (k Key) Check() error {
-	if err := CheckParent(k.Project, k.Location); err != nil {
+	if err := sunya.CheckLocation(k.Project, k.Location); err != nil {
 		return err
 	}
 	if !idRE.MatchString(k.ID) || strings.Contains("-"+k.ID+"-", "-dot-") || strings.Contains(k.ID, "---") {

@@ -9,7 +9,6 @@ import (
 
 	"github.com/sunya-cloud/sunya"
 	"github.com/sunya-cloud/sunya/internal/core/images"
-	"github.com/sunya-cloud/sunya/internal/core/run"
 )
 
 // Executor is told what there is to do.
@@ -66,7 +65,7 @@ func (a *Admin) Jobs(ctx context.Context, project, location, after string, limit
 	if location == "-" {
 		return a.Store.ListJobs(ctx, project, "", after, limit)
 	}
-	if err := run.CheckParent(project, location); err != nil {
+	if err := sunya.CheckLocation(project, location); err != nil {
 		return nil, err
 	}
 	return a.Store.ListJobs(ctx, project, location, after, limit)
@@ -201,7 +200,7 @@ func notFound(k Key) error { return sunya.Errorf(sunya.NotFound, k.Name(), "job 
 // operation returns a new operation on a job.
 func (a *Admin) operation(k Key, r Request) *sunya.Operation {
 	return &sunya.Operation{
-		Name:       run.Parent(k.Project, k.Location) + "/operations/" + a.NewID(),
+		Name:       sunya.LocationName(k.Project, k.Location) + "/operations/" + a.NewID(),
 		Method:     r.Method,
 		Target:     k.Name(),
 		User:       r.User,

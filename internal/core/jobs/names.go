@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"github.com/sunya-cloud/sunya"
-	"github.com/sunya-cloud/sunya/internal/core/run"
 )
 
 // Key names a job.
@@ -20,7 +19,7 @@ type Key struct {
 
 // Name returns the resource name of the job, which is also what its range of
 // host uids is given out for.
-func (k Key) Name() string { return run.Parent(k.Project, k.Location) + "/jobs/" + k.ID }
+func (k Key) Name() string { return sunya.LocationName(k.Project, k.Location) + "/jobs/" + k.ID }
 
 // Execution returns the name of one of the job's executions.
 func (k Key) Execution(id string) ExecutionKey { return ExecutionKey{Key: k, Execution: id} }
@@ -61,7 +60,7 @@ var idRE = regexp.MustCompile(`^[a-z]([a-z0-9-]*[a-z0-9])?$`)
 
 // Check reports whether a job can have this name.
 func (k Key) Check() error {
-	if err := run.CheckParent(k.Project, k.Location); err != nil {
+	if err := sunya.CheckLocation(k.Project, k.Location); err != nil {
 		return err
 	}
 	if !idRE.MatchString(k.ID) || len(k.ID) > maxID {

@@ -213,7 +213,7 @@ func (a *Admin) addRevision(ctx context.Context, w *Write, user string) error {
 	// Its operation has the deployment's id: v2 has no field that says where the
 	// log of the deployment is.
 	w.Operation.BuildID = s.Build
-	w.Operation.Name = Parent(s.Project, s.Location) + "/operations/" + s.Build
+	w.Operation.Name = sunya.LocationName(s.Project, s.Location) + "/operations/" + s.Build
 	w.Deployment = a.deployment(s, w.Operation, id)
 	return nil
 }
@@ -256,7 +256,7 @@ func (a *Admin) settle(now *Service, w *Write) {
 // operation returns a new operation on a service.
 func (a *Admin) operation(k Key, r Request) *sunya.Operation {
 	return &sunya.Operation{
-		Name:       Parent(k.Project, k.Location) + "/operations/" + a.NewID(),
+		Name:       sunya.LocationName(k.Project, k.Location) + "/operations/" + a.NewID(),
 		Method:     r.Method,
 		Target:     k.Name(),
 		User:       r.User,

@@ -18,14 +18,9 @@ type Key struct {
 	ID       string
 }
 
-// Parent returns projects/P/locations/L.
-func Parent(project, location string) string {
-	return "projects/" + project + "/locations/" + location
-}
-
 // Name returns the resource name of the service, which is also its name in the
 // serving core.
-func (k Key) Name() string { return Parent(k.Project, k.Location) + "/services/" + k.ID }
+func (k Key) Name() string { return sunya.LocationName(k.Project, k.Location) + "/services/" + k.ID }
 
 // RevisionName returns the resource name of a revision by its short name, which
 // is also its name in the serving core.
@@ -43,25 +38,12 @@ const (
 )
 
 var (
-	nameRE     = regexp.MustCompile(`^[a-z]([a-z0-9-]*[a-z0-9])?$`)
-	locationRE = regexp.MustCompile(`^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$`)
+	nameRE = regexp.MustCompile(`^[a-z]([a-z0-9-]*[a-z0-9])?$`)
 )
-
-// CheckParent reports whether a project and a location can have services. Any
-// location is accepted: all of them are here.
-func CheckParent(project, location string) error {
-	if err := sunya.CheckProject(project); err != nil {
-		return err
-	}
-	if !locationRE.MatchString(location) {
-		return sunya.Invalid("parent", "%q is not a location: use one such as us-central1 or local", location)
-	}
-	return nil
-}
 
 // Check reports whether a service can have this name.
 func (k Key) Check() error {
-	if err := CheckParent(k.Project, k.Location); err != nil {
+	if err := sunya.CheckLocation(k.Project, k.Location); err != nil {
 		return err
 	}
 	if !nameRE.MatchString(k.ID) || len(k.ID) > maxID || ambiguous(k.ID) {

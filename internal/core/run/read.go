@@ -27,7 +27,7 @@ func (a *Admin) Service(ctx context.Context, k Key) (*Service, error) {
 func (a *Admin) Services(ctx context.Context, project, location, after string, limit int) ([]Service, error) {
 	if location == "-" {
 		location = ""
-	} else if err := CheckParent(project, location); err != nil {
+	} else if err := sunya.CheckLocation(project, location); err != nil {
 		return nil, err
 	}
 	all, err := a.Store.ListRunServices(ctx, project, location, after, limit)
@@ -70,7 +70,7 @@ func (r *Revision) Cursor() Cursor { return Cursor{r.CreateTime, r.ID} }
 func (a *Admin) Revisions(ctx context.Context, k Key, after Cursor, limit int) ([]Revision, error) {
 	if k.ID == "-" {
 		k.ID = ""
-		if err := CheckParent(k.Project, k.Location); err != nil {
+		if err := sunya.CheckLocation(k.Project, k.Location); err != nil {
 			return nil, err
 		}
 	} else if _, err := a.Service(ctx, k); err != nil {

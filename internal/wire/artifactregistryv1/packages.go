@@ -25,7 +25,7 @@ func (a *API) DeletePackage(ctx context.Context, req *pb.DeletePackageRequest) (
 	return a.done(ctx, "DeletePackage", i.parent(), req.GetName())
 }
 
-func (i item) parent() string { return "projects/" + i.Project + "/locations/" + i.Location }
+func (i item) parent() string { return sunya.LocationName(i.Project, i.Location) }
 
 // DeleteVersion implements the service: one image, by its digest. Tags that are
 // set to it keep it, unless force is set.

@@ -108,7 +108,7 @@ func (a *API) DeleteRepository(ctx context.Context, req *pb.DeleteRepositoryRequ
 	if err := a.Registry.DeleteFolder(ctx, k); err != nil {
 		return nil, err
 	}
-	return a.done(ctx, "DeleteRepository", "projects/"+k.Project+"/locations/"+k.Location, k.Name())
+	return a.done(ctx, "DeleteRepository", sunya.LocationName(k.Project, k.Location), k.Name())
 }
 
 func (a *API) repository(ctx context.Context, f *registry.Folder) (*pb.Repository, error) {

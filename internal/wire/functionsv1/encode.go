@@ -72,7 +72,7 @@ func (a *API) encode(f *functions.Function) (*functionspb.CloudFunction, error) 
 }
 
 func buildName(k functions.Key, build string) string {
-	return functions.Parent(k.Project, k.Location) + "/builds/" + build
+	return sunya.LocationName(k.Project, k.Location) + "/builds/" + build
 }
 
 // Operations says what the API's operations hold.

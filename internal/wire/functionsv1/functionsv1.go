@@ -204,7 +204,7 @@ func (a *API) GenerateUploadUrl(ctx context.Context, req *functionspb.GenerateUp
 	if err != nil {
 		return nil, err
 	}
-	if err := functions.CheckParent(project, location); err != nil {
+	if err := sunya.CheckLocation(project, location); err != nil {
 		return nil, err
 	}
 	bucket, object := functions.SourceBucket(project, location), a.NewID()+".zip"

@@ -64,7 +64,7 @@ func (a *API) encode(f *functions.Function) (*functionspb.Function, error) {
 	if out.BuildConfig == nil {
 		out.BuildConfig = &functionspb.BuildConfig{}
 	}
-	out.BuildConfig.Build = "projects/" + f.Project + "/locations/" + f.Location + "/builds/" + f.Build
+	out.BuildConfig.Build = sunya.LocationName(f.Project, f.Location) + "/builds/" + f.Build
 	out.BuildConfig.EntryPoint = f.EntryPoint
 	out.ServiceConfig = a.service(out.GetServiceConfig(), f)
 	return out, nil

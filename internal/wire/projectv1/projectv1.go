@@ -12,7 +12,6 @@ import (
 	"strings"
 
 	"github.com/sunya-cloud/sunya"
-	"github.com/sunya-cloud/sunya/internal/core/functions"
 	"github.com/sunya-cloud/sunya/internal/wire/status"
 )
 
@@ -146,7 +145,7 @@ func locations(project string, _ []string) (any, error) {
 	}
 	var list []any
 	for _, id := range []string{"local", "us-central1"} {
-		list = append(list, map[string]string{"name": functions.Parent(project, id), "locationId": id})
+		list = append(list, map[string]string{"name": sunya.LocationName(project, id), "locationId": id})
 	}
 	return map[string]any{"locations": list}, nil
 }

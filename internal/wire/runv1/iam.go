@@ -115,7 +115,7 @@ func (a *API) locations(ctx context.Context, r *request) (any, error) {
 	for _, id := range append([]string{a.Location, "us-central1"}, locationsOf(all)...) {
 		if !seen[id] {
 			seen[id] = true
-			out.Locations = append(out.Locations, &knative.Location{Name: run.Parent(r.project, id), LocationId: id, DisplayName: strings.ToUpper(id[:1]) + id[1:]})
+			out.Locations = append(out.Locations, &knative.Location{Name: sunya.LocationName(r.project, id), LocationId: id, DisplayName: strings.ToUpper(id[:1]) + id[1:]})
 		}
 	}
 	return out, nil

@@ -1,0 +1,32 @@
+package sunya_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/sunya-cloud/sunya"
+)
+
+func TestCheckLocation(t *testing.T) {
+	for _, c := range []struct {
+		project, location string
+		ok                bool
+	}{
+		{"sunya", "local", true},
+		{"sunya", "us-central1", true},
+		{"sunya", strings.Repeat("a", 63), true},
+		{"sunya", strings.Repeat("a", 64), false},
+		{"sunya", "", false},
+		{"sunya", "-", false},
+		{"sunya", "US", false},
+		{"sunya", "a/b", false},
+		{"sunya", "local\n", false},
+		{"", "local", false},
+		{"../x", "local", false},
+	} {
+		err := sunya.CheckLocation(c.project, c.location)
+		if (err == nil) != c.ok || err != nil && sunya.CodeOf(err) != sunya.InvalidArgument {
+			t.Errorf("CheckLocation(%q, %q) = %v", c.project, c.location, err)
+		}
+	}
+}
