@@ -153,6 +153,9 @@ func (b *buildWatch) failure(stage string, err error, logs string) *failure {
 			f.stage, f.anchor = b.failed, anchorOf(b.failed)
 		}
 		b.explain(f, ended, logs)
+		if f.stage == stagePulling {
+			f.try = "sunya images list"
+		}
 	}
 	return f
 }

@@ -213,8 +213,14 @@ func listCommand(command string, err error) string {
 		return "sunya app instances list"
 	case strings.HasPrefix(command, "sunya.functions"):
 		return "sunya functions list"
+	case strings.HasPrefix(command, "sunya.images"):
+		return "sunya images list"
+	case strings.HasPrefix(command, "sunya.builds"):
+		return "sunya builds list"
 	case strings.HasPrefix(command, "sunya.run.revisions"):
 		return "sunya run revisions list"
+	case strings.HasPrefix(command, "sunya.run.jobs.executions"):
+		return "sunya run jobs executions list"
 	case strings.HasPrefix(command, "sunya.run.jobs"):
 		return "sunya run jobs list"
 	case strings.HasPrefix(command, "sunya.run"):

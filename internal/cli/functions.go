@@ -149,7 +149,7 @@ func newFunctionsDeleteCommand(env *Env) *cobra.Command {
 }
 
 func newFunctionsLogsCommand(env *Env) *cobra.Command {
-	o := logOptions{kind: runLogs}
+	o := logOptions{kind: runLogs, function: true}
 	read := &cobra.Command{
 		Use:     "read NAME",
 		Short:   "Show the last lines of a function's log.",

@@ -28,6 +28,7 @@ type logOptions struct {
 	filter    string
 	build     bool
 	revision  string
+	function  bool     // service names a function
 	execution bool     // service names an execution of a job
 	logs      []string // only these logs, named as gcloud's --logs does
 }
@@ -178,6 +179,8 @@ func (o *logOptions) nothing() string {
 		return "No build log matches."
 	case o.kind == jobLogs:
 		return fmt.Sprintf("No log lines of %q match. What there is: sunya run jobs executions list", o.service)
+	case o.function:
+		return fmt.Sprintf("No log lines of a function %q match. The functions: sunya functions list", o.service)
 	case o.service != "":
 		list := map[logKind]string{allLogs: "sunya status", appLogs: "sunya app services list", runLogs: "sunya run services list"}[o.kind]
 		return fmt.Sprintf("No log lines of a service %q match. The services: %s", o.service, list)

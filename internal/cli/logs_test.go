@@ -97,6 +97,13 @@ func TestLogsNoBuild(t *testing.T) {
 	}
 }
 
+func TestLogsOfAFunctionThatIsNotThereNameTheFunctions(t *testing.T) {
+	r := execute(t, newFake(t), "functions", "logs", "read", "nosuch").expect(t, exitOK)
+	if !strings.Contains(r.stderr.String(), `No log lines of a function "nosuch" match. The functions: sunya functions list`) {
+		t.Errorf("stderr = %s", r.stderr)
+	}
+}
+
 func TestLogsOfAServiceThatIsNotThereAreNotSilent(t *testing.T) {
 	r := execute(t, newFake(t), "logs", "nosuch").expect(t, exitOK)
 	if !strings.Contains(r.stderr.String(), `No log lines of a service "nosuch"`) || r.stdout.String() != "" {

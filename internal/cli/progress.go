@@ -19,6 +19,9 @@ const (
 	stageAccess     = "Setting access policy"
 )
 
+// stagePulling is a stage of the server's whose failure has a remedy of its own.
+const stagePulling = "Pulling image"
+
 // progress shows on stderr where a deploy is. On a terminal the stage that runs
 // has a line that moves; elsewhere each start and end is a plain line. It is
 // safe for concurrent use.

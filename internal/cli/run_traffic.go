@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"bytes"
 	"context"
 	"fmt"
@@ -176,7 +177,8 @@ func (o *runTrafficOptions) shares(now map[string]int, tags map[string]string) (
 		for tag, percent := range o.toTags {
 			revision, ok := tags[tag]
 			if !ok {
-				return nil, usagef("--to-tags: the service has no tag %q; its tags: %s", tag, strings.Join(slices.Sorted(maps.Keys(tags)), ", "))
+				has := cmp.Or(strings.Join(slices.Sorted(maps.Keys(tags)), ", "), "none")
+				return nil, usagef("--to-tags: the service has no tag %q; its tags: %s", tag, has)
 			}
 			named[revision] = percent
 		}

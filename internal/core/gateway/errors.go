@@ -119,7 +119,7 @@ func answerFor(err error) answer {
 
 func noService(host string) answer {
 	return answer{http.StatusNotFound, fmt.Sprintf("No service has the host %q.", host),
-		"Deploy one: sunya app deploy DIR. What is there: sunya app services."}
+		"Deploy one: sunya deploy DIR. What is there: sunya status."}
 }
 
 const logHint = "The reason is in its log: sunya logs."

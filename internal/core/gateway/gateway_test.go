@@ -226,7 +226,7 @@ func TestUnknownHost(t *testing.T) {
 		r.Host = "nobody.localhost:80"
 		r.Header.Set("Accept", accept)
 		resp, body := w.do(r)
-		if resp.StatusCode != 404 || !strings.Contains(body, "nobody.localhost") || !strings.Contains(body, "sunya app deploy") {
+		if resp.StatusCode != 404 || !strings.Contains(body, "nobody.localhost") || !strings.Contains(body, "sunya deploy") {
 			t.Errorf("%d %q", resp.StatusCode, body)
 		}
 		if html := strings.HasPrefix(resp.Header.Get("Content-Type"), "text/html"); html != (accept == "text/html") {

@@ -48,7 +48,10 @@ func Load(dir, runtime string) (*Rules, error) {
 		return nil, err
 	}
 	text := Defaults(runtime)
-	origin := "gcloud's defaults for " + runtime
+	origin := "gcloud's defaults"
+	if runtime != "" {
+		origin += " for " + runtime
+	}
 	git, err := read(dir, gitFileName)
 	switch {
 	case err == nil:
