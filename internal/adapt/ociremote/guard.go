@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -158,12 +159,28 @@ func (g *guard) dial(ctx context.Context, network, addr string) (net.Conn, error
 	return nil, errors.Join(errs...)
 }
 
+// never are addresses that no registry has: the metadata services of clouds that
+// are not on a link-local address, as instances are kept from them, and IPv6
+// ranges in which any IPv4 address can hide.
+var never = []netip.Prefix{
+	netip.MustParsePrefix("100.100.100.200/32"), // Alibaba
+	netip.MustParsePrefix("168.63.129.16/32"),   // Azure
+	netip.MustParsePrefix("192.0.0.192/32"),     // Oracle
+	netip.MustParsePrefix("fd00:ec2::254/128"),  // Amazon
+	netip.MustParsePrefix("::/96"),              // IPv4-compatible, RFC 4291 §2.5.5.1
+	netip.MustParsePrefix("::ffff:0:0:0/96"),    // IPv4-translated, RFC 2765
+	netip.MustParsePrefix("64:ff9b::/96"),       // NAT64, RFC 6052
+	netip.MustParsePrefix("2002::/16"),          // 6to4, RFC 3056
+}
+
 // check says why an address may not be connected to: a registry must not make
 // the server ask its own machine, the machine's cloud, or a network that the
 // registry is not in itself.
 func (g *guard) check(host string, ip netip.Addr) error {
 	atHome := host == g.home
 	switch {
+	case !ip.IsLoopback() && slices.ContainsFunc(never, func(p netip.Prefix) bool { return p.Contains(ip) }):
+		return forbidden(host, ip)
 	case ip.IsLinkLocalUnicast(), ip.IsMulticast(), ip.IsUnspecified(), !ip.IsValid():
 		return forbidden(host, ip)
 	case ip.IsLoopback():

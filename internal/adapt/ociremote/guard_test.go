@@ -41,6 +41,12 @@ func TestWhereARegistryMaySendTheServer(t *testing.T) {
 		{"[::1]:5000", false, "::1", "::1", true},
 		{"127.0.0.1:5000", false, "localhost", "::1", true},
 		{"registry.example.com", false, "evil.example.net", "0.0.0.0", false},
+		{"registry.example.com", true, "registry.example.com", "100.100.100.200", false},
+		{"registry.example.com", false, "evil.example.net", "168.63.129.16", false},
+		{"registry.example.com", false, "registry.example.com", "fd00:ec2::254", false},
+		{"registry.example.com", false, "evil.example.net", "64:ff9b::a9fe:a9fe", false},
+		{"registry.example.com", false, "evil.example.net", "2002:7f00:1::", false},
+		{"registry.example.com", false, "evil.example.net", "::127.0.0.1", false},
 		{"registry.example.com", false, "evil.example.net", "224.0.0.1", false},
 	} {
 		g := newGuard(tt.registry, tt.trusted)
