@@ -203,6 +203,11 @@ func (s *Service) configure(ctx context.Context, f *found) error {
 		return fmt.Errorf("read configuration of %s: %w", f.ref, err)
 	}
 	if c.MediaType == HostConfig {
+		// It says what of this machine is shown to the program: nobody but this
+		// server may.
+		if f.manifest.Pulled {
+			return sunya.Errorf(sunya.FailedPrecondition, "", "image %s cannot be run: it was built on the runtimes of another machine, and stands on them; build it here", f.ref)
+		}
 		f.host = new(hostDocument)
 		return f.broken(json.Unmarshal(text, f.host))
 	}

@@ -156,6 +156,7 @@ func TestHostileRegistry(t *testing.T) {
 		parts []string
 	}{
 		{"another manifest than was named", "@" + digest, on("/manifests/", write(dockerImage, string(raw)+" ")), []string{"has the digest"}},
+		{"an image that says what of this machine is shown to it", ":v1", on("/manifests/", write(dockerImage, strings.Replace(string(raw), string(types.DockerConfigJSON), images.HostConfig, 1))), []string{"runtimes of another machine"}},
 		{"no manifest", ":v1", on("/manifests/", write(ociImage, "<html>")), []string{"not JSON"}},
 		{"an unknown media type", ":v1", on("/manifests/", write("application/x", string(raw))), []string{"application/x"}},
 		{"two kinds at once", ":v1", on("/manifests/", write(ociImage, `{"schemaVersion":2,"config":{},"manifests":[]}`)), []string{"has manifests"}},

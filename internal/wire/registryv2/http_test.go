@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/sunya-cloud/sunya"
+	"github.com/sunya-cloud/sunya/internal/core/images"
 	"github.com/sunya-cloud/sunya/internal/core/registry"
 	"github.com/sunya-cloud/sunya/internal/wire/registryv2"
 )
@@ -184,6 +185,27 @@ func TestProjectIsNoRegistry(t *testing.T) {
 	if len(u.asked) > 0 {
 		t.Errorf("asked for: %q", u.asked)
 	}
+}
+
+// An image of the host stack names what of this machine its program sees. Who
+// pushes one could see everything, so only the server makes them.
+func TestHostImagesAreNotPushed(t *testing.T) {
+	s := serve(t)
+	s.push(t, "p/n", "{}")
+	body := strings.Replace(imageOf("{}", ""), "application/vnd.oci.image.config.v1+json", images.HostConfig, 1)
+	body = body[:strings.Index(body, `"layers"`)] + `"layers":[]}`
+	s.want(t, 403, "DENIED", "PUT", "/v2/p/n/manifests/v1", body, "Content-Type", imageType)
+	s.want(t, 403, "DENIED", "PUT", "/v2/p/n/manifests/"+sha(body), body, "Content-Type", imageType)
+	put := registry.Pushed{Repository: "p/n", MediaType: imageType, Body: []byte(body), Pulled: true}
+	if _, err := s.registry.PutManifest(t.Context(), put); err != nil {
+		t.Fatal(err)
+	}
+	s.want(t, 403, "DENIED", "PUT", "/v2/p/n/manifests/v1", body, "Content-Type", imageType)
+	put.Pulled = false
+	if _, err := s.registry.PutManifest(t.Context(), put); err != nil {
+		t.Fatal(err)
+	}
+	s.want(t, 201, "", "PUT", "/v2/p/n/manifests/v1", body, "Content-Type", imageType)
 }
 
 func TestTokenEndpoint(t *testing.T) {

@@ -13,6 +13,7 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/sunya-cloud/sunya"
+	"github.com/sunya-cloud/sunya/internal/core/images"
 	"github.com/sunya-cloud/sunya/internal/core/registry"
 )
 
@@ -52,6 +53,9 @@ func (h *handler) putManifest(w http.ResponseWriter, r *http.Request, t target) 
 	} else {
 		p.Tags = []string{t.item}
 	}
+	if err := h.checkHost(r, p); err != nil {
+		return err
+	}
 	m, err := h.Registry.PutManifest(r.Context(), p)
 	if err != nil {
 		return err
@@ -66,6 +70,21 @@ func (h *handler) putManifest(w http.ResponseWriter, r *http.Request, t target) 
 	w.Header().Set("Docker-Content-Digest", m.Digest)
 	w.WriteHeader(http.StatusCreated)
 	return nil
+}
+
+// checkHost refuses images of the host stack, which say what of this machine is
+// shown to their program: only the server itself makes those. One that the
+// repository has may get another tag.
+func (h *handler) checkHost(r *http.Request, p registry.Pushed) error {
+	m, err := registry.ParseManifest(p.Body, p.MediaType)
+	if err != nil || m.ConfigType != images.HostConfig {
+		return err
+	}
+	own, err := h.Registry.Manifest(r.Context(), p.Repository, digests.FromBytes(p.Body).String())
+	if err == nil && !own.Pulled {
+		return nil
+	}
+	return denied("an image that stands on this machine's runtimes cannot be pushed: build it here from source")
 }
 
 func readManifest(r *http.Request) ([]byte, error) {
