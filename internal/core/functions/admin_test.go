@@ -147,7 +147,7 @@ func TestCreateDescribesDeployment(t *testing.T) {
 		env[v.Name] = v.Value
 	}
 	want := map[string]string{
-		"PORT": "8080", "K_SERVICE": "hello", "K_REVISION": ShortRevision(rev.Name), "K_CONFIGURATION": "hello", "CLOUD_RUN_TIMEOUT_SECONDS": "60", "A": "1",
+		"PORT": "8080", "K_SERVICE": "hello", "K_REVISION": sunya.ShortRevision(rev.Name), "K_CONFIGURATION": "hello", "CLOUD_RUN_TIMEOUT_SECONDS": "60", "A": "1",
 	}
 	if diff := cmp.Diff(want, env); diff != "" {
 		t.Error(diff)

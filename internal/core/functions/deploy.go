@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/sunya-cloud/sunya"
@@ -117,7 +116,7 @@ func (a *Admin) draft(k Key, s Spec, old *Function, op *sunya.Operation) (*Funct
 	next.Build = a.DeploymentIDs.Next(now)
 	next.Deployment = next.Build
 	if next.Host == "" {
-		next.Host = a.label(k)
+		next.Host = a.Catalog.Table().Label(k.ID, k.ServiceName(), k.Project)
 	}
 	op.BuildID = next.Build
 	d := a.deployment(&next, op, now)
@@ -139,7 +138,7 @@ func (a *Admin) draft(k Key, s Spec, old *Function, op *sunya.Operation) (*Funct
 
 func (a *Admin) deployment(f *Function, op *sunya.Operation, now time.Time) *sunya.Deployment {
 	id := sunya.ShortID(f.Build)
-	name := f.revisionName(f.Number, suffix(id))
+	name := f.ServiceName() + "/revisions/" + sunya.RevisionID(f.ID, f.Number, f.Build)
 	traffic := &sunya.Traffic{Targets: []sunya.Target{{Revision: name, Permille: 1000}}}
 	return &sunya.Deployment{
 		ID:         f.Build,
@@ -191,25 +190,6 @@ func labels(f *Function, revision string) map[string]string {
 		"location":           f.Location,
 		"service_name":       f.ID,
 		"configuration_name": f.ID,
-		"revision_name":      ShortRevision(revision),
+		"revision_name":      sunya.ShortRevision(revision),
 	}
-}
-
-// label is the host of a new function: its name, or its name and a hash when
-// somebody else has that.
-func (a *Admin) label(k Key) string {
-	if a.Catalog.Table().Vacant(k.ID, k.ServiceName(), k.Project) {
-		return k.ID
-	}
-	return k.longLabel()
-}
-
-// suffix is the three letters at the end of a revision's name.
-func suffix(id string) string {
-	const letters = "bcdfghjkmnpqrstvwxz"
-	b := []byte("bbb")
-	for i, c := range slices.Backward([]byte(id)) {
-		b[i%3] = letters[(int(b[i%3])+int(c))%len(letters)]
-	}
-	return string(b)
 }

@@ -31,7 +31,7 @@ func environment(k Key, s *Spec, revision string) []sunya.EnvVar {
 	env := []sunya.EnvVar{
 		{Name: "PORT", Value: strconv.Itoa(port)},
 		{Name: "K_SERVICE", Value: k.ID},
-		{Name: "K_REVISION", Value: ShortRevision(revision)},
+		{Name: "K_REVISION", Value: sunya.ShortRevision(revision)},
 		{Name: "K_CONFIGURATION", Value: k.ID},
 		{Name: "CLOUD_RUN_TIMEOUT_SECONDS", Value: strconv.Itoa(int(s.Timeout.Seconds()))},
 	}

@@ -64,10 +64,6 @@ func TestKeys(t *testing.T) {
 			t.Errorf("%+v was accepted", k)
 		}
 	}
-	k := Key{"sunya", "local", strings.Repeat("a", 63)}
-	if l := k.longLabel(); len(l) != 63 || l == (Key{"sunya", "other", k.ID}).longLabel() {
-		t.Errorf("label = %q (%d)", l, len(l))
-	}
 }
 
 func TestSpecChecks(t *testing.T) {

@@ -82,14 +82,14 @@ func (w *world) routes() string {
 	}
 	var out []string
 	for _, target := range svc.Traffic.Targets {
-		out = append(out, fmt.Sprintf("%s=%d", run.ShortRevision(target.Revision)[:11], target.Permille))
+		out = append(out, fmt.Sprintf("%s=%d", sunya.ShortRevision(target.Revision)[:11], target.Permille))
 	}
 	for _, h := range w.Catalog.Table().Hosts(hello.Name()) {
 		if h.Revision == "" {
 			out = append(out, h.Label)
 			continue
 		}
-		out = append(out, h.Label+"="+run.ShortRevision(h.Revision)[:11])
+		out = append(out, h.Label+"="+sunya.ShortRevision(h.Revision)[:11])
 	}
 	return strings.Join(out, " ")
 }

@@ -155,7 +155,7 @@ func (a *Admin) next(k Key, now *Service, spec Spec, user string) *Service {
 	at := a.Now()
 	if now == nil {
 		return &Service{
-			Key: k, Spec: spec, UID: a.NewID(), Generation: 1, Host: a.label(k),
+			Key: k, Spec: spec, UID: a.NewID(), Generation: 1, Host: a.Catalog.Table().Label(k.ID, k.Name(), k.Project),
 			Creator: user, Modifier: user, CreateTime: at, UpdateTime: at,
 		}
 	}
@@ -195,7 +195,7 @@ func (a *Admin) addRevision(ctx context.Context, w *Write, user string) error {
 	s.Build = a.DeploymentIDs.Next(at)
 	id := s.Template.Revision
 	if id == "" {
-		id = s.generated(s.Number, sunya.ShortID(s.Build))
+		id = sunya.RevisionID(s.ID, s.Number, s.Build)
 	}
 	switch _, err := a.Store.GetRunRevision(ctx, s.Key, id); {
 	case w.Delete != nil: // what it may find goes first
@@ -262,15 +262,6 @@ func (a *Admin) operation(k Key, r Request) *sunya.Operation {
 		User:       r.User,
 		CreateTime: a.Now(),
 	}
-}
-
-// label is the host of a new service: its name, or its name and a hash when
-// somebody else has that, or could want it.
-func (a *Admin) label(k Key) string {
-	if a.Catalog.Table().Vacant(k.ID, k.Name(), k.Project) {
-		return k.ID
-	}
-	return k.longLabel()
 }
 
 // work is the Document of a service's deployments.

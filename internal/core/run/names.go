@@ -1,11 +1,7 @@
 package run
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
-	"fmt"
 	"regexp"
-	"slices"
 	"strings"
 
 	"github.com/sunya-cloud/sunya"
@@ -25,9 +21,6 @@ func (k Key) Name() string { return sunya.LocationName(k.Project, k.Location) + 
 // RevisionName returns the resource name of a revision by its short name, which
 // is also its name in the serving core.
 func (k Key) RevisionName(id string) string { return k.Name() + "/revisions/" + id }
-
-// ShortRevision is the last part of a revision's name, as K_REVISION has it.
-func ShortRevision(name string) string { return name[strings.LastIndexByte(name, '/')+1:] }
 
 // Limits on names (Cloud Run). A tag and its service's host make one DNS label.
 const (
@@ -68,27 +61,5 @@ func (k Key) checkRevision(id string) error {
 	return nil
 }
 
-// longLabel is the host of a service whose own name another one has.
-func (k Key) longLabel() string {
-	sum := sha256.Sum256([]byte(k.Name()))
-	tail := "-" + hex.EncodeToString(sum[:4])
-	return strings.TrimRight(k.ID[:min(len(k.ID), maxLabel-len(tail))], "-") + tail
-}
-
 // TagLabel is the host of a tag of the service whose host is label.
 func TagLabel(tag, label string) string { return tag + "---" + label }
-
-// generated is the name of the nth revision: SERVICE-00001-abc.
-func (k Key) generated(n int, id string) string {
-	return fmt.Sprintf("%s-%05d-%s", k.ID, n, suffix(id))
-}
-
-// suffix is the three letters at the end of a revision's name.
-func suffix(id string) string {
-	const letters = "bcdfghjkmnpqrstvwxz"
-	b := []byte("bbb")
-	for i, c := range slices.Backward([]byte(id)) {
-		b[i%3] = letters[(int(b[i%3])+int(c))%len(letters)]
-	}
-	return string(b)
-}

@@ -1,6 +1,8 @@
 package serving
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"slices"
 	"strings"
 
@@ -119,6 +121,20 @@ func (t *Table) Vacant(label, service, project string) bool {
 	vacant := true
 	t.services.each(func(_ string, e *entry) { vacant = vacant && e.service.Project != label })
 	return vacant
+}
+
+// maxLabel is the length of a DNS label (RFC 1035).
+const maxLabel = 63
+
+// Label returns the host of a new service: the plain name that it wants, or that
+// and a hash of the service's own name when it is not vacant.
+func (t *Table) Label(want, service, project string) string {
+	if t.Vacant(want, service, project) {
+		return want
+	}
+	sum := sha256.Sum256([]byte(service))
+	tail := "-" + hex.EncodeToString(sum[:4])
+	return strings.TrimRight(want[:min(len(want), maxLabel-len(tail))], "-") + tail
 }
 
 // Revisions returns the revisions of a service in the order of their names.

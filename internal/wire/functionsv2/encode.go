@@ -94,7 +94,7 @@ func (a *API) service(c *functionspb.ServiceConfig, f *functions.Function) *func
 		c.AvailableCpu = fmt.Sprintf("%dm", f.CPUMillis)
 	}
 	if f.Revision != "" {
-		c.Revision = functions.ShortRevision(f.Revision)
+		c.Revision = sunya.ShortRevision(f.Revision)
 	}
 	return c
 }
