@@ -6,7 +6,6 @@ import (
 	"cloud.google.com/go/iam/apiv1/iampb"
 
 	"github.com/sunya-cloud/sunya"
-	"github.com/sunya-cloud/sunya/internal/core/run"
 )
 
 // invoker is the role that lets somebody call.
@@ -22,7 +21,7 @@ func (a *services) GetIamPolicy(ctx context.Context, req *iampb.GetIamPolicyRequ
 	if err != nil {
 		return nil, err
 	}
-	return policy(s), nil
+	return policy(s.Invokers, s.PolicyETag()), nil
 }
 
 // SetIamPolicy implements the service.
@@ -39,7 +38,7 @@ func (a *services) SetIamPolicy(ctx context.Context, req *iampb.SetIamPolicyRequ
 	if err != nil {
 		return nil, err
 	}
-	return policy(s), nil
+	return policy(s.Invokers, s.PolicyETag()), nil
 }
 
 // invokers are the members to whom a policy gives the one role that there is.
@@ -69,10 +68,11 @@ func (a *services) TestIamPermissions(ctx context.Context, req *iampb.TestIamPer
 	return &iampb.TestIamPermissionsResponse{Permissions: req.GetPermissions()}, nil
 }
 
-func policy(s *run.Service) *iampb.Policy {
-	out := &iampb.Policy{Version: 1, Etag: []byte(s.PolicyETag())}
-	if len(s.Invokers) > 0 {
-		out.Bindings = []*iampb.Binding{{Role: invoker, Members: s.Invokers}}
+// policy shows who may call a service or execute a job.
+func policy(invokers []string, etag string) *iampb.Policy {
+	out := &iampb.Policy{Version: 1, Etag: []byte(etag)}
+	if len(invokers) > 0 {
+		out.Bindings = []*iampb.Binding{{Role: invoker, Members: invokers}}
 	}
 	return out
 }

@@ -185,7 +185,7 @@ func (a *jobsServer) GetIamPolicy(ctx context.Context, req *iampb.GetIamPolicyRe
 	if err != nil {
 		return nil, err
 	}
-	return jobPolicy(j), nil
+	return policy(j.Invokers, j.PolicyETag()), nil
 }
 
 // SetIamPolicy implements the service.
@@ -202,7 +202,7 @@ func (a *jobsServer) SetIamPolicy(ctx context.Context, req *iampb.SetIamPolicyRe
 	if err != nil {
 		return nil, err
 	}
-	return jobPolicy(j), nil
+	return policy(j.Invokers, j.PolicyETag()), nil
 }
 
 // TestIamPermissions implements the service: whoever may administer the
@@ -216,12 +216,4 @@ func (a *jobsServer) TestIamPermissions(ctx context.Context, req *iampb.TestIamP
 		return nil, err
 	}
 	return &iampb.TestIamPermissionsResponse{Permissions: req.GetPermissions()}, nil
-}
-
-func jobPolicy(j *jobs.Job) *iampb.Policy {
-	out := &iampb.Policy{Version: 1, Etag: []byte(j.PolicyETag())}
-	if len(j.Invokers) > 0 {
-		out.Bindings = []*iampb.Binding{{Role: invoker, Members: j.Invokers}}
-	}
-	return out
 }
