@@ -107,6 +107,9 @@ func TestCannotStart(t *testing.T) {
 	if err := os.Symlink("/etc", filepath.Join(dir, "link")); err != nil {
 		t.Fatal(err)
 	}
+	if err := os.Mkdir(filepath.Join(dir, "layers"), 0o755); err != nil {
+		t.Fatal(err)
+	}
 	app := func(change func(*sandbox.Spec)) sandbox.Spec {
 		s := sandbox.Spec{ID: "box", Profile: sandbox.App, Args: []string{"true"}}
 		change(&s)
@@ -133,7 +136,9 @@ func TestCannotStart(t *testing.T) {
 		{"source with dots", app(bind(dir+"/../etc", "/app", false)), sunya.InvalidArgument, "clean"},
 		{"host source for writing", app(bind("/usr", "/app", true)), sunya.InvalidArgument, "outside the data directory"},
 		{"target relative", app(bind(dir, "app", false)), sunya.InvalidArgument, "target"},
-		{"target in a read-only mount", app(bind(dir, "/usr/nonesuch", false)), sunya.InvalidArgument, "read-only mount"},
+		{"target in a read-only mount", app(bind(filepath.Join(dir, "layers"), "/usr/nonesuch", false)), sunya.InvalidArgument, "read-only mount"},
+		{"the whole data directory", app(bind(dir, "/data", false)), sunya.InvalidArgument, "the server's own"},
+		{"the keys", app(bind(dir+"/keys", "/keys", false)), sunya.InvalidArgument, "the server's own"},
 		{"environment too large", app(func(s *sandbox.Spec) { s.Env = []string{"X=" + strings.Repeat("x", 300000)} }), sunya.InvalidArgument, "160 KiB"},
 		{"network without one", app(func(s *sandbox.Spec) { s.Network = true }), sunya.FailedPrecondition, "no network"},
 	}

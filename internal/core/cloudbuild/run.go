@@ -333,7 +333,7 @@ func (r *run) pack(ctx context.Context, p *packBuild, dir string) (digest string
 	if err != nil {
 		return "", err
 	}
-	if digest, err = r.Images.PutHost(ctx, p.Image, result); err != nil {
+	if digest, err = r.Images.PutHost(ctx, r.b.Project, p.Image, result); err != nil {
 		return "", err
 	}
 	r.out.printf("Pushed %s\n", p.Image)

@@ -37,7 +37,7 @@ type SourceBuilder interface {
 // HostImages keeps images that stand on this machine's own runtimes.
 type HostImages interface {
 	// PutHost stores one under a reference and returns its digest.
-	PutHost(ctx context.Context, reference string, r *build.Result) (digest string, err error)
+	PutHost(ctx context.Context, project, reference string, r *build.Result) (digest string, err error)
 }
 
 // Objects is where logs are kept.

@@ -141,7 +141,7 @@ func (sourceBuilder) Build(context.Context, build.Request) (*build.Result, error
 func (sourceBuilder) SourceSpec(fs.FS, map[string]string) (sunya.BuildSpec, error) {
 	return sunya.BuildSpec{Runtime: "python311"}, nil
 }
-func (sourceBuilder) PutHost(context.Context, string, *build.Result) (string, error) {
+func (sourceBuilder) PutHost(context.Context, string, string, *build.Result) (string, error) {
 	return "sha256:host", nil
 }
 

@@ -46,7 +46,7 @@ func (d *hostDocument) fetched(f *found) *Fetched {
 
 // PutHost stores what was built on the host stack as an image of this registry,
 // under a reference, and returns the digest of its manifest.
-func (s *Service) PutHost(ctx context.Context, reference string, res *build.Result) (digest string, err error) {
+func (s *Service) PutHost(ctx context.Context, project, reference string, res *build.Result) (digest string, err error) {
 	ref, err := Parse(reference)
 	if err != nil {
 		return "", err
@@ -55,6 +55,9 @@ func (s *Service) PutHost(ctx context.Context, reference string, res *build.Resu
 		return "", sunya.Invalid("image", "%s is not a name of this registry: use gcr.io/PROJECT/NAME or LOCATION-docker.pkg.dev/PROJECT/REPOSITORY/NAME", ref)
 	}
 	repository := s.Own.Repository(ref)
+	if owner := registry.ProjectOf(repository); owner != project {
+		return "", sunya.Errorf(sunya.PermissionDenied, ref.String(), "a build of project %s cannot push to project %s: use gcr.io/%s/NAME", project, owner, project)
+	}
 	config, err := json.Marshal(hostDocument{Image: res.Image, Command: res.Command, Env: res.Env, Dir: res.Dir})
 	if err != nil {
 		return "", fmt.Errorf("describe image: %w", err)

@@ -250,7 +250,7 @@ func TestHostImages(t *testing.T) {
 		Command: []string{"gunicorn"}, Dir: "/workspace",
 		Env: []sunya.EnvVar{{Name: "A", Value: "b=c"}, {Name: "MB", Field: sunya.FieldMemoryMB}},
 	}
-	digest, err := w.PutHost(t.Context(), "us-docker.pkg.dev/p/r/n:v1", res)
+	digest, err := w.PutHost(t.Context(), "p", "us-docker.pkg.dev/p/r/n:v1", res)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -272,7 +272,7 @@ func TestHostImages(t *testing.T) {
 			t.Errorf("the user reads %q", log)
 		}
 	}
-	again, err := w.PutHost(t.Context(), "us-docker.pkg.dev/p/r/n", res)
+	again, err := w.PutHost(t.Context(), "p", "us-docker.pkg.dev/p/r/n", res)
 	if err != nil || again != digest {
 		t.Errorf("again: %s, %v, want the same", again, err)
 	}
@@ -280,7 +280,7 @@ func TestHostImages(t *testing.T) {
 	if err != nil || !keep["sha256:l"] || len(keep) != 1 {
 		t.Errorf("layers that are needed: %v, %v", keep, err)
 	}
-	_, err = w.PutHost(t.Context(), "docker.io/p/n", res)
+	_, err = w.PutHost(t.Context(), "p", "docker.io/p/n", res)
 	fails(t, err, sunya.InvalidArgument, "not a name of this registry")
 	if err := w.registry.Delete(t.Context(), "p/r/n", digest); err != nil {
 		t.Fatal(err)
@@ -326,4 +326,10 @@ func TestUpstreamKeepsSecrets(t *testing.T) {
 	if _, err := u.Manifest(t.Context(), "gcr.io", "p/nope", "v1", true); sunya.CodeOf(err) != sunya.NotFound || !strings.Contains(fmt.Sprint(err), "docker push") {
 		t.Errorf("an image of the own project that is not there: %v", err)
 	}
+}
+
+func TestPutHostStaysInItsProject(t *testing.T) {
+	w := open(t)
+	_, err := w.PutHost(t.Context(), "p", "gcr.io/other/n", &build.Result{})
+	fails(t, err, sunya.PermissionDenied, "project p cannot push to project other: use gcr.io/p/NAME")
 }

@@ -5,16 +5,33 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
 )
 
-// Roots is the allow list: everything beneath Data, and beneath the Host paths
-// for reading only.
+// Roots is the allow list: everything beneath Data but what is private there, and
+// beneath the Host paths for reading only.
 type Roots struct {
 	Data string
 	Host []string
+}
+
+// private are the places beneath the data directory that hold the server's own:
+// keys, state, logs, and what users have stored. No sandbox is shown them.
+var private = []string{"keys", "state.db", "logs", "blobs", "images"}
+
+// ErrPrivate says that a path is the server's own.
+var ErrPrivate = errors.New("it is the server's own")
+
+// isPrivate reports whether a path beneath the data directory is, or would show,
+// something private. Files beside the database have its name and more.
+func isPrivate(rel string) bool {
+	first, _, _ := strings.Cut(rel, "/")
+	return rel == "." || slices.ContainsFunc(private, func(p string) bool {
+		return first == p || p == "state.db" && strings.HasPrefix(first, p)
+	})
 }
 
 // ErrOutside says that a path lies in no allowed place.
@@ -29,6 +46,9 @@ func (r Roots) Open(path string, writable bool) (int, error) {
 		return -1, fmt.Errorf("open %q: path is not absolute and clean", path)
 	}
 	if rel, ok := beneath(r.Data, path); ok {
+		if isPrivate(rel) {
+			return -1, fmt.Errorf("open %s: %w", path, ErrPrivate)
+		}
 		return openBeneath(r.Data, rel, unix.RESOLVE_NO_SYMLINKS)
 	}
 	if writable {

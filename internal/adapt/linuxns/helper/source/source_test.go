@@ -15,7 +15,7 @@ func tree(t *testing.T) (data, host string) {
 	t.Helper()
 	root := t.TempDir()
 	data, host = filepath.Join(root, "data"), filepath.Join(root, "host")
-	for _, dir := range []string{data + "/layers/a", host + "/lib", root + "/secret"} {
+	for _, dir := range []string{data + "/layers/a", data + "/keys/admin.token", data + "/state.db", data + "/state.db-wal", host + "/lib", root + "/secret"} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			t.Fatal(err)
 		}
@@ -39,7 +39,12 @@ func TestOpen(t *testing.T) {
 		writable bool
 		ok       bool
 	}{
-		{"data itself", data, true, true},
+		{"data itself", data, true, false},
+		{"data itself for reading", data, false, false},
+		{"keys", data + "/keys", false, false},
+		{"a key", data + "/keys/admin.token", false, false},
+		{"state", data + "/state.db", false, false},
+		{"log of the state", data + "/state.db-wal", false, false},
 		{"beneath data", data + "/layers/a", true, true},
 		{"link inside data", data + "/in/a", false, false},
 		{"link out of data", data + "/out", false, false},
