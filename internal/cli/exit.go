@@ -82,6 +82,7 @@ func exitCode(err error) int {
 		usage usageError
 		gone  *unreachable
 		quiet silent
+		ended *operationFailed
 	)
 	switch {
 	case err == nil:
@@ -96,6 +97,8 @@ func exitCode(err error) int {
 		return exitUnreachable
 	case errors.As(err, &quiet):
 		return quiet.code
+	case errors.As(err, &ended) && codeOf(err) == sunya.Unavailable:
+		return exitFailed // the server answers: it is somebody else who does not
 	}
 	return exitOf(codeOf(err))
 }

@@ -158,6 +158,8 @@ func (s *Service) failed(p place, e Endpoint, err error) error {
 		out.Message = fmt.Sprintf("image %s cannot be pulled from %s: %s", name, e, own.Public())
 		if Google(p.ref.Host) && own.Code == sunya.Unavailable {
 			out.Message = fmt.Sprintf("image %s does not exist in this registry, and %s cannot be asked for it: %s; push it with docker push, or build it with sunya builds submit --tag %s", name, e, own.Public(), name)
+		} else if own.Code == sunya.Unavailable {
+			out.Message += fmt.Sprintf("; where that is out of reach, name a mirror (sunya up --registry-mirror %[1]s=HOST), or make a base image here (sunya images bootstrap; sunya up --registry-mirror %[1]s=local)", p.ref.Host)
 		}
 	}
 	return out
