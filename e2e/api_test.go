@@ -334,15 +334,23 @@ func describe(c apiCall) string {
 }
 
 // errorForm reports whether an answer is Google's JSON envelope; the XML
-// paths and downloads of Storage say it in XML and in plain words.
+// paths and downloads of Storage say it in XML and in plain words, and what
+// beneath /v2/ is no other API's in the words of the registry.
 func errorForm(path string, resp *http.Response, body []byte) bool {
 	var doc struct {
 		Error struct {
 			Code    int    `json:"code"`
 			Message string `json:"message"`
 		} `json:"error"`
+		Errors []struct {
+			Code    string `json:"code"`
+			Message string `json:"message"`
+		} `json:"errors"`
 	}
 	if json.Unmarshal(body, &doc) == nil && doc.Error.Code == resp.StatusCode && doc.Error.Message != "" {
+		return true
+	}
+	if strings.HasPrefix(path, "/v2") && len(doc.Errors) == 1 && doc.Errors[0].Code != "" && doc.Errors[0].Message != "" {
 		return true
 	}
 	if bytes.HasPrefix(body, []byte("400 Bad Request")) || bytes.HasPrefix(body, []byte("431 ")) {
