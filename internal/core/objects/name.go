@@ -13,6 +13,7 @@ const (
 	maxBucketLabel   = 63
 	maxObjectName    = 1024
 	maxMetadataBytes = 8 << 10
+	maxContentType   = 1024
 )
 
 var (
@@ -67,6 +68,18 @@ func CheckObjectName(name string) error {
 		return sunya.Invalid("name", "%q: an object's name has no line break and no zero byte", clip(name))
 	case name == "." || name == "..", strings.HasPrefix(name, ".well-known/acme-challenge/"):
 		return sunya.Invalid("name", "%q is reserved", clip(name))
+	}
+	return nil
+}
+
+// checkContentType holds for what is sent as a header with the object's bytes.
+func checkContentType(s string) error {
+	control := func(r rune) bool { return r < ' ' || r == 0x7f }
+	switch {
+	case len(s) > maxContentType:
+		return sunya.Invalid("contentType", "%q: a content type has at most %d bytes", clip(s), maxContentType)
+	case strings.ContainsFunc(s, control):
+		return sunya.Invalid("contentType", "%q: a content type has no control characters", clip(s))
 	}
 	return nil
 }

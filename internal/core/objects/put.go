@@ -2,6 +2,7 @@ package objects
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -50,7 +51,7 @@ func (s *Service) admit(ctx context.Context, n *NewObject) error {
 	if err := CheckObjectName(n.Name); err != nil {
 		return err
 	}
-	if err := checkMetadata(n.Metadata); err != nil {
+	if err := cmp.Or(checkMetadata(n.Metadata), checkContentType(n.ContentType)); err != nil {
 		return err
 	}
 	if n.ContentType == "" {

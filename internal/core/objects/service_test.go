@@ -166,6 +166,7 @@ func TestPutThatFailsLeavesNothing(t *testing.T) {
 		{"shorter than said", objects.NewObject{Bucket: "stuff", Name: "o"}, strings.NewReader("x"), 2, sunya.InvalidArgument},
 		{"breaks off", objects.NewObject{Bucket: "stuff", Name: "o"}, iotest.ErrReader(errors.New("gone")), -1, sunya.Unknown},
 		{"must not exist", objects.NewObject{Bucket: "stuff", Name: "live", Conditions: objects.Conditions{GenerationMatch: &zero}}, strings.NewReader("x"), 1, sunya.FailedPrecondition},
+		{"a control character in the content type", objects.NewObject{Bucket: "stuff", Name: "o", ContentType: "text/plain\x00"}, strings.NewReader("x"), 1, sunya.InvalidArgument},
 		{"too much metadata", objects.NewObject{Bucket: "stuff", Name: "o", Metadata: map[string]string{"k": strings.Repeat("x", 9<<10)}}, strings.NewReader("x"), 1, sunya.InvalidArgument},
 	} {
 		f := setup(t, objects.Options{})

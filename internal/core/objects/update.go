@@ -1,6 +1,7 @@
 package objects
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
@@ -19,7 +20,7 @@ func (s *Service) Update(ctx context.Context, bucket, name string, generation in
 		if err := change(&next); err != nil {
 			return err
 		}
-		if err := checkMetadata(next.Metadata); err != nil {
+		if err := cmp.Or(checkMetadata(next.Metadata), checkContentType(next.ContentType)); err != nil {
 			return err
 		}
 		*o = *live
