@@ -132,10 +132,10 @@ func TestServicesCallEachOther(t *testing.T) {
 		"node":    {"app.yaml": "runtime: nodejs20\nservice: node\n", "server.js": callerNode, "package.json": `{"scripts":{"start":"node server.js"}}`},
 		"go":      {"app.yaml": "runtime: go122\nservice: go\n", "main.go": callerGo, "go.mod": "module caller\n\ngo 1.22\n"},
 	}
-	for name, files := range callers {
+	for _, name := range []string{"default", "node", "go"} { // the first service of an app is default
 		t.Run(name, func(t *testing.T) {
 			s := s.For(t)
-			host := s.Deploy(platform.Files(t, files))
+			host := s.Deploy(platform.Files(t, callers[name]))
 			ask := func(to, aud string) string {
 				return s.Get(host, "/?"+url.Values{"url": {to}, "aud": {aud}}.Encode())
 			}
