@@ -30,3 +30,16 @@ func TestCheckLocation(t *testing.T) {
 		}
 	}
 }
+
+func TestParseLocation(t *testing.T) {
+	project, location, err := sunya.ParseLocation("parent", sunya.LocationName("p", "l"))
+	if err != nil || project != "p" || location != "l" {
+		t.Errorf("%q %q %v", project, location, err)
+	}
+	for _, name := range []string{"", "p", "projects/p", "projects//locations/l", "projects/p/locations/", "projects/p/locations/l/x", "a/p/locations/l"} {
+		_, _, err := sunya.ParseLocation("parent", name)
+		if sunya.CodeOf(err) != sunya.InvalidArgument || !strings.Contains(err.Error(), "parent") {
+			t.Errorf("ParseLocation(%q): %v", name, err)
+		}
+	}
+}

@@ -13,6 +13,8 @@ import (
 	"github.com/spf13/cobra"
 	"google.golang.org/api/iterator"
 	"google.golang.org/api/option"
+
+	"github.com/sunya-cloud/sunya"
 )
 
 func newBuildsCommand(env *Env) *cobra.Command {
@@ -49,7 +51,7 @@ func withBuilds(ctx context.Context, env *Env, do func(*buildsAPI) error) error 
 	if region == defaultRegion {
 		region = anyBuilds
 	}
-	return do(&buildsAPI{Client: api, client: c, parent: "projects/" + c.project + "/locations/" + region})
+	return do(&buildsAPI{Client: api, client: c, parent: sunya.LocationName(c.project, region)})
 }
 
 // build finds a build by its id, wherever it is.

@@ -10,6 +10,8 @@ import (
 	"cloud.google.com/go/longrunning/autogen/longrunningpb"
 	"github.com/spf13/cobra"
 	"google.golang.org/api/option"
+
+	"github.com/sunya-cloud/sunya"
 )
 
 func newFunctionsCommand(env *Env) *cobra.Command {
@@ -43,7 +45,7 @@ func withFunctions(ctx context.Context, env *Env, do func(*functionsAPI) error) 
 	if err != nil {
 		return fmt.Errorf("make client: %w", err)
 	}
-	return do(&functionsAPI{api, c, "projects/" + c.project + "/locations/" + env.flags.Region})
+	return do(&functionsAPI{api, c, sunya.LocationName(c.project, env.flags.Region)})
 }
 
 func (a *functionsAPI) name(id string) string { return a.parent + "/functions/" + id }

@@ -51,7 +51,7 @@ func withRun(ctx context.Context, env *Env, do func(*runAPI) error) error {
 
 // runAPI prepares the API of Cloud Run in a region.
 func (c *client) runAPI(ctx context.Context, region string) (*runAPI, error) {
-	a := &runAPI{client: c, parent: "projects/" + c.project + "/locations/" + region}
+	a := &runAPI{client: c, parent: sunya.LocationName(c.project, region)}
 	var err error
 	if a.services, err = cloudrun.NewServicesClient(ctx, option.WithGRPCConn(c.conn)); err != nil {
 		return nil, fmt.Errorf("make client: %w", err)

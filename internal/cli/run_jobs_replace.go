@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"net/http"
 	"net/url"
 
 	"github.com/spf13/cobra"
@@ -43,24 +42,12 @@ func replaceJob(ctx context.Context, env *Env, a *jobsAPI, file string, doc []by
 		return usagef("%s: not a job: use a file with apiVersion run.googleapis.com/v1, kind Job and a name in metadata", file)
 	}
 	if region := m.Metadata.Labels["cloud.googleapis.com/location"]; region != "" {
-		a.parent = "projects/" + a.client.project + "/locations/" + region
-	}
-	query := url.Values{}
-	if dryRun {
-		query.Set("dryRun", "all")
+		a.parent = sunya.LocationName(a.client.project, region)
 	}
 	path := "/jobs/" + url.PathEscape(m.Metadata.Name)
 	var j knative.Job
-	err := a.knative(ctx, http.MethodPut, path, query, doc, &j)
-	if codeOf(err) == sunya.NotFound {
-		err = a.knative(ctx, http.MethodPost, "/jobs", query, doc, &j)
-	}
-	if err != nil {
-		f := &failure{stage: stageValidating, err: err, anchor: "validating"}
-		if codeOf(err) == sunya.InvalidArgument || codeOf(err) == sunya.Unimplemented {
-			f.try = "correct it, then: sunya run jobs replace " + file
-		}
-		return f
+	if err := a.replace(ctx, "/jobs", path, doc, dryRun, &j); err != nil {
+		return refusedFile(err, "sunya run jobs replace "+file)
 	}
 	if dryRun {
 		fmt.Fprintf(env.Stderr, "%s can be deployed.\n", file)
@@ -69,7 +56,7 @@ func replaceJob(ctx context.Context, env *Env, a *jobsAPI, file string, doc []by
 	p := newProgress(env)
 	defer p.close()
 	const stage = "Preparing job"
-	if err := p.during(stage, func() error { return a.awaitJob(ctx, path, &j) }); err != nil {
+	if err := p.during(stage, func() error { return await(ctx, a.runAPI, path, &j, jobReady) }); err != nil {
 		return jobFailure(ctx, stage, path, m.Metadata.Name, err)
 	}
 	fmt.Fprintf(env.Stderr, "Job [%s] is ready: sunya run jobs execute %s\n", m.Metadata.Name, m.Metadata.Name)
@@ -79,37 +66,10 @@ func replaceJob(ctx context.Context, env *Env, a *jobsAPI, file string, doc []by
 	return nil
 }
 
-// awaitJob polls a job until it is ready, or cannot be.
-func (a *jobsAPI) awaitJob(ctx context.Context, path string, j *knative.Job) error {
-	pause := pollFirst
-	for {
-		if done, err := jobReady(j); done {
-			return err
-		}
-		if err := sleep(ctx, pause); err != nil {
-			return err
-		}
-		pause = min(pause*5/4, pollMax)
-		*j = knative.Job{}
-		if err := retry(ctx, func() error { return a.knative(ctx, http.MethodGet, path, nil, nil, j) }); err != nil {
-			return err
-		}
-	}
-}
-
 // jobReady says whether the server is done with a job, and with what error.
 func jobReady(j *knative.Job) (done bool, err error) {
-	if j.Status == nil || j.Status.ObservedGeneration != j.Metadata.Generation {
+	if j.Status == nil {
 		return false, nil
 	}
-	for _, c := range j.Status.Conditions {
-		switch {
-		case c.Type != "Ready":
-		case c.Status == "True":
-			return true, nil
-		case c.Status == "False":
-			return true, &operationFailed{code: sunya.FailedPrecondition, message: c.Message}
-		}
-	}
-	return false, nil
+	return readyBy(j.Metadata.Generation, j.Status.ObservedGeneration, j.Status.Conditions, "")
 }

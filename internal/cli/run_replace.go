@@ -55,32 +55,22 @@ func replaceService(ctx context.Context, env *Env, a *runAPI, file string, doc [
 		return usagef("%s: not a service: use a file with apiVersion serving.knative.dev/v1, kind Service and a name in metadata", file)
 	}
 	if region := m.Metadata.Labels["cloud.googleapis.com/location"]; region != "" {
-		a.parent = "projects/" + a.client.project + "/locations/" + region
+		a.parent = sunya.LocationName(a.client.project, region)
 	}
 	p := newProgress(env)
 	defer p.close()
 	d := &runDeployment{buildWatch: &buildWatch{env: env, client: a.client, progress: p}, api: a, id: m.Metadata.Name}
-	query := url.Values{}
-	if dryRun {
-		query.Set("dryRun", "all")
-	}
+	path := "/services/" + url.PathEscape(m.Metadata.Name)
 	var s knative.Service
-	err := a.knative(ctx, http.MethodPut, "/services/"+url.PathEscape(m.Metadata.Name), query, doc, &s)
-	if codeOf(err) == sunya.NotFound {
-		err = a.knative(ctx, http.MethodPost, "/services", query, doc, &s)
-	}
-	if err != nil {
-		f := &failure{stage: stageValidating, err: err, anchor: "validating"}
-		if codeOf(err) == sunya.InvalidArgument || codeOf(err) == sunya.Unimplemented {
-			f.try = "correct it, then: sunya run services replace " + file
-		}
-		return f
+	if err := a.replace(ctx, "/services", path, doc, dryRun, &s); err != nil {
+		return refusedFile(err, "sunya run services replace "+file)
 	}
 	if dryRun {
 		fmt.Fprintf(env.Stderr, "%s can be deployed.\n", file)
 		return printOne(env, &s)
 	}
-	if err := d.awaitReady(ctx, &s); err != nil {
+	p.start("Deploying")
+	if err := await(ctx, a, path, &s, serviceReady); err != nil {
 		return d.fail(ctx, p.settle(stateAfter(err)), err)
 	}
 	p.settle("done")
@@ -90,42 +80,70 @@ func replaceService(ctx context.Context, env *Env, a *runAPI, file string, doc [
 	return write(env.Stdout, []byte(s.Status.Url+"\n"))
 }
 
-// awaitReady polls a service until it is what was asked for, or cannot be
-// (contracts of Knative: metadata.generation is status.observedGeneration).
-func (d *runDeployment) awaitReady(ctx context.Context, s *knative.Service) error {
-	const stage = "Deploying"
-	d.progress.start(stage)
+// replace puts a resource in the place of the one at path, or makes it where
+// there is none.
+func (a *runAPI) replace(ctx context.Context, collection, path string, doc []byte, dryRun bool, into any) error {
+	query := url.Values{}
+	if dryRun {
+		query.Set("dryRun", "all")
+	}
+	err := a.knative(ctx, http.MethodPut, path, query, doc, into)
+	if codeOf(err) == sunya.NotFound {
+		err = a.knative(ctx, http.MethodPost, collection, query, doc, into)
+	}
+	return err
+}
+
+// refusedFile is what the server says against a file; again is the command that
+// reads it once more.
+func refusedFile(err error, again string) error {
+	f := &failure{stage: stageValidating, err: err, anchor: "validating"}
+	if codeOf(err) == sunya.InvalidArgument || codeOf(err) == sunya.Unimplemented {
+		f.try = "correct it, then: " + again
+	}
+	return f
+}
+
+// await polls a resource until it is what was asked for, or cannot be.
+func await[T any](ctx context.Context, a *runAPI, path string, into *T, ready func(*T) (done bool, err error)) error {
 	pause := pollFirst
 	for {
-		if done, err := readyOf(s); done {
+		if done, err := ready(into); done {
 			return err
 		}
 		if err := sleep(ctx, pause); err != nil {
 			return err
 		}
 		pause = min(pause*5/4, pollMax)
-		*s = knative.Service{}
-		err := retry(ctx, func() error {
-			return d.api.knative(ctx, http.MethodGet, "/services/"+url.PathEscape(d.id), nil, nil, s)
-		})
-		if err != nil {
+		*into = *new(T)
+		if err := retry(ctx, func() error { return a.knative(ctx, http.MethodGet, path, nil, nil, into) }); err != nil {
 			return err
 		}
 	}
 }
 
-// readyOf says whether the server is done with a service, and with what error.
-func readyOf(s *knative.Service) (done bool, err error) {
-	if s.Status == nil || s.Status.ObservedGeneration != s.Metadata.Generation {
+// serviceReady says whether the server is done with a service, and with what
+// error.
+func serviceReady(s *knative.Service) (done bool, err error) {
+	if s.Status == nil {
 		return false, nil
 	}
-	for _, c := range s.Status.Conditions {
+	return readyBy(s.Metadata.Generation, s.Status.ObservedGeneration, s.Status.Conditions, sunya.ReasonRevisionNotReady)
+}
+
+// readyBy reads the conditions of a resource (contracts of Knative: they count
+// once metadata.generation is status.observedGeneration).
+func readyBy(generation, observed int64, conditions []*knative.GoogleCloudRunV1Condition, reason string) (done bool, err error) {
+	if observed != generation {
+		return false, nil
+	}
+	for _, c := range conditions {
 		switch {
 		case c.Type != "Ready":
 		case c.Status == "True":
 			return true, nil
 		case c.Status == "False":
-			return true, &operationFailed{code: sunya.FailedPrecondition, message: c.Message, reason: sunya.ReasonRevisionNotReady}
+			return true, &operationFailed{code: sunya.FailedPrecondition, message: c.Message, reason: reason}
 		}
 	}
 	return false, nil

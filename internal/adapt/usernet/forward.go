@@ -64,7 +64,7 @@ func (f *forwarder) answer(ctx context.Context, network string, query []byte) []
 	return reply
 }
 
-// forward asks one resolver after the other, as a stub resolver does, and
+// forward asks one resolver after the other, as the C library does, and
 // returns the first useful reply; else the last one, or nil.
 func (f *forwarder) forward(ctx context.Context, network string, q *query) []byte {
 	var last []byte

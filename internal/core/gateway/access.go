@@ -150,7 +150,7 @@ func functionAt(table *serving.Table, path string) (route serving.Route, prefix 
 	if len(parts) < 4 {
 		return serving.Route{}, "", false
 	}
-	route, ok = table.Route("projects/" + parts[1] + "/locations/" + parts[2] + "/services/" + parts[3])
+	route, ok = table.Route(sunya.LocationName(parts[1], parts[2]) + "/services/" + parts[3])
 	if !ok {
 		return serving.Route{}, "", false
 	}

@@ -17,7 +17,7 @@ type FolderKey struct{ Project, Location, ID string }
 
 // Name is the folder's resource name.
 func (k FolderKey) Name() string {
-	return "projects/" + k.Project + "/locations/" + k.Location + "/repositories/" + k.ID
+	return sunya.LocationName(k.Project, k.Location) + "/repositories/" + k.ID
 }
 
 // Folder is what is known of one that somebody has made by hand. Others come to

@@ -8,15 +8,6 @@ import (
 	"github.com/sunya-cloud/sunya/internal/core/registry"
 )
 
-// parseParent reads projects/P/locations/L.
-func parseParent(s string) (project, location string, err error) {
-	parts := strings.Split(s, "/")
-	if len(parts) != 4 || parts[0] != "projects" || parts[2] != "locations" || parts[1] == "" || parts[3] == "" {
-		return "", "", sunya.Invalid("parent", "%q is not a name of the form projects/*/locations/*", s)
-	}
-	return parts[1], parts[3], nil
-}
-
 // parseRepository reads projects/P/locations/L/repositories/R.
 func parseRepository(field, s string) (registry.FolderKey, error) {
 	k, rest, err := cutRepository(field, s)

@@ -23,7 +23,7 @@ const anywhere = "us"
 
 // CreateRepository implements the service.
 func (a *API) CreateRepository(ctx context.Context, req *pb.CreateRepositoryRequest) (*longrunningpb.Operation, error) {
-	project, location, err := parseParent(req.GetParent())
+	project, location, err := sunya.ParseLocation("parent", req.GetParent())
 	if err != nil {
 		return nil, err
 	}
@@ -59,7 +59,7 @@ func (a *API) GetRepository(ctx context.Context, req *pb.GetRepositoryRequest) (
 
 // ListRepositories implements the service.
 func (a *API) ListRepositories(ctx context.Context, req *pb.ListRepositoriesRequest) (*pb.ListRepositoriesResponse, error) {
-	project, location, err := parseParent(req.GetParent())
+	project, location, err := sunya.ParseLocation("parent", req.GetParent())
 	if err != nil {
 		return nil, err
 	}

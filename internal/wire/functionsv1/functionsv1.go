@@ -108,7 +108,7 @@ func (a *API) GetFunction(ctx context.Context, req *functionspb.GetFunctionReque
 
 // ListFunctions implements the service.
 func (a *API) ListFunctions(ctx context.Context, req *functionspb.ListFunctionsRequest) (*functionspb.ListFunctionsResponse, error) {
-	project, location, err := parseParent("parent", req.GetParent())
+	project, location, err := sunya.ParseLocation("parent", req.GetParent())
 	if err != nil {
 		return nil, err
 	}
@@ -142,7 +142,7 @@ func (a *API) ListFunctions(ctx context.Context, req *functionspb.ListFunctionsR
 
 // CreateFunction implements the service.
 func (a *API) CreateFunction(ctx context.Context, req *functionspb.CreateFunctionRequest) (*longrunningpb.Operation, error) {
-	project, location, err := parseParent("location", req.GetLocation())
+	project, location, err := sunya.ParseLocation("location", req.GetLocation())
 	if err != nil {
 		return nil, err
 	}
@@ -200,7 +200,7 @@ func (a *API) DeleteFunction(ctx context.Context, req *functionspb.DeleteFunctio
 
 // GenerateUploadUrl implements the service.
 func (a *API) GenerateUploadUrl(ctx context.Context, req *functionspb.GenerateUploadUrlRequest) (*functionspb.GenerateUploadUrlResponse, error) {
-	project, location, err := parseParent("parent", req.GetParent())
+	project, location, err := sunya.ParseLocation("parent", req.GetParent())
 	if err != nil {
 		return nil, err
 	}
@@ -286,15 +286,6 @@ func (a *API) operation(ctx context.Context) func(*sunya.Operation, error) (*lon
 		}
 		return a.ops.Encode(ctx, op)
 	}
-}
-
-// parseParent reads projects/P/locations/L.
-func parseParent(field, name string) (project, location string, err error) {
-	parts := strings.Split(name, "/")
-	if len(parts) != 4 || parts[0] != "projects" || parts[2] != "locations" || parts[1] == "" || parts[3] == "" {
-		return "", "", sunya.Invalid(field, "%q is not a name of the form projects/*/locations/*", name)
-	}
-	return parts[1], parts[3], nil
 }
 
 // parseFunction reads projects/P/locations/L/functions/F.

@@ -112,7 +112,7 @@ func (a *API) GetFunction(ctx context.Context, req *functionspb.GetFunctionReque
 // ListFunctions implements the service. Functions of the first generation are
 // among them.
 func (a *API) ListFunctions(ctx context.Context, req *functionspb.ListFunctionsRequest) (*functionspb.ListFunctionsResponse, error) {
-	project, location, err := parseParent(req.GetParent())
+	project, location, err := sunya.ParseLocation("parent", req.GetParent())
 	if err != nil {
 		return nil, err
 	}
@@ -156,7 +156,7 @@ func (a *API) ListFunctions(ctx context.Context, req *functionspb.ListFunctionsR
 
 // CreateFunction implements the service.
 func (a *API) CreateFunction(ctx context.Context, req *functionspb.CreateFunctionRequest) (*longrunningpb.Operation, error) {
-	project, location, err := parseParent(req.GetParent())
+	project, location, err := sunya.ParseLocation("parent", req.GetParent())
 	if err != nil {
 		return nil, err
 	}
@@ -225,7 +225,7 @@ func (a *API) DeleteFunction(ctx context.Context, req *functionspb.DeleteFunctio
 
 // GenerateUploadUrl implements the service.
 func (a *API) GenerateUploadUrl(ctx context.Context, req *functionspb.GenerateUploadUrlRequest) (*functionspb.GenerateUploadUrlResponse, error) {
-	project, location, err := parseParent(req.GetParent())
+	project, location, err := sunya.ParseLocation("parent", req.GetParent())
 	if err != nil {
 		return nil, err
 	}
@@ -257,7 +257,7 @@ func (a *API) GenerateDownloadUrl(ctx context.Context, req *functionspb.Generate
 
 // ListRuntimes implements the service.
 func (a *API) ListRuntimes(_ context.Context, req *functionspb.ListRuntimesRequest) (*functionspb.ListRuntimesResponse, error) {
-	if _, _, err := parseParent(req.GetParent()); err != nil {
+	if _, _, err := sunya.ParseLocation("parent", req.GetParent()); err != nil {
 		return nil, err
 	}
 	filter, err := parseFilter(req.GetFilter(), runtimeFields...)

@@ -7,15 +7,6 @@ import (
 	"github.com/sunya-cloud/sunya/internal/core/functions"
 )
 
-// parseParent reads projects/P/locations/L.
-func parseParent(name string) (project, location string, err error) {
-	parts := strings.Split(name, "/")
-	if len(parts) != 4 || parts[0] != "projects" || parts[2] != "locations" || parts[1] == "" || parts[3] == "" {
-		return "", "", sunya.Invalid("parent", "%q is not a name of the form projects/*/locations/*", name)
-	}
-	return parts[1], parts[3], nil
-}
-
 // parseFunction reads projects/P/locations/L/functions/F, or the name of the
 // function's service.
 func parseFunction(field, name string) (functions.Key, error) {

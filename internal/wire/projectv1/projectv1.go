@@ -122,7 +122,7 @@ func builder(project string, more []string) (any, error) {
 		return nil, err
 	}
 	return map[string]string{
-		"name":                "projects/" + n + "/locations/" + more[1] + "/defaultServiceAccount",
+		"name":                sunya.LocationName(n, more[1]) + "/defaultServiceAccount",
 		"serviceAccountEmail": "projects/" + n + "/serviceAccounts/" + sunya.ComputeAccount(project),
 	}, nil
 }

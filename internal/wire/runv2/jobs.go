@@ -38,7 +38,7 @@ func (a *jobsServer) GetJob(ctx context.Context, req *runpb.GetJobRequest) (*run
 // ListJobs implements the service. Jobs are deleted at once: there are no
 // deleted ones to show.
 func (a *jobsServer) ListJobs(ctx context.Context, req *runpb.ListJobsRequest) (*runpb.ListJobsResponse, error) {
-	project, location, err := parseParent(req.GetParent())
+	project, location, err := sunya.ParseLocation("parent", req.GetParent())
 	if err != nil {
 		return nil, err
 	}
@@ -72,7 +72,7 @@ func (a *jobsServer) ListJobs(ctx context.Context, req *runpb.ListJobsRequest) (
 
 // CreateJob implements the service.
 func (a *jobsServer) CreateJob(ctx context.Context, req *runpb.CreateJobRequest) (*longrunningpb.Operation, error) {
-	project, location, err := parseParent(req.GetParent())
+	project, location, err := sunya.ParseLocation("parent", req.GetParent())
 	if err != nil {
 		return nil, err
 	}

@@ -7,15 +7,6 @@ import (
 	"github.com/sunya-cloud/sunya/internal/core/run"
 )
 
-// parseParent reads projects/P/locations/L.
-func parseParent(name string) (project, location string, err error) {
-	p := strings.Split(name, "/")
-	if len(p) != 4 || p[0] != "projects" || p[2] != "locations" || p[1] == "" || p[3] == "" {
-		return "", "", sunya.Invalid("parent", "%q is not a name of the form projects/*/locations/*", name)
-	}
-	return p[1], p[3], nil
-}
-
 // parseService reads projects/P/locations/L/services/S.
 func parseService(field, name string) (run.Key, error) {
 	p := strings.Split(name, "/")

@@ -41,7 +41,7 @@ func (a *services) GetService(ctx context.Context, req *runpb.GetServiceRequest)
 // ListServices implements the service. Services are deleted at once: there are
 // no deleted ones to show.
 func (a *services) ListServices(ctx context.Context, req *runpb.ListServicesRequest) (*runpb.ListServicesResponse, error) {
-	project, location, err := parseParent(req.GetParent())
+	project, location, err := sunya.ParseLocation("parent", req.GetParent())
 	if err != nil {
 		return nil, err
 	}
@@ -75,7 +75,7 @@ func (a *services) ListServices(ctx context.Context, req *runpb.ListServicesRequ
 
 // CreateService implements the service.
 func (a *services) CreateService(ctx context.Context, req *runpb.CreateServiceRequest) (*longrunningpb.Operation, error) {
-	project, location, err := parseParent(req.GetParent())
+	project, location, err := sunya.ParseLocation("parent", req.GetParent())
 	if err != nil {
 		return nil, err
 	}
