@@ -28,11 +28,17 @@ import (
 	"github.com/sunya-cloud/sunya/e2e/platform"
 )
 
-// needRoot skips where the server is not root: a build has one user there.
-func needRoot(t *testing.T) {
+// Why something needs a server that is root.
+const (
+	manyUsers     = "builds have many users only where the server is started as root"
+	sharedNetwork = "a user cannot share a network between sandboxes"
+)
+
+// needRoot skips where the server is not root.
+func needRoot(t *testing.T, why string) {
 	t.Helper()
 	if os.Geteuid() != 0 {
-		t.Skip("builds have many users only where the server is started as root")
+		t.Skip("SKIP: " + why)
 	}
 }
 
@@ -99,7 +105,7 @@ ENTRYPOINT ["/bin/x"]
 
 // TestDockerfile builds what Dockerfiles are written with, from one base.
 func TestDockerfile(t *testing.T) {
-	needRoot(t)
+	needRoot(t, manyUsers)
 	t.Parallel()
 	s := platform.Start(t)
 	pushBase(t, s)

@@ -15,7 +15,7 @@ func TestGcloudBuilds(t *testing.T) {
 	if _, err := exec.LookPath("gcloud"); err != nil {
 		t.Skip("gcloud is not installed")
 	}
-	needRoot(t)
+	needRoot(t, manyUsers)
 	t.Parallel()
 	s := platform.Start(t)
 	pushBase(t, s)

@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"os"
 	"strings"
 	"testing"
 
@@ -28,6 +29,9 @@ func TestJobsOfImages(t *testing.T) {
 	logged(s, id, "MODE=over", "the first attempt fails", "has a token", "task 1 attempt 1 begins")
 
 	for args, want := range map[string]string{"fail,7": "exit status 7", "eat": "Memory limit of 128 MiB exceeded", "fill": "Memory limit of 128 MiB exceeded"} {
+		if args != "fail,7" && os.Geteuid() != 0 {
+			continue // the limits of level user are doctor's to report
+		}
 		r := s.CLI("run", "jobs", "execute", "work", "--wait", "--tasks", "1", "--args", args)
 		if r.Code != 1 || !strings.Contains(r.Stderr, want) {
 			t.Errorf("%s: exit %d, want 1 with %q: %s", args, r.Code, want, r.Stderr)

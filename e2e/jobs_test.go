@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"fmt"
+	"os"
 	"os/exec"
 	"strings"
 	"testing"
@@ -90,6 +91,9 @@ func TestJobs(t *testing.T) {
 			{"eat", "600", "Memory limit of 256 MiB exceeded"},
 			{"sleep", "1", "timeout of 1s was reached"},
 		} {
+			if c.do == "eat" && os.Geteuid() != 0 {
+				continue // the limits of level user are doctor's to report
+			}
 			r := s.CLI("run", "jobs", "execute", "work", "--wait", "--tasks", "1", "--task-timeout", c.timeout, "--update-env-vars", "SLEEP=3600,DO="+c.do)
 			if r.Code != 1 || !strings.Contains(r.Stderr, c.says) {
 				t.Errorf("%s: exit %d, want 1 with %q: %s", c.do, r.Code, c.says, r.Stderr)

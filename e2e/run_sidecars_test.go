@@ -15,6 +15,7 @@ import (
 // TestRunSidecars runs a proxy beside a program that it waits for, with a volume
 // of both.
 func TestRunSidecars(t *testing.T) {
+	needRoot(t, sharedNetwork)
 	t.Parallel()
 	s := platform.Start(t)
 	c := newRunServices(t, s)

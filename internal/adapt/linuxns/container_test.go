@@ -195,6 +195,7 @@ func TestContainer(t *testing.T) {
 		{"and after a change of user", "", "", "su -s /bin/sh web -c 'echo out >/dev/stdout'", "out\n", true},
 		{"root may change owners", "", "", "touch /x && chown web:data /x && stat -c '%u %g' /x", "33 50\n", true},
 		{"set-id is inert", "web", "", "/bin/setid; cp /bin/busybox /tmp/id; id -u", "33\n33\n", true},
+		{"numbers for a user", "1234:1234", "", "id -u; id -g; echo yes >/dev/shm/x && cat /dev/shm/x", "1234\n1234\nyes\n", false},
 		{"shared memory", "web", "", "echo yes >/dev/shm/x; cat /dev/shm/x", "yes\n", false},
 		{"search path", "", "", "echo $PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n", false},
 		{"nothing of the host", "", "", "echo $(ls /); ls /usr /home /var 2>/dev/null", "bin dev etc proc root srv sys tmp\n", false},

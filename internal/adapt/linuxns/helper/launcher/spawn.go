@@ -5,6 +5,7 @@ import (
 	"os"
 	"runtime"
 	"strconv"
+	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -49,14 +50,25 @@ func (s *server) idsOf(doc *ipc.Document) ids {
 		return ids{uids: mapping(doc.Linux.UIDMappings), gids: mapping(doc.Linux.GIDMappings), groups: true}
 	}
 	uid, gid := doc.Process.User.UID, doc.Process.User.GID
-	if n, err := strconv.ParseUint(doc.Process.User.Username, 10, 16); err == nil {
-		uid, gid = int(n), int(n) // an image's, known without looking into it
+	if u, g, ok := numbers(doc.Process.User.Username); ok {
+		uid, gid = u, g // an image's, known without looking into it
 	}
 	return ids{
 		uids: []syscall.SysProcIDMap{{ContainerID: uid, HostID: os.Geteuid(), Size: 1}},
 		gids: []syscall.SysProcIDMap{{ContainerID: gid, HostID: os.Getegid(), Size: 1}},
 		uid:  uid, gid: gid,
 	}
+}
+
+// numbers reads USER of an image that is UID or UID:GID; ok says whether it is.
+func numbers(user string) (uid, gid int, ok bool) {
+	u, g, both := strings.Cut(user, ":")
+	if !both {
+		g = u
+	}
+	first, err := strconv.ParseUint(u, 10, 16)
+	second, err2 := strconv.ParseUint(g, 10, 16)
+	return int(first), int(second), err == nil && err2 == nil
 }
 
 func mapping(ms []ipc.IDMapping) []syscall.SysProcIDMap {

@@ -199,12 +199,11 @@ func (p *process) prepareImage() error {
 	if err != nil {
 		return err
 	}
-	proc.User.UID, proc.User.GID = who.Uid, who.Gid
-	for _, g := range who.Sgids {
-		p.extra = append(p.extra, uint32(g))
-	}
-	if !p.setup.Groups { // there is one user only
-		proc.User.UID, proc.User.GID, p.extra = os.Getuid(), os.Getgid(), nil
+	if p.setup.Groups {
+		proc.User.UID, proc.User.GID = who.Uid, who.Gid
+		for _, g := range who.Sgids {
+			p.extra = append(p.extra, uint32(g))
+		}
 	}
 	if envOf(proc.Env, "HOME") == "" {
 		proc.Env = append(proc.Env, "HOME="+who.Home)

@@ -41,6 +41,9 @@ func Main() int {
 		return 1
 	}
 	p := &process{conn: conn, setup: *m.Setup, doc: m.Setup.Document}
+	if !p.setup.Groups { // there is one user only: what belongs to the program's is its
+		p.doc.Process.User.UID, p.doc.Process.User.GID = os.Getuid(), os.Getgid()
+	}
 	packet, err := p.start(files)
 	if err != nil {
 		_ = conn.Send(&ipc.Message{Verb: ipc.Failed, Error: asError(err)})
