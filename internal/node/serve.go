@@ -14,6 +14,7 @@ import (
 	"github.com/sunya-cloud/sunya/internal/core/identity"
 	"github.com/sunya-cloud/sunya/internal/core/instance"
 	"github.com/sunya-cloud/sunya/internal/core/logs"
+	"github.com/sunya-cloud/sunya/internal/core/requestlog"
 	"github.com/sunya-cloud/sunya/internal/core/serving"
 	"github.com/sunya-cloud/sunya/internal/core/static"
 )
@@ -52,8 +53,7 @@ func newServe(cfg Config, m *machine, st *storage, tokens *identity.Tokens, log 
 		Verifier:   tokens,
 		Sites:      static.NewSites(st.layers.Path),
 		Decorators: map[sunya.Product]gateway.Decorator{sunya.AppEngine: appengine.Headers{}},
-		Sink:       s.hub,
-		LogName:    logNamer(requestLog),
+		Observer:   requestlog.New(s.hub, logNamer(requestLog)),
 		Now:        time.Now,
 		Log:        log,
 	}, gateway.Options{

@@ -9,6 +9,7 @@ import (
 
 	"github.com/sunya-cloud/sunya"
 	"github.com/sunya-cloud/sunya/internal/core/activator"
+	"github.com/sunya-cloud/sunya/internal/core/served"
 )
 
 // exchange is one request and its response.
@@ -34,6 +35,7 @@ type exchange struct {
 	prefer   string // the instance that the client was on, where that matters
 	instance string
 	cold     bool
+	thawed   bool
 
 	began     bool  // the final response has begun
 	cut       bool  // it ended too early
@@ -42,6 +44,8 @@ type exchange struct {
 	sent      int64 // bytes of the response body
 	received  int64 // bytes of the request body
 	problem   string
+
+	over served.Request // what the observer is told; here to spare an allocation
 }
 
 func (g *Gateway) newExchange(w http.ResponseWriter, r *http.Request) *exchange {
@@ -62,6 +66,7 @@ func (g *Gateway) newExchange(w http.ResponseWriter, r *http.Request) *exchange 
 func (x *exchange) served(l *activator.Lease) {
 	x.instance = l.Instance.ID()
 	x.cold = x.cold || l.ColdStart
+	x.thawed = x.thawed || l.Thawed
 }
 
 func (x *exchange) info() RequestInfo {

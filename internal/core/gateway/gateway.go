@@ -19,8 +19,8 @@ import (
 	"github.com/sunya-cloud/sunya"
 	"github.com/sunya-cloud/sunya/internal/core/activator"
 	"github.com/sunya-cloud/sunya/internal/core/front"
-	"github.com/sunya-cloud/sunya/internal/core/logs"
 	"github.com/sunya-cloud/sunya/internal/core/memo"
+	"github.com/sunya-cloud/sunya/internal/core/served"
 	"github.com/sunya-cloud/sunya/internal/core/serving"
 	"github.com/sunya-cloud/sunya/internal/core/static"
 )
@@ -63,12 +63,9 @@ type Parts struct {
 	Sites      Sites    // static files; may be nil where no revision has any
 	Verifier   Verifier // of callers of private services; nil: nobody is known
 	Decorators map[sunya.Product]Decorator
-	// Sink takes one entry a request, under the name and resource that LogName
-	// gives; nil: no request log.
-	Sink    logs.Sink
-	LogName func(rev *sunya.Revision) (name string, res logs.Resource)
-	Now     func() time.Time
-	Log     *slog.Logger
+	Observer   served.Observer // is told of each request once it is over; nil: nobody
+	Now        func() time.Time
+	Log        *slog.Logger
 }
 
 // Options are how the gateway faces the world.
@@ -119,7 +116,7 @@ func New(p Parts, o Options) *Gateway {
 }
 
 // ServeHTTP implements http.Handler. Every request ends in exactly one
-// response and one entry of the request log.
+// response and is told once to the observer.
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := g.newExchange(w, r)
 	err := x.serve()

@@ -25,6 +25,7 @@ import (
 	"github.com/sunya-cloud/sunya/internal/core/instance"
 	"github.com/sunya-cloud/sunya/internal/core/instance/instancetest"
 	"github.com/sunya-cloud/sunya/internal/core/logs"
+	"github.com/sunya-cloud/sunya/internal/core/requestlog"
 	"github.com/sunya-cloud/sunya/internal/core/sandbox"
 	"github.com/sunya-cloud/sunya/internal/core/serving"
 )
@@ -99,8 +100,7 @@ func buildWorld(t testing.TB, engine *instancetest.Engine, adjust func(*gateway.
 		Catalog:    w.catalog,
 		Slots:      w.slots,
 		Decorators: map[sunya.Product]gateway.Decorator{sunya.AppEngine: decorator{}},
-		Sink:       w.sink,
-		LogName:    instancetest.LogName,
+		Observer:   requestlog.New(w.sink, instancetest.LogName),
 		Now:        time.Now,
 		Log:        instancetest.Quiet(),
 	}
