@@ -8,16 +8,18 @@ import (
 
 	"github.com/sunya-cloud/sunya"
 	"github.com/sunya-cloud/sunya/internal/core/instance"
+	"github.com/sunya-cloud/sunya/internal/core/pool"
 )
 
 // Lease is a request's slot in an instance.
 type Lease struct {
 	Instance  *instance.Instance
-	ColdStart bool // the request waited for an instance to start
-	Thawed    bool // the request woke a frozen instance
+	ColdStart bool          // the request waited for an instance to start
+	Thawed    bool          // the request woke a frozen instance
+	Waited    time.Duration // for the slot; 0 when one was free
 
-	p        *pool
-	m        *member
+	k        *keeper
+	m        *pool.Member
 	released atomic.Bool
 }
 
@@ -27,21 +29,20 @@ func (l *Lease) Release() {
 		return
 	}
 	l.Instance.Leave()
-	l.p.release(l.m)
+	l.k.release(l.m)
+}
+
+func (k *keeper) release(m *pool.Member) {
+	k.mu.Lock()
+	k.pool.Release(k.a.now(), m)
+	k.settle("")
+	k.mu.Unlock()
 }
 
 // Hang says that the program did not answer a request in its time: no other one
 // will meet it, and the instance ends once those that it still has are over.
 func (l *Lease) Hang() {
-	p := l.p
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if !p.remove(l.m) {
-		return
-	}
-	l.m.leaving = "it did not answer a request in its time"
-	p.replace()
-	p.a.nudge()
+	l.k.on(func() { l.k.pool.Leave(l.k.a.now(), l.m, "it did not answer a request in its time") })
 }
 
 // enterAttempts is how many instances that died under the request's hands it
@@ -55,7 +56,7 @@ const enterAttempts = 3
 // instances stayed busy) or that of ctx; RetryAfter says when to come again.
 // prefer is the end of an instance's id: it is chosen if it has room. Empty: any.
 func (a *Activator) Acquire(ctx context.Context, rev *sunya.Revision, prefer string) (*Lease, error) {
-	return a.acquire(ctx, rev, instance.ColdStart, prefer)
+	return a.acquire(ctx, rev, "", prefer)
 }
 
 // Prove starts an instance of rev, unless one runs, and returns once it is
@@ -63,7 +64,7 @@ func (a *Activator) Acquire(ctx context.Context, rev *sunya.Revision, prefer str
 // were recorded before do not hold it back. The error is an *instance.StartError
 // when the program is to blame.
 func (a *Activator) Prove(ctx context.Context, rev *sunya.Revision) error {
-	a.with(rev, func(p *pool) { p.backoff, p.draining = instance.Backoff{}, false })
+	a.tell(rev, true, func(p *pool.Pool, _ time.Time) { p.Forgive() })
 	l, err := a.acquire(ctx, rev, instance.Proof, "")
 	if err != nil {
 		return err
@@ -87,80 +88,59 @@ func (a *Activator) acquire(ctx context.Context, rev *sunya.Revision, why instan
 	return nil, sunya.Errorf(sunya.Unavailable, rev.Name, "its instances end as soon as they are asked: %v", last)
 }
 
-// slot returns a slot in an instance that was ready a moment ago.
+// slot returns a slot in an instance that was ready a moment ago. why is the
+// reason of what it starts, where the pool's own is not the best.
 func (a *Activator) slot(ctx context.Context, rev *sunya.Revision, why instance.Reason, prefer string) (*Lease, error) {
-	var (
-		p   *pool
-		g   grant
-		w   *waiter
-		err error
-	)
-	a.with(rev, func(own *pool) {
-		p = own
-		g.m, w, err = p.take(why, prefer)
-	})
+	k, now := a.locked(rev), a.now()
+	if m := k.pool.Take(now, prefer); m != nil {
+		k.settle(why)
+		k.mu.Unlock()
+		return k.lease(m), nil
+	}
+	w := &waiter{over: make(chan struct{}, 1)}
+	w.Owner = w
+	err := k.pool.Queue(now, &w.Waiter)
+	k.settle(why)
+	k.mu.Unlock()
+	if err == nil {
+		err = k.wait(ctx, w)
+	}
 	if err != nil {
-		return nil, err
+		return nil, explain(rev, err)
 	}
-	if w != nil {
-		if g = p.wait(ctx, w); g.err != nil {
-			return nil, g.err
-		}
-	}
-	return &Lease{Instance: g.m.inst, ColdStart: g.cold, p: p, m: g.m}, nil
+	l := k.lease(w.Member)
+	l.ColdStart, l.Waited = w.Cold, a.now().Sub(now)
+	return l, nil
 }
 
-// wait waits for a grant: as long as the queue may hold, and while an instance
-// is starting as long as that may take.
-func (p *pool) wait(ctx context.Context, w *waiter) grant {
-	waited := p.a.opts.QueueTimeout
-	timer := time.NewTimer(waited)
-	defer timer.Stop()
-	for {
-		select {
-		case g := <-w.got:
-			return g
-		case <-ctx.Done():
-			p.abandon(w)
-			return grant{err: context.Cause(ctx)}
-		case <-timer.C:
-			more := p.startLimit() - waited
-			if more <= 0 {
-				p.abandon(w)
-				return grant{err: errBusy(p.rev, waited)}
-			}
-			waited += more
-			timer.Reset(more)
-		}
-	}
+func (k *keeper) lease(m *pool.Member) *Lease {
+	return &Lease{Instance: m.Owner.(*instance.Instance), k: k, m: m}
 }
 
-// startLimit is how long a request waits at most for what is starting; 0 when
-// nothing is.
-func (p *pool) startLimit() time.Duration {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.starting == 0 {
-		return 0
+// wait waits until the pool has decided, or ctx ends.
+func (k *keeper) wait(ctx context.Context, w *waiter) error {
+	select {
+	case <-w.over:
+		return w.Err
+	case <-ctx.Done():
+		k.on(func() { k.pool.Abandon(k.a.now(), &w.Waiter) })
+		return context.Cause(ctx)
 	}
-	return instance.StartTimeout(p.rev) + startSlack
 }
-
-// startSlack is what a start may take around the program's own time.
-const startSlack = 15 * time.Second
 
 // lost takes an instance that could not be entered out of service.
 func (a *Activator) lost(l *Lease, err error) {
-	l.p.mu.Lock()
-	there := l.p.remove(l.m)
-	l.p.mu.Unlock()
-	l.p.release(l.m)
-	if !there || errors.Is(err, instance.ErrStopped) {
-		return
-	}
-	a.log.Warn("instance does not wake", "instance", l.Instance.ID(), "err", err)
-	stop := func() { a.stop(l.Instance, "it did not wake") }
-	if !a.spawn(stop) {
-		stop()
+	ended := errors.Is(err, instance.ErrStopped)
+	l.k.on(func() {
+		now := a.now()
+		if ended {
+			l.k.pool.Lost(now, l.m)
+		} else {
+			l.k.pool.Leave(now, l.m, "it did not wake")
+		}
+		l.k.pool.Release(now, l.m)
+	})
+	if !ended {
+		a.log.Warn("instance does not wake", "instance", l.Instance.ID(), "err", err)
 	}
 }

@@ -1,7 +1,7 @@
 // Package activator gives requests their slot in an instance, and holds them
 // in arrival order while none is free.
 //
-// A revision has a pool only while it has instances or requests: at rest it
+// A revision has a keeper, which keeps its pool, only while it has instances or requests: at rest it
 // costs nothing here. A request that finds no slot, and that no instance which
 // is about to be ready will absorb, starts an instance at once.
 package activator
@@ -15,6 +15,7 @@ import (
 
 	"github.com/sunya-cloud/sunya"
 	"github.com/sunya-cloud/sunya/internal/core/instance"
+	"github.com/sunya-cloud/sunya/internal/core/pool"
 )
 
 // Options are the platform's defaults. Zero values are the defaults named.
@@ -40,9 +41,9 @@ type Activator struct {
 	opts      Options
 	now       func() time.Time
 	log       *slog.Logger
-	pools     sync.Map      // revision name to *pool
-	parts     sync.Map      // revision name to the sunya.Bounds that fall to it
-	wake      chan struct{} // never closed
+	keepers   sync.Map // revision name to *keeper
+	parts     sync.Map // revision name to the sunya.Bounds that fall to it
+	agenda    agenda
 
 	// starts ends with the activator: a start outlives the request that
 	// wanted it.
@@ -62,33 +63,43 @@ func New(m *instance.Manager, o Options, now func() time.Time, log *slog.Logger)
 		opts:       o.withDefaults(),
 		now:        now,
 		log:        log.With("component", "activator"),
-		wake:       make(chan struct{}, 1),
+		agenda:     newAgenda(),
 		starts:     starts,
 		stopStarts: stop,
 	}
 }
 
-// pool returns the pool of rev, made now if there is none.
-func (a *Activator) pool(rev *sunya.Revision) *pool {
-	if p, ok := a.pools.Load(rev.Name); ok {
-		return p.(*pool)
+// keeper returns the keeper of rev, made now if there is none.
+func (a *Activator) keeper(rev *sunya.Revision) *keeper {
+	if k, ok := a.keepers.Load(rev.Name); ok {
+		return k.(*keeper)
 	}
-	p, _ := a.pools.LoadOrStore(rev.Name, newPool(a, rev))
-	return p.(*pool)
+	k, _ := a.keepers.LoadOrStore(rev.Name, newKeeper(a, rev))
+	return k.(*keeper)
 }
 
-// with calls f with the pool of rev locked, one that stays.
-func (a *Activator) with(rev *sunya.Revision, f func(p *pool)) {
+// locked returns the keeper of rev with its mu held.
+func (a *Activator) locked(rev *sunya.Revision) *keeper {
 	for {
-		p := a.pool(rev)
-		p.mu.Lock()
-		if !p.gone {
-			f(p)
-			p.mu.Unlock()
-			return
+		k := a.keeper(rev)
+		k.mu.Lock()
+		if !k.gone {
+			return k
 		}
-		p.mu.Unlock()
+		k.mu.Unlock()
 	}
+}
+
+// tell tells the pool of rev of an event, unless there is none and the event is
+// nothing to make one for.
+func (a *Activator) tell(rev *sunya.Revision, always bool, event func(p *pool.Pool, now time.Time)) {
+	if !always && !a.has(rev.Name) {
+		return
+	}
+	k := a.locked(rev)
+	defer k.mu.Unlock()
+	event(k.pool, a.now())
+	k.settle("")
 }
 
 // Warm keeps the minimum of instances that rev asks for, or its service does: it
@@ -105,9 +116,7 @@ func (a *Activator) Bound(rev *sunya.Revision, part sunya.Bounds) {
 	} else {
 		a.parts.Store(rev.Name, part)
 	}
-	if a.has(rev.Name) {
-		a.with(rev, func(p *pool) { p.policy.Max = a.most(rev) })
-	}
+	a.tell(rev, false, func(p *pool.Pool, now time.Time) { p.Limit(now, a.most(rev)) })
 	a.Warm(rev)
 }
 
@@ -142,24 +151,18 @@ func (a *Activator) Cool(rev *sunya.Revision) {
 }
 
 func (a *Activator) keep(rev *sunya.Revision, least, idle int) {
-	if !rev.HasProgram() || least+idle == 0 && !a.has(rev.Name) {
-		return
+	if rev.HasProgram() {
+		a.tell(rev, least+idle > 0, func(p *pool.Pool, now time.Time) { p.Keep(now, least, idle) })
 	}
-	a.with(rev, func(p *pool) { p.policy.Min, p.policy.MinIdle, p.draining = least, idle, false })
-	a.nudge()
 }
 
 // Drain lets rev finish what was routed to it and stops its instances then.
 func (a *Activator) Drain(rev *sunya.Revision) {
-	if !a.has(rev.Name) {
-		return
-	}
-	a.with(rev, func(p *pool) { p.policy.Min, p.policy.MinIdle, p.draining = 0, 0, true })
-	a.nudge()
+	a.tell(rev, false, (*pool.Pool).Drain)
 }
 
 func (a *Activator) has(revision string) bool {
-	_, ok := a.pools.Load(revision)
+	_, ok := a.keepers.Load(revision)
 	return ok
 }
 
@@ -176,12 +179,4 @@ func (a *Activator) spawn(f func()) bool {
 	}
 	a.wg.Go(f)
 	return true
-}
-
-// nudge makes Run look again.
-func (a *Activator) nudge() {
-	select {
-	case a.wake <- struct{}{}:
-	default:
-	}
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/sunya-cloud/sunya"
+	"github.com/sunya-cloud/sunya/internal/core/instance"
 )
 
 // patience is how long an instance that is to end may finish its requests.
@@ -14,51 +15,37 @@ const patience = 30 * time.Second
 // is left of it. Its requests are finished, for half a minute at most. NotFound
 // when no such instance serves.
 func (a *Activator) End(ctx context.Context, revision, id, why string) error {
-	p, m := a.find(revision, id)
-	if m == nil {
+	inst := a.leave(revision, id, why)
+	if inst == nil {
 		return sunya.Errorf(sunya.NotFound, id, "no such instance serves")
 	}
-	p.leave(m, why)
 	wait := time.NewTimer(patience)
 	defer wait.Stop()
 	select {
-	case <-m.inst.Done():
+	case <-inst.Done():
 		return nil
 	case <-ctx.Done():
 		return context.Cause(ctx) // it ends all the same
 	case <-wait.C:
-		a.stop(m.inst, why+", its requests took too long")
+		a.stop(inst, why+", its requests took too long")
 		return nil
 	}
 }
 
-func (a *Activator) find(revision, id string) (*pool, *member) {
-	v, ok := a.pools.Load(revision)
+// leave takes an instance out of service and returns it; nil when none is there.
+func (a *Activator) leave(revision, id, why string) *instance.Instance {
+	v, ok := a.keepers.Load(revision)
 	if !ok {
-		return nil, nil
+		return nil
 	}
-	p := v.(*pool)
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for _, m := range p.members {
-		if m.inst.ID() == id {
-			return p, m
-		}
+	k := v.(*keeper)
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	m := k.pool.Find(id)
+	if m == nil {
+		return nil
 	}
-	return nil, nil
-}
-
-// leave takes a member out of service; it ends once its requests are over.
-func (p *pool) leave(m *member, why string) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if !p.remove(m) {
-		return // somebody else was faster: it ends
-	}
-	m.leaving = why
-	if m.used == 0 {
-		p.retire(m)
-	}
-	p.replace()
-	p.a.nudge()
+	k.pool.Leave(a.now(), m, why)
+	k.settle("")
+	return m.Owner.(*instance.Instance)
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/sunya-cloud/sunya"
+	"github.com/sunya-cloud/sunya/internal/core/pool"
 )
 
 // refusal is an error that passes with time.
@@ -26,34 +27,39 @@ func RetryAfter(err error) time.Duration {
 	return max(r.after.Round(time.Second), time.Second)
 }
 
-func errQueueFull(rev *sunya.Revision, n int) error {
-	return refusal{sunya.Errorf(sunya.ResourceExhausted, rev.Name,
-		"%d requests already wait for an instance: try again later or raise max instances", n), time.Second}
+// explain says in terms of rev why a request got no slot.
+func explain(rev *sunya.Revision, err error) error {
+	var r *pool.Refusal
+	if !errors.As(err, &r) {
+		return err
+	}
+	switch r.Cause {
+	case pool.QueueFull:
+		return refusal{sunya.Errorf(sunya.ResourceExhausted, rev.Name,
+			"%d requests already wait for an instance: try again later or raise max instances", r.Queued), time.Second}
+	case pool.Busy:
+		return refusal{sunya.Errorf(sunya.ResourceExhausted, rev.Name,
+			"no instance was free within %v: try again later or raise max instances", r.Waited), time.Second}
+	case pool.None:
+		return sunya.Errorf(sunya.Unavailable, rev.Name, "the service is scaled to 0 instances")
+	case pool.NoStart:
+		return r.Err
+	case pool.BackOff:
+		return backOff(rev, r)
+	}
+	return refusal{sunya.Errorf(sunya.Unavailable, rev.Name, "the server is shutting down"), time.Second}
 }
 
-func errBusy(rev *sunya.Revision, waited time.Duration) error {
-	return refusal{sunya.Errorf(sunya.ResourceExhausted, rev.Name,
-		"no instance was free within %v: try again later or raise max instances", waited), time.Second}
-}
-
-func errBackoff(rev *sunya.Revision, last error, wait time.Duration) error {
+func backOff(rev *sunya.Revision, r *pool.Refusal) error {
 	why := "its instances ended right after they started"
 	var e *sunya.Error
-	if errors.As(last, &e) {
+	if errors.As(r.Err, &e) {
 		why = e.Message
 	}
 	return refusal{&sunya.Error{
 		Code:     sunya.Unavailable,
 		Resource: rev.Name,
 		Reason:   sunya.ReasonRevisionNotReady,
-		Message:  fmt.Sprintf("%s; the next attempt is made in %v", why, wait.Round(100*time.Millisecond)),
-	}, wait}
-}
-
-func errNone(rev *sunya.Revision) error {
-	return sunya.Errorf(sunya.Unavailable, rev.Name, "the service is scaled to 0 instances")
-}
-
-func errClosed(rev *sunya.Revision) error {
-	return refusal{sunya.Errorf(sunya.Unavailable, rev.Name, "the server is shutting down"), time.Second}
+		Message:  fmt.Sprintf("%s; the next attempt is made in %v", why, r.After.Round(100*time.Millisecond)),
+	}, r.After}
 }

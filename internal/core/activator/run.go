@@ -2,7 +2,6 @@ package activator
 
 import (
 	"context"
-	"sync"
 	"time"
 
 	"github.com/sunya-cloud/sunya/internal/core/instance"
@@ -14,31 +13,34 @@ import (
 func (a *Activator) Run(ctx context.Context) error {
 	for {
 		var timer <-chan time.Time
-		if next := a.tidy(); !next.IsZero() {
+		if next := a.tick(); !next.IsZero() {
 			timer = time.After(max(next.Sub(a.now()), time.Millisecond))
 		}
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
-		case <-a.wake:
+		case <-a.agenda.wake:
 		case <-timer:
 		}
 	}
 }
 
-func (a *Activator) tidy() (next time.Time) {
-	for _, p := range a.all() {
-		if again := p.tidy(a.now()); !again.IsZero() {
-			next = earlier(next, again)
+// tick does what is due and returns when to look again; zero for not until the
+// agenda says.
+func (a *Activator) tick() (next time.Time) {
+	for {
+		k, next := a.agenda.take(a.now())
+		if k == nil {
+			return next
 		}
+		k.tick()
 	}
-	return next
 }
 
-func (a *Activator) all() []*pool {
-	var out []*pool
-	a.pools.Range(func(_, p any) bool {
-		out = append(out, p.(*pool))
+func (a *Activator) all() []*keeper {
+	var out []*keeper
+	a.keepers.Range(func(_, k any) bool {
+		out = append(out, k.(*keeper))
 		return true
 	})
 	return out
@@ -50,14 +52,18 @@ func (a *Activator) all() []*pool {
 func (a *Activator) Adopt(ctx context.Context, boxes []sandbox.Sandbox) {
 	left := a.instances.Adopt(ctx, boxes)
 	for _, inst := range left {
-		a.with(inst.Revision(), func(p *pool) {
-			p.lastSeen = a.now()
-			p.launch(func(ctx context.Context) (*instance.Instance, error) {
-				return inst, inst.Resume(ctx)
-			})
-		})
+		a.adopt(inst)
 	}
 	a.log.Info("adopted", "instances", len(left))
+}
+
+func (a *Activator) adopt(inst *instance.Instance) {
+	k := a.locked(inst.Revision())
+	defer k.mu.Unlock()
+	if k.launch(func(ctx context.Context) (*instance.Instance, error) { return inst, inst.Resume(ctx) }) {
+		k.pool.Adopt(a.now())
+	}
+	k.settle("")
 }
 
 // Shutdown refuses new requests and stops every instance. Requests that are
@@ -68,15 +74,13 @@ func (a *Activator) Shutdown(ctx context.Context) error {
 	a.closed = true
 	a.mu.Unlock()
 	a.stopStarts()
-	var stops sync.WaitGroup
-	for _, p := range a.all() {
-		for _, m := range p.close() {
-			stops.Go(func() { a.stop(m.inst, "the server shuts down") })
-		}
+	for _, k := range a.all() {
+		k.mu.Lock()
+		k.close()
+		k.mu.Unlock()
 	}
 	ended := make(chan struct{})
 	go func() {
-		stops.Wait()
 		a.wg.Wait()
 		close(ended)
 	}()
@@ -86,20 +90,6 @@ func (a *Activator) Shutdown(ctx context.Context) error {
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
-}
-
-// close takes all members out of service and returns them.
-func (p *pool) close() []*member {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.closed = true
-	p.failWaiters(errClosed(p.rev))
-	out := p.members
-	for _, m := range out {
-		m.retired = true
-	}
-	p.members, p.policy.Min, p.policy.MinIdle = nil, 0, 0
-	return out
 }
 
 // stopTimeout bounds a stop; the sandbox's own grace period is within it.

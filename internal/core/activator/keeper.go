@@ -1,0 +1,158 @@
+package activator
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/sunya-cloud/sunya"
+	"github.com/sunya-cloud/sunya/internal/core/autoscale"
+	"github.com/sunya-cloud/sunya/internal/core/instance"
+	"github.com/sunya-cloud/sunya/internal/core/pool"
+)
+
+// keeper keeps the pool of one revision: it tells it what happens and does what
+// comes of it.
+type keeper struct {
+	a    *Activator
+	rev  *sunya.Revision
+	next appointment
+
+	mu      sync.Mutex
+	pool    *pool.Pool
+	gone    bool      // no longer in Activator.keepers
+	planned time.Time // next.at, or zero: none
+}
+
+// waiter is a request without a slot.
+type waiter struct {
+	pool.Waiter
+	over chan struct{} // buffered; gets one value when Member or Err is set
+}
+
+func newKeeper(a *Activator, rev *sunya.Revision) *keeper {
+	c := pool.Config{
+		Policy: autoscale.Policy{
+			Concurrency: max(rev.Concurrency, 1),
+			TargetUtil:  rev.Scaling.TargetUtil,
+			Max:         a.most(rev),
+			MaxIdle:     rev.Scaling.MaxIdle,
+			Idle:        a.opts.Idle,
+		},
+		MinPending:   rev.Scaling.MinPending,
+		MaxQueue:     a.opts.MaxQueue,
+		QueueTimeout: a.opts.QueueTimeout,
+		StartLimit:   instance.StartTimeout(rev) + startSlack,
+	}
+	if rev.Scaling.Idle > 0 {
+		c.Idle = rev.Scaling.Idle
+	}
+	return &keeper{a: a, rev: rev, pool: pool.New(c)}
+}
+
+// startSlack is what a start may take around the program's own time.
+const startSlack = 15 * time.Second
+
+// settle does what the pool wants after an event, and plans its next Tick. why
+// is the reason of a start for those who have a better one than the pool. mu is
+// held.
+func (k *keeper) settle(why instance.Reason) {
+	open := true
+	for _, act := range k.pool.Actions() {
+		switch {
+		case act.Wake != nil:
+			act.Wake.Owner.(*waiter).over <- struct{}{}
+		case act.Stop != nil:
+			k.stop(act.Stop, act.Why)
+		default:
+			open = k.launch(k.starter(because(act.Start, why))) && open
+		}
+	}
+	if !open {
+		k.close()
+	}
+	if due := k.pool.Due(); !due.IsZero() && (k.planned.IsZero() || due.Before(k.planned)) {
+		k.planned = due
+		k.a.agenda.plan(k, due)
+	}
+}
+
+// reasons are the pool's, in the words of the log.
+var reasons = [...]instance.Reason{
+	pool.ColdStart: instance.ColdStart,
+	pool.ScaleOut:  instance.ScaleOut,
+	pool.Spare:     instance.Spare,
+	pool.Minimum:   instance.Minimum,
+}
+
+func because(r pool.Reason, better instance.Reason) instance.Reason {
+	if better != "" {
+		return better
+	}
+	return reasons[r]
+}
+
+// starter begins the life of an instance.
+type starter func(ctx context.Context) (*instance.Instance, error)
+
+func (k *keeper) starter(why instance.Reason) starter {
+	return func(ctx context.Context) (*instance.Instance, error) {
+		return k.a.instances.Start(ctx, k.rev, why)
+	}
+}
+
+// launch begins the life of an instance in the background; it fails only when
+// the activator is closed.
+func (k *keeper) launch(start starter) bool { return k.a.spawn(func() { k.live(start) }) }
+
+// live is the life of one instance in its pool, from start to end.
+func (k *keeper) live(start starter) {
+	inst, err := start(k.a.starts)
+	if err != nil {
+		k.on(func() { k.pool.Failed(k.a.now(), err) })
+		return
+	}
+	m := &pool.Member{ID: inst.ID(), Owner: inst, Since: inst.Status().StartTime}
+	k.on(func() { k.pool.Started(k.a.now(), m) })
+	<-inst.Done()
+	k.on(func() { k.pool.Ended(k.a.now(), m) })
+}
+
+// on tells the pool of an event and does what comes of it.
+func (k *keeper) on(event func()) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	event()
+	k.settle("")
+}
+
+// stop ends an instance in the background. Shutdown waits for live, which waits
+// for the end. mu is held, so that live has not ended yet.
+func (k *keeper) stop(m *pool.Member, why string) {
+	inst := m.Owner.(*instance.Instance)
+	k.a.wg.Go(func() { k.a.stop(inst, why) })
+}
+
+// close takes everything out of service for good. mu is held.
+func (k *keeper) close() {
+	k.pool.Close("the server shuts down")
+	k.settle("")
+}
+
+// tick lets the pool look at what time has brought, and drops it when nothing is
+// left.
+func (k *keeper) tick() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.gone {
+		return
+	}
+	now := k.a.now()
+	k.planned = time.Time{}
+	k.pool.Tick(now)
+	k.settle("")
+	if k.pool.AtRest(now) {
+		k.gone = true
+		k.a.keepers.CompareAndDelete(k.rev.Name, k)
+	}
+}

@@ -1,0 +1,94 @@
+package pool
+
+import (
+	"math/bits"
+	"strings"
+	"time"
+)
+
+// Member is an instance in its pool. The caller fills in what is exported and
+// leaves it alone from then on.
+type Member struct {
+	ID    string    // the part after its last hyphen is what a client that comes back prefers
+	Owner any       // the caller's own
+	Since time.Time // since when it runs: one that ends young has crashed
+
+	used       int       // requests that have a slot
+	lastUsed   time.Time // when the last one gave it back, or Started
+	index      int       // in Pool.members, while serving
+	serving    bool      // it is given requests
+	retired    bool      // its end was asked for
+	leaving    string    // why it ends once its requests are over; empty: it does not
+	prev, next *Member   // of equal load, while it has a free slot
+}
+
+// Used is how many requests have a slot in it.
+func (m *Member) Used() int { return m.used }
+
+// key is what a client that comes back prefers.
+func key(id string) string { return id[strings.LastIndexByte(id, '-')+1:] }
+
+// order holds the members with a free slot by their load, and those of equal
+// load by when they came to it.
+type order struct {
+	loads []equals // by load
+	some  []uint64 // bit n: loads[n] is not empty
+}
+
+// equals is a list of members of equal load. The newest comes first.
+type equals struct{ first, last *Member }
+
+// fullest returns the most loaded member; among equals the one used last, which
+// may still be warm. Nil when there is none.
+func (o *order) fullest() *Member {
+	for i := len(o.some) - 1; i >= 0; i-- {
+		if o.some[i] != 0 {
+			return o.loads[i*64+bits.Len64(o.some[i])-1].first
+		}
+	}
+	return nil
+}
+
+// longestIdle returns the member that has been without a request for longest.
+func (o *order) longestIdle() *Member {
+	if len(o.loads) == 0 {
+		return nil
+	}
+	return o.loads[0].last
+}
+
+func (o *order) add(m *Member) {
+	for len(o.loads) <= m.used {
+		o.loads = append(o.loads, equals{})
+	}
+	for len(o.some)*64 <= m.used {
+		o.some = append(o.some, 0)
+	}
+	l := &o.loads[m.used]
+	m.prev, m.next = nil, l.first
+	if l.first != nil {
+		l.first.prev = m
+	} else {
+		l.last = m
+	}
+	l.first = m
+	o.some[m.used/64] |= 1 << (m.used % 64)
+}
+
+func (o *order) remove(m *Member) {
+	l := &o.loads[m.used]
+	if m.prev != nil {
+		m.prev.next = m.next
+	} else {
+		l.first = m.next
+	}
+	if m.next != nil {
+		m.next.prev = m.prev
+	} else {
+		l.last = m.prev
+	}
+	m.prev, m.next = nil, nil
+	if l.first == nil {
+		o.some[m.used/64] &^= 1 << (m.used % 64)
+	}
+}

@@ -1,0 +1,349 @@
+package pool
+
+import (
+	"time"
+
+	"github.com/sunya-cloud/sunya/internal/core/autoscale"
+)
+
+// Config is what a pool is told when it is made.
+type Config struct {
+	autoscale.Policy
+	MinPending   time.Duration // how long a request waits before another instance is started for it
+	MaxQueue     int           // requests that may wait
+	QueueTimeout time.Duration // longest wait while all instances are busy
+	StartLimit   time.Duration // longest wait while one is starting, when that is more
+}
+
+// Pool is the instances of one revision and the requests that wait for them. It
+// is not safe for concurrent use.
+type Pool struct {
+	cfg      Config
+	members  []*Member // that serve
+	byKey    map[string]*Member
+	free     order // the members with a slot
+	starting int
+	queue    queue
+	inFlight int // requests in members
+	busy     int // members with requests
+	lastSeen time.Time
+	draining bool // nothing is routed here any more
+	closed   bool
+	backoff  Backoff
+	lastErr  error // of the last start that failed
+	due      time.Time
+	actions  []Action
+}
+
+// New returns a pool without instances.
+func New(c Config) *Pool {
+	c.Concurrency = max(c.Concurrency, 1)
+	return &Pool{cfg: c}
+}
+
+// Actions returns what is to be done since it was called last. The slice is good
+// until the next event.
+func (p *Pool) Actions() []Action {
+	out := p.actions
+	p.actions = nil
+	if cap(out) <= keptActions {
+		p.actions = out[:0]
+	}
+	return out
+}
+
+// keptActions is how much room for actions a pool keeps from one event to the next.
+const keptActions = 64
+
+// Due is when Tick is to be called; zero for never. It may be too early.
+func (p *Pool) Due() time.Time { return p.due }
+
+// Take gives the request that arrives a slot: in the instance whose id ends with
+// prefer if that has one, else in the fullest. Nil when there is none.
+func (p *Pool) Take(now time.Time, prefer string) *Member {
+	m := p.preferred(prefer)
+	if m == nil {
+		if m = p.free.fullest(); m == nil {
+			return nil
+		}
+	}
+	p.lastSeen = now
+	p.enter(m)
+	p.scale(now, Spare)
+	return m
+}
+
+// preferred returns the member whose id ends so, if it has a free slot.
+func (p *Pool) preferred(end string) *Member {
+	if end == "" {
+		return nil
+	}
+	if m := p.byKey[key(end)]; m != nil && m.used < p.cfg.Concurrency {
+		return m
+	}
+	return nil
+}
+
+// Queue puts a request that Take had no slot for at the end of the queue, or
+// says why it may not wait: its error is a *Refusal.
+func (p *Pool) Queue(now time.Time, w *Waiter) error {
+	p.lastSeen = now
+	if r := p.refusal(now); r != nil {
+		return r
+	}
+	w.since = now
+	p.queue.push(w)
+	p.scale(now, Spare)
+	p.dueAt(p.patience(w))
+	if p.cfg.MinPending > 0 {
+		p.dueAt(now.Add(p.cfg.MinPending))
+	}
+	return nil
+}
+
+// refusal says why a request may not wait; nil: it may.
+func (p *Pool) refusal(now time.Time) *Refusal {
+	none := len(p.members)+p.starting == 0
+	switch {
+	case p.closed:
+		return &Refusal{Cause: Closed}
+	case p.cfg.Max == 0 && len(p.members) == 0:
+		return &Refusal{Cause: None}
+	case none && p.backoff.Wait(now) > 0:
+		return p.backOff(now)
+	case p.queue.n >= p.cfg.MaxQueue:
+		return &Refusal{Cause: QueueFull, Queued: p.queue.n}
+	}
+	return nil
+}
+
+func (p *Pool) backOff(now time.Time) *Refusal {
+	return &Refusal{Cause: BackOff, After: p.backoff.Wait(now), Err: p.lastErr}
+}
+
+// Abandon ends a wait that nobody is interested in any more, and gives back what
+// came of it.
+func (p *Pool) Abandon(now time.Time, w *Waiter) {
+	switch {
+	case w.queued:
+		p.queue.remove(w)
+	case w.Member != nil:
+		p.Release(now, w.Member)
+	}
+}
+
+// Release gives a slot back, to the oldest waiter if there is one.
+func (p *Pool) Release(now time.Time, m *Member) {
+	m.lastUsed, p.lastSeen = now, now
+	p.leave(m)
+	if m.serving {
+		p.dispatch(m, false)
+	}
+	switch {
+	case m.used > 0:
+	case m.leaving != "" && !m.retired:
+		p.stop(m, m.leaving)
+	case m.serving:
+		p.dueAt(now.Add(p.stay(true)))
+	}
+}
+
+// enter gives a request a slot in m, which has one.
+func (p *Pool) enter(m *Member) {
+	p.free.remove(m)
+	if m.used == 0 {
+		p.busy++
+	}
+	m.used++
+	p.inFlight++
+	if m.used < p.cfg.Concurrency {
+		p.free.add(m)
+	}
+}
+
+// leave takes one request out of m.
+func (p *Pool) leave(m *Member) {
+	if !m.serving {
+		m.used--
+		return
+	}
+	if m.used < p.cfg.Concurrency {
+		p.free.remove(m)
+	}
+	m.used--
+	p.inFlight--
+	if m.used == 0 {
+		p.busy--
+	}
+	p.free.add(m)
+}
+
+// dispatch gives the free slots of m to waiters.
+func (p *Pool) dispatch(m *Member, cold bool) {
+	for m.used < p.cfg.Concurrency && p.queue.first != nil {
+		w := p.queue.first
+		p.queue.remove(w)
+		p.enter(m)
+		w.Member, w.Cold = m, cold
+		p.actions = append(p.actions, Action{Wake: w})
+	}
+}
+
+// refuse ends the wait of all.
+func (p *Pool) refuse(r *Refusal) {
+	for p.queue.first != nil {
+		p.refuseFirst(r)
+	}
+}
+
+func (p *Pool) refuseFirst(r *Refusal) {
+	w := p.queue.first
+	p.queue.remove(w)
+	w.Err = r
+	p.actions = append(p.actions, Action{Wake: w})
+}
+
+// Started takes an instance into service that was to be started, or one that was
+// there before.
+func (p *Pool) Started(now time.Time, m *Member) {
+	p.starting--
+	m.lastUsed = now
+	if p.closed {
+		p.stop(m, "the server shuts down")
+		return
+	}
+	p.backoff.Ready()
+	p.serve(m)
+	p.dispatch(m, true)
+	p.dueAt(now.Add(p.stay(true)))
+	p.dueForWaiters()
+}
+
+// Adopt announces an instance that is there already and gets ready: Started or
+// Failed follows.
+func (p *Pool) Adopt(now time.Time) {
+	p.lastSeen = now
+	p.starting++
+}
+
+// Failed records a start that came to nothing. Who waits is told, unless other
+// instances will serve them.
+func (p *Pool) Failed(now time.Time, err error) {
+	p.starting--
+	p.backoff.Failed(now)
+	p.lastErr = err
+	if p.starting == 0 && len(p.members) == 0 {
+		p.refuse(&Refusal{Cause: NoStart, Err: err})
+	}
+	p.dueForWaiters()
+	p.dueAt(now.Add(p.backoff.Wait(now)))
+}
+
+// Ended takes an instance out of service of which nothing is left.
+func (p *Pool) Ended(now time.Time, m *Member) {
+	p.withdraw(m)
+	if !m.retired {
+		p.backoff.Ended(now, now.Sub(m.Since))
+	}
+	p.replace(now)
+}
+
+// Leave takes an instance out of service, which ends once its requests are over;
+// false when it served no more.
+func (p *Pool) Leave(now time.Time, m *Member, why string) bool {
+	if !p.withdraw(m) {
+		return false
+	}
+	m.leaving = why
+	if m.used == 0 {
+		p.stop(m, why)
+	}
+	p.replace(now)
+	return true
+}
+
+// Lost takes an instance out of service that has ended, before Ended is known.
+func (p *Pool) Lost(now time.Time, m *Member) {
+	if p.withdraw(m) {
+		p.replace(now)
+	}
+}
+
+// replace sees to it that those who wait are served or told, and that the minimum
+// is there.
+func (p *Pool) replace(now time.Time) {
+	p.scale(now, Minimum)
+	if p.starting == 0 && len(p.members) == 0 {
+		p.refuse(p.backOff(now))
+	}
+	p.dueAt(now.Add(p.backoff.Wait(now)))
+}
+
+func (p *Pool) serve(m *Member) {
+	m.serving, m.index = true, len(p.members)
+	p.members = append(p.members, m)
+	if p.byKey == nil {
+		p.byKey = make(map[string]*Member)
+	}
+	p.byKey[key(m.ID)] = m
+	p.free.add(m)
+}
+
+// withdraw takes a member out of service; false when it served no more.
+func (p *Pool) withdraw(m *Member) bool {
+	if !m.serving {
+		return false
+	}
+	if m.used < p.cfg.Concurrency {
+		p.free.remove(m)
+	}
+	p.inFlight -= m.used
+	if m.used > 0 {
+		p.busy--
+	}
+	last := len(p.members) - 1
+	p.members[m.index] = p.members[last]
+	p.members[m.index].index = m.index
+	p.members[last] = nil
+	p.members = p.members[:last]
+	if k := key(m.ID); p.byKey[k] == m {
+		delete(p.byKey, k)
+	}
+	m.serving = false
+	return true
+}
+
+// stop asks for the end of a member that has no requests.
+func (p *Pool) stop(m *Member, why string) {
+	m.retired = true
+	p.actions = append(p.actions, Action{Stop: m, Why: why})
+}
+
+// Close takes everything out of service for good; every wait ends.
+func (p *Pool) Close(why string) {
+	p.closed = true
+	p.refuse(&Refusal{Cause: Closed})
+	p.cfg.Min, p.cfg.MinIdle = 0, 0
+	for len(p.members) > 0 {
+		m := p.members[len(p.members)-1]
+		p.withdraw(m)
+		p.stop(m, why)
+	}
+}
+
+// Members is how many instances serve.
+func (p *Pool) Members() int { return len(p.members) }
+
+// Starting is how many instances are on their way.
+func (p *Pool) Starting() int { return p.starting }
+
+// Queued is how many requests wait.
+func (p *Pool) Queued() int { return p.queue.n }
+
+// Find returns the member with the id; nil when none serves.
+func (p *Pool) Find(id string) *Member {
+	if m := p.byKey[key(id)]; m != nil && m.ID == id {
+		return m
+	}
+	return nil
+}
