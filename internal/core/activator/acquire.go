@@ -59,6 +59,32 @@ func (a *Activator) Acquire(ctx context.Context, rev *sunya.Revision, prefer str
 	return a.acquire(ctx, rev, "", prefer)
 }
 
+// TryAcquire returns a slot where Acquire would give one at once: in an instance
+// that is ready and not frozen.
+func (a *Activator) TryAcquire(rev *sunya.Revision, prefer string) (*Lease, bool) {
+	v, ok := a.keepers.Load(rev.Name)
+	if !ok {
+		return nil, false
+	}
+	k := v.(*keeper)
+	k.mu.Lock()
+	m := k.pool.Peek(prefer)
+	if m == nil || m.Owner.(*instance.Instance).Frozen() {
+		k.mu.Unlock()
+		return nil, false
+	}
+	k.pool.Take(a.now(), prefer)
+	k.settle("")
+	k.mu.Unlock()
+	l := k.lease(m)
+	var err error
+	if l.Thawed, err = l.Instance.Enter(context.Background()); err != nil {
+		a.lost(l, err)
+		return nil, false
+	}
+	return l, true
+}
+
 // Prove starts an instance of rev, unless one runs, and returns once it is
 // ready and takes connections; it stays for the requests to come. Failures that
 // were recorded before do not hold it back. The error is an *instance.StartError

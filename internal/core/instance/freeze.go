@@ -60,6 +60,7 @@ func (i *Instance) thaw(ctx context.Context) error {
 		return fmt.Errorf("thaw %s: %w", i.ID(), err)
 	}
 	i.state, i.beating = sunya.InstanceReady, false
+	i.frozen.Store(false)
 	return nil
 }
 
@@ -105,7 +106,9 @@ func (i *Instance) tendFreezer(ctx context.Context, now time.Time) (again time.T
 func (i *Instance) freeze(ctx context.Context, now time.Time) (again time.Time) {
 	ctx, cancel := context.WithTimeout(ctx, freezerTimeout)
 	defer cancel()
+	i.frozen.Store(true)
 	if err := i.box.Freeze(ctx); err != nil {
+		i.frozen.Store(false)
 		i.m.log.Warn("freeze", "instance", i.ID(), "err", err)
 		i.freezeAt = now.Add(heartbeat)
 		return i.freezeAt

@@ -15,6 +15,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/sunya-cloud/sunya"
@@ -30,6 +31,7 @@ type Instance struct {
 	out       *output
 	transport *http.Transport
 	done      chan struct{} // closed by supervise, when nothing of it is left
+	frozen    atomic.Bool   // its processes stand still, or are about to
 
 	mu       sync.Mutex
 	state    sunya.InstanceState
@@ -91,6 +93,9 @@ func (i *Instance) Status() sunya.Instance {
 		InFlight:  i.inFlight,
 	}
 }
+
+// Frozen reports whether Enter would have to thaw it.
+func (i *Instance) Frozen() bool { return i.frozen.Load() }
 
 // LogLines returns the last lines of its output.
 func (i *Instance) LogLines() []string { return i.out.lines() }

@@ -58,14 +58,20 @@ const keptActions = 64
 // Due is when Tick is to be called; zero for never. It may be too early.
 func (p *Pool) Due() time.Time { return p.due }
 
+// Peek returns the instance in which Take would give a slot; nil: in none.
+func (p *Pool) Peek(prefer string) *Member {
+	if m := p.preferred(prefer); m != nil {
+		return m
+	}
+	return p.free.fullest()
+}
+
 // Take gives the request that arrives a slot: in the instance whose id ends with
 // prefer if that has one, else in the fullest. Nil when there is none.
 func (p *Pool) Take(now time.Time, prefer string) *Member {
-	m := p.preferred(prefer)
+	m := p.Peek(prefer)
 	if m == nil {
-		if m = p.free.fullest(); m == nil {
-			return nil
-		}
+		return nil
 	}
 	p.lastSeen = now
 	p.enter(m)
