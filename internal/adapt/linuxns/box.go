@@ -282,9 +282,13 @@ func (b *box) ask(ctx context.Context, verb ipc.Verb) error {
 	return nil
 }
 
-// Stop implements sandbox.Sandbox. Output that nobody took is closed.
+// Stop implements sandbox.Sandbox. Output that nobody took is closed. One that
+// another server has taken over is only let go.
 func (b *box) Stop(ctx context.Context, grace time.Duration) error {
-	_, _, err := b.engine.call(ctx, &ipc.Message{Verb: ipc.Stop, Sandbox: b.spec.ID, GraceMS: grace.Milliseconds()})
+	var err error
+	if !b.engine.hasRetired() {
+		_, _, err = b.engine.call(ctx, &ipc.Message{Verb: ipc.Stop, Sandbox: b.spec.ID, GraceMS: grace.Milliseconds()})
+	}
 	if err != nil && sunya.CodeOf(err) != sunya.Unavailable {
 		return fmt.Errorf("stop %s: %w", b.spec.ID, err)
 	}

@@ -19,7 +19,7 @@ const (
 // the launcher.
 func (e *Engine) hello(ctx context.Context, config *ipc.Config) error {
 	m, _, err := e.call(ctx, &ipc.Message{Verb: ipc.Hello, Hello: &ipc.HelloInfo{
-		Version: ipc.Version, Build: buildID(e.cfg.Launcher), PID: os.Getpid(), Config: config,
+		Version: ipc.Version, Build: buildID(e.cfg.Launcher), PID: os.Getpid(), Config: config, Command: (*ipc.Command)(e.cfg.Command),
 	}})
 	if err != nil {
 		return err

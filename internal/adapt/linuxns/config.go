@@ -39,6 +39,8 @@ type Config struct {
 	Network func(spec sandbox.Spec, packetSocket *os.File) (io.Closer, error)
 	// Launcher is the launcher's program; empty takes the embedded one.
 	Launcher []byte
+	// Command is how this server was started; see Describe.
+	Command *Command
 	// Linger overrides the time of the same name.
 	Linger time.Duration
 	Log    *slog.Logger

@@ -36,6 +36,8 @@ type Engine struct {
 	boxes    map[string]*box
 	gone     bool
 	closing  bool                 // Close was called: what runs goes on
+	retired  bool                 // another server has the sandboxes, or is about to
+	starting sync.WaitGroup       // requests to create; Add only with mu held and not retired
 	links    map[string]io.Closer // the server's end of each network, by the sandbox it was made for
 	adopting bool                 // links are kept until all who may use them are known
 }
@@ -80,6 +82,10 @@ func (e *Engine) Start(ctx context.Context, spec sandbox.Spec) (sandbox.Sandbox,
 		return nil, sunya.Errorf(sunya.FailedPrecondition, spec.ID, "no network is configured for sandboxes")
 	}
 	b := newBox(e, spec)
+	if err := e.beginStart(); err != nil {
+		return nil, err
+	}
+	defer e.starting.Done()
 	if err := e.register(b); err != nil {
 		return nil, err
 	}
@@ -117,7 +123,7 @@ func (e *Engine) abandon(id string) {
 	}()
 }
 
-// Adopt implements sandbox.Engine.
+// Adopt implements sandbox.Engine: what this engine has already is not among it.
 func (e *Engine) Adopt(ctx context.Context) ([]sandbox.Sandbox, error) {
 	list, _, err := e.call(ctx, &ipc.Message{Verb: ipc.List})
 	if err != nil {
@@ -127,6 +133,9 @@ func (e *Engine) Adopt(ctx context.Context) ([]sandbox.Sandbox, error) {
 	defer e.adopted()
 	var all []sandbox.Sandbox
 	for _, name := range list.Names {
+		if e.knows(name) {
+			continue
+		}
 		b, err := e.adopt(ctx, name)
 		if err != nil {
 			e.cfg.Log.WarnContext(ctx, "cannot adopt sandbox", "instance", name, "err", err)

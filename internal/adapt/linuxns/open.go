@@ -85,14 +85,22 @@ func connect(ctx context.Context, cfg Config) (*Engine, error) {
 	if err := e.hello(ctx, nil); err != nil {
 		return nil, e.refused(ctx, err)
 	}
-	same := e.info.Version == ipc.Version && e.info.Build == buildID(cfg.Launcher)
-	if same || (e.info.Version == ipc.Version && e.info.Live > 0) {
+	if e.isUsable(buildID(cfg.Launcher)) {
 		return e, nil
 	}
-	// Another release's launcher with nothing to lose, or one that this
-	// server cannot talk to.
-	cfg.Log.Info("replace launcher", "build", e.info.Build)
+	cfg.Log.Info("replace launcher", "build", e.info.Build, "sandboxes", e.info.Live)
 	return nil, e.Shutdown(ctx)
+}
+
+// isUsable says whether the launcher that was found stays: its own, or that of
+// another build that speaks a version this server knows and has sandboxes to lose,
+// or that has rights which a new one could not have.
+func (e *Engine) isUsable(build string) bool {
+	if e.info.Version < ipc.Oldest || e.info.Version > ipc.Version {
+		return false
+	}
+	rights := e.info.Level == string(sandbox.Full) && os.Geteuid() != 0
+	return e.info.Build == build || e.info.Live > 0 || rights
 }
 
 // refused waits for a launcher that is ending, so that a new one can take its

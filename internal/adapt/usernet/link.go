@@ -3,6 +3,7 @@ package usernet
 import (
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -42,6 +43,10 @@ type link struct {
 	raw    syscall.RawConn
 	header [header.EthernetMinimumSize]byte // of every frame sent
 	guest  netip.Addr
+
+	first    *os.File // read to its end before the packet socket; nil: none
+	isOpen   func(frame []byte) bool
+	diverted atomic.Pointer[diversion]
 
 	dispatcher atomic.Pointer[stack.NetworkDispatcher]
 	closed     atomic.Bool // set before file is closed; the raw connection's error does not tell
@@ -124,26 +129,35 @@ func mac(s string) tcpip.LinkAddress {
 	return tcpip.LinkAddress(hw)
 }
 
-// readLoop delivers frames until the link is closed.
+// readLoop delivers frames until the link is closed: first what another Net
+// leaves to this one, for as long as there is one.
 func (l *link) readLoop(log *slog.Logger) {
-	for {
-		var fatal error
-		err := l.raw.Read(func(fd uintptr) bool {
-			fatal = l.drain(int(fd))
-			return fatal != nil // else: wait until readable
-		})
-		if err == nil {
-			err = fatal
+	if l.first != nil {
+		if raw, err := l.first.SyscallConn(); err == nil {
+			_ = l.readFrom(raw) // it ends, and this link is read alone
 		}
+		_ = l.first.Close()
+	}
+	for !l.closed.Load() {
+		err := l.readFrom(l.raw)
 		if l.closed.Load() {
 			return
 		}
-		if errors.Is(err, unix.ENETDOWN) {
-			continue // the interface was set down; a later frame means it is up again
+		if !errors.Is(err, unix.ENETDOWN) { // the interface was set down; a later frame means it is up again
+			log.Warn("sandbox network ended", "component", "usernet", "err", err)
+			return
 		}
-		log.Warn("sandbox network ended", "component", "usernet", "err", err)
-		return
 	}
+}
+
+// readFrom delivers frames until there will be no more.
+func (l *link) readFrom(raw syscall.RawConn) error {
+	var fatal error
+	err := raw.Read(func(fd uintptr) bool {
+		fatal = l.drain(int(fd))
+		return fatal != nil // else: wait until readable
+	})
+	return errors.Join(err, fatal)
 }
 
 // drain delivers what is there and returns nil once there is nothing more.
@@ -158,6 +172,8 @@ func (l *link) drain(fd int) error {
 		case err == unix.EINTR:
 		case err != nil:
 			return fmt.Errorf("read frame: %w", err)
+		case n == 0:
+			return io.EOF
 		default:
 			l.deliver(frame[:n])
 		}
@@ -166,7 +182,7 @@ func (l *link) drain(fd int) error {
 
 // deliver copies an acceptable frame into the stack.
 func (l *link) deliver(frame []byte) {
-	if !l.accept(frame) {
+	if !l.accept(frame) || l.divert(frame) {
 		return
 	}
 	d := l.dispatcher.Load()
@@ -226,7 +242,12 @@ func (l *link) WritePackets(pkts stack.PacketBufferList) (int, tcpip.Error) {
 // close ends the read loop and frees the socket.
 func (l *link) close() error {
 	l.closed.Store(true)
-	return l.file.Close()
+	if l.first != nil {
+		_ = l.first.Close()
+	}
+	err := l.file.Close()
+	l.divertTo(nil) // after which the other one reads
+	return err
 }
 
 // MTU implements stack.LinkEndpoint.

@@ -100,9 +100,10 @@ func scenarioHold(args []string) (string, error) {
 	return "", err
 }
 
-// scenarioHeld uses the connection that was left open and says how that ends.
+// scenarioHeld uses the first connection that was left open and says how that
+// ends.
 func scenarioHeld([]string) (string, error) {
-	c := held[len(held)-1]
+	c := held[0]
 	_ = c.SetDeadline(time.Now().Add(20 * time.Second))
 	_, err := c.Write([]byte("x"))
 	if err == nil {

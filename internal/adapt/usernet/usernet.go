@@ -90,10 +90,16 @@ type Net struct {
 // of a sandbox's link. It takes ownership of fd, also when it fails; the caller
 // owns the Net and must Close it.
 func Attach(fd *os.File, p Policy, log *slog.Logger) (*Net, error) {
+	return attach(fd, nil, p, log)
+}
+
+// attach reads from first, which is the caller's while it fails, until its end.
+func attach(fd, first *os.File, p Policy, log *slog.Logger) (*Net, error) {
 	l, err := newLink(fd)
 	if err != nil {
 		return nil, fmt.Errorf("attach network: %w", err)
 	}
+	l.first = first
 	ctx, stop := context.WithCancel(context.Background())
 	n := &Net{
 		policy:  p,
@@ -106,6 +112,7 @@ func Attach(fd *os.File, p Policy, log *slog.Logger) (*Net, error) {
 		udp:     gauge{max: maxUDP},
 		queries: gauge{max: maxDNS},
 	}
+	n.link.isOpen = n.isOpen
 	n.dns = newForwarder(p)
 	if n.stack, err = n.newStack(l); err != nil {
 		stop()

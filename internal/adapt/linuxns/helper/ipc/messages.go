@@ -2,9 +2,14 @@ package ipc
 
 import "fmt"
 
-// Version of the protocol. A server never talks to a launcher of another
-// version: it ends it and starts its own.
-const Version = 2
+// Version of the protocol, and the oldest that a server still talks to. A
+// launcher that runs answers for its own; one outside of these cannot be talked
+// to, and a server ends it, and its sandboxes, before it starts another. A new
+// verb alone is no new version: an older launcher says that it has none.
+const (
+	Version = 2
+	Oldest  = 2
+)
 
 // Verb says what a message is.
 type Verb string
@@ -21,6 +26,16 @@ const (
 	Adopt    Verb = "adopt"    // State and the files that Create gave
 	Usage    Verb = "usage"    // counters of the moment
 	Shutdown Verb = "shutdown" // ends everything, then the launcher
+
+	// Retire makes room for the next server. The connection stays for what the
+	// requests still need that this one has: Sockets, Thaw and Usage, and the
+	// events, without files. Reclaim takes the sandboxes back while no other server
+	// has come.
+	Retire  Verb = "retire"
+	Reclaim Verb = "reclaim"
+	// Describe, as the first message instead of Hello, asks how the server was
+	// started; only the launcher's own user is told.
+	Describe Verb = "describe"
 )
 
 // Events that the launcher sends by itself (ID 0).
@@ -60,6 +75,14 @@ type Message struct {
 	Exit     *ExitInfo  `json:"exit,omitempty"`
 	Usage    *UsageInfo `json:"usage,omitempty"`
 	Packet   bool       `json:"packet,omitempty"` // the last file is a packet socket
+	Command  *Command   `json:"command,omitempty"`
+}
+
+// Command is how a server was started.
+type Command struct {
+	Args []string `json:"args"` // without the program
+	Env  []string `json:"env"`
+	Dir  string   `json:"dir"` // the working directory
 }
 
 // HelloInfo is what server and launcher tell each other first. The launcher
@@ -74,6 +97,9 @@ type HelloInfo struct {
 	Missing []string `json:"missing,omitempty"`
 	Swept   []string `json:"swept,omitempty"` // sandboxes of a launcher that died
 	Live    int      `json:"live,omitempty"`
+	// Command is the server's own. It is kept when it comes from the launcher's
+	// user: a server that has given up root cannot change what root will start.
+	Command *Command `json:"command,omitempty"`
 }
 
 // FactIDMap among the facts says that layers can be shown as every range's own.

@@ -15,7 +15,16 @@ func (s *server) handle(conn *ipc.Conn, m *ipc.Message) {
 	var files []*os.File
 	var after func()
 	var err error
+	if !s.allowed(conn, m.Verb) {
+		answer.Error = ipc.Errorf(ipc.Unavailable, "another server has taken the sandboxes over")
+		_ = conn.Send(answer)
+		return
+	}
 	switch m.Verb {
+	case ipc.Retire:
+		err = s.retire(conn)
+	case ipc.Reclaim:
+		err = s.reclaim(conn)
 	case ipc.Create:
 		files, after, err = s.create(m, answer)
 	case ipc.List:

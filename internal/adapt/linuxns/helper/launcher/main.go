@@ -8,9 +8,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -69,6 +71,8 @@ type server struct {
 	mu      sync.Mutex
 	boxes   map[string]*box // nil while one is being created
 	client  *ipc.Conn
+	retired map[*ipc.Conn]bool // servers that finish what they have
+	command *ipc.Command       // how the server was started; nil when it did not say
 	linger  *time.Timer
 	absence int // how often the launcher was without a server
 	closing bool
@@ -81,6 +85,7 @@ func newServer(cfg ipc.Config, build string) *server {
 		roots:   source.Roots{Data: cfg.DataDir, Host: cfg.HostPaths},
 		spawner: newSpawner(),
 		boxes:   map[string]*box{},
+		retired: map[*ipc.Conn]bool{},
 		done:    make(chan struct{}),
 	}
 	s.maps.spawner = s.spawner
@@ -103,6 +108,7 @@ func (s *server) run(first *ipc.Conn, hello *ipc.Message) error {
 		s.shutdown()
 	}()
 	s.attach(first)
+	s.learn(hello, os.Geteuid())
 	s.answerHello(first, hello)
 	go s.serve(first)
 	go s.accept(listener)
@@ -166,7 +172,15 @@ func (s *server) welcome(conn *ipc.Conn) {
 	m, files, err := conn.Recv()
 	ipc.CloseAll(files)
 	uid, credErr := conn.PeerUID()
-	if err != nil || credErr != nil || m.Verb != ipc.Hello || (uid != s.cfg.ServerUID && uid != os.Geteuid()) {
+	if err != nil || credErr != nil || (uid != s.cfg.ServerUID && uid != os.Geteuid()) {
+		_ = conn.Close()
+		return
+	}
+	if m.Verb == ipc.Describe {
+		s.describe(conn, m, uid)
+		return
+	}
+	if m.Verb != ipc.Hello {
 		_ = conn.Close()
 		return
 	}
@@ -174,6 +188,7 @@ func (s *server) welcome(conn *ipc.Conn) {
 		s.refuse(conn, m)
 		return
 	}
+	s.learn(m, uid)
 	s.answerHello(conn, m)
 	s.serve(conn)
 }
@@ -226,12 +241,19 @@ func (s *server) attach(conn *ipc.Conn) bool {
 	return true
 }
 
-// detach starts the clock that ends everything unless a server returns.
+// detach starts the clock that ends everything unless a server returns, or one
+// that has retired is still there.
 func (s *server) detach(conn *ipc.Conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	_ = conn.Close()
-	s.client = nil
+	delete(s.retired, conn)
+	if s.client == conn {
+		s.client = nil
+	}
+	if s.client != nil || len(s.retired) > 0 {
+		return
+	}
 	s.absence++
 	absence := s.absence
 	s.linger = time.AfterFunc(time.Duration(s.cfg.LingerMS)*time.Millisecond, func() { s.lapse(absence) })
@@ -283,13 +305,17 @@ func (s *server) serve(conn *ipc.Conn) {
 }
 
 // send tells the current server something; without one it is lost, and the
-// next server reads the state instead.
+// next server reads the state instead. A server that has retired is told as well,
+// but the files are the other one's: two cannot use one socket.
 func (s *server) send(m *ipc.Message, files ...*os.File) {
 	s.mu.Lock()
-	client := s.client
+	client, retired := s.client, slices.Collect(maps.Keys(s.retired))
 	s.mu.Unlock()
 	if client != nil {
 		_ = client.Send(m, files...)
+	}
+	for _, conn := range retired {
+		_ = conn.Send(m)
 	}
 }
 
