@@ -20,6 +20,7 @@ import (
 
 	"github.com/sunya-cloud/sunya"
 	"github.com/sunya-cloud/sunya/internal/core/sandbox"
+	"github.com/sunya-cloud/sunya/internal/core/upstream"
 )
 
 // Instance is one running sandbox of a revision. Its methods are safe for
@@ -30,6 +31,7 @@ type Instance struct {
 	box       sandbox.Sandbox
 	out       *output
 	transport *http.Transport
+	upstream  *upstream.Pool
 	done      chan struct{} // closed by supervise, when nothing of it is left
 	frozen    atomic.Bool   // its processes stand still, or are about to
 
@@ -53,6 +55,7 @@ func (m *Manager) newInstance(rev *sunya.Revision, box sandbox.Sandbox) *Instanc
 	}
 	i.out = m.carryOutput(rev, i.ID(), rev.ContainerName, box)
 	i.transport = newTransport(i)
+	i.upstream = newUpstream(i)
 	m.add(i)
 	return i
 }
@@ -73,6 +76,10 @@ func (i *Instance) Exited() <-chan struct{} { return i.box.Done() }
 // Transport returns the connection pool of this instance. It ignores the host
 // of a URL and is closed when the instance ends.
 func (i *Instance) Transport() *http.Transport { return i.transport }
+
+// Upstream returns the connections of this instance over which it is spoken to
+// with HTTP/1.1. They are closed when the instance ends.
+func (i *Instance) Upstream() *upstream.Pool { return i.upstream }
 
 // Dial opens a connection to the program's port. Enter first: a frozen program
 // accepts nothing.
@@ -115,10 +122,21 @@ func newTransport(i *Instance) *http.Transport {
 		t.Protocols = new(http.Protocols)
 		t.Protocols.SetUnencryptedHTTP2(true)
 	}
-	if i.rev.Scaling.NoFreeze {
-		// Servers close idle connections themselves, some after 2 s. A frozen
-		// one cannot, so there the connections are kept.
-		t.IdleConnTimeout = 1500 * time.Millisecond
-	}
+	t.IdleConnTimeout = i.keepIdle()
 	return t
+}
+
+// newUpstream returns the pool of connections of the gateway's own.
+func newUpstream(i *Instance) *upstream.Pool {
+	return &upstream.Pool{Open: i.box.Dial, MaxIdle: max(i.rev.Concurrency, 1), Keep: i.keepIdle()}
+}
+
+// keepIdle is how long an idle connection is kept; 0: for ever. Servers close
+// idle connections themselves, some after 2 s. A frozen one cannot, so there the
+// connections are kept.
+func (i *Instance) keepIdle() time.Duration {
+	if i.rev.Scaling.NoFreeze {
+		return 1500 * time.Millisecond
+	}
+	return 0
 }

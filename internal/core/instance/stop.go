@@ -60,5 +60,6 @@ func (i *Instance) supervise() {
 		i.m.log.Error("clean up instance", "instance", i.ID(), "err", err)
 	}
 	i.transport.CloseIdleConnections()
+	i.upstream.Close()
 	close(i.done)
 }

@@ -1,0 +1,118 @@
+// Package upstream keeps connections to one program and speaks HTTP/1.1 over
+// them.
+//
+// Nothing of it runs by itself: an idle connection costs its descriptor and a
+// few words, no goroutine, no buffer and no timer. That one was closed from the
+// other side shows when it is used.
+package upstream
+
+import (
+	"context"
+	"net"
+	"sync"
+	"time"
+)
+
+// Pool is the connections to one program. Set the fields before the first use.
+// It is safe for concurrent use.
+type Pool struct {
+	Open    func(ctx context.Context) (net.Conn, error)
+	MaxIdle int
+	// Keep is how long a connection may be idle and be used again; 0: for ever.
+	Keep time.Duration
+
+	mu     sync.Mutex
+	idle   []*Conn // the one used last is the last
+	closed bool
+}
+
+// Idle returns a connection that was used at most age ago, 0 for any age, or nil.
+func (p *Pool) Idle(now time.Time, age time.Duration) *Conn {
+	if age == 0 || p.Keep > 0 && p.Keep < age {
+		age = p.Keep
+	}
+	p.mu.Lock()
+	n := len(p.idle)
+	if n == 0 {
+		p.mu.Unlock()
+		return nil
+	}
+	c := p.idle[n-1]
+	if age == 0 || now.Sub(c.used) <= age {
+		p.idle[n-1] = nil
+		p.idle = p.idle[:n-1]
+		p.mu.Unlock()
+		c.wake()
+		return c
+	}
+	// The others are older still.
+	old := p.expire(now)
+	p.mu.Unlock()
+	closeAll(old)
+	return nil
+}
+
+// expire takes out all connections if the youngest is too old for any use. mu
+// is held.
+func (p *Pool) expire(now time.Time) []*Conn {
+	if p.Keep == 0 || now.Sub(p.idle[len(p.idle)-1].used) <= p.Keep {
+		return nil
+	}
+	old := p.idle
+	p.idle = nil
+	return old
+}
+
+// Dial opens another connection.
+func (p *Pool) Dial(ctx context.Context) (*Conn, error) {
+	conn, err := p.Open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	c := &Conn{Conn: conn, pool: p, fresh: true}
+	c.wake()
+	return c, nil
+}
+
+// Free gives a connection back whose response is over, at its end or before: it
+// is kept if another request may follow.
+func (c *Conn) Free(now time.Time) {
+	if !c.reusable() {
+		c.Close()
+		return
+	}
+	c.sleep(now)
+	p := c.pool
+	p.mu.Lock()
+	keep := !p.closed && len(p.idle) < p.MaxIdle
+	if keep {
+		p.idle = append(p.idle, c)
+	}
+	p.mu.Unlock()
+	if !keep {
+		c.Close()
+	}
+}
+
+// CloseIdle closes all connections that nobody uses.
+func (p *Pool) CloseIdle() {
+	p.mu.Lock()
+	idle := p.idle
+	p.idle = nil
+	p.mu.Unlock()
+	closeAll(idle)
+}
+
+// Close closes the idle connections, and those in use once they are given back.
+func (p *Pool) Close() {
+	p.mu.Lock()
+	p.closed = true
+	p.mu.Unlock()
+	p.CloseIdle()
+}
+
+func closeAll(conns []*Conn) {
+	for _, c := range conns {
+		c.Close()
+	}
+}
