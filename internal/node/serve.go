@@ -33,6 +33,8 @@ func newServe(cfg Config, m *machine, st *storage, tokens *identity.Tokens, log 
 		hub:     logs.NewHub(st.logs, time.Now, log, logs.HubOptions{}),
 		catalog: serving.NewCatalog(st.state),
 	}
+	requests := requestlog.New(logNamer(requestLog), s.hub.Wake)
+	s.hub.SetBacklog(requests)
 	s.instances = instance.New(instance.Parts{
 		Engine:     m.engine,
 		Layers:     st.layers,
@@ -53,7 +55,7 @@ func newServe(cfg Config, m *machine, st *storage, tokens *identity.Tokens, log 
 		Verifier:   tokens,
 		Sites:      static.NewSites(st.layers.Path),
 		Decorators: map[sunya.Product]gateway.Decorator{sunya.AppEngine: appengine.Headers{}},
-		Observer:   requestlog.New(s.hub, logNamer(requestLog)),
+		Observer:   requests,
 		Now:        time.Now,
 		Log:        log,
 	}, gateway.Options{

@@ -17,8 +17,9 @@ import (
 // writer is the connection that appends to the newest segment.
 type writer struct {
 	seg     *segment
-	db      *sql.DB // one connection
-	insert  *sql.Stmt
+	db      *sql.DB   // one connection
+	insert  *sql.Stmt // an entry
+	pack    *sql.Stmt // a pack
 	streams map[streamKey]int64
 }
 
@@ -28,16 +29,16 @@ type streamKey struct{ log, resource, labels string }
 // maxStreams bounds the writer's memory of streams; the table knows them all.
 const maxStreams = 10_000
 
-// Append implements logs.Store: all entries in one transaction. An entry that
+// Append implements logs.Store: all of it in one transaction. An entry that
 // is there already, with the same log, resource, time and insert id, is left
 // as it is. A full disk is ResourceExhausted.
-func (s *Store) Append(ctx context.Context, entries []logs.Entry) error {
+func (s *Store) Append(ctx context.Context, entries []logs.Entry, packs []logs.Pack) error {
 	s.write.Lock()
 	defer s.write.Unlock()
-	err := s.append(ctx, entries)
+	err := s.append(ctx, entries, packs)
 	if damaged(err) && s.active != nil {
 		s.quarantine(s.active.seg, err)
-		err = errors.Join(s.seal(), s.append(ctx, entries))
+		err = errors.Join(s.seal(), s.append(ctx, entries, packs))
 	}
 	if full(err) {
 		return &sunya.Error{Code: sunya.ResourceExhausted, Resource: s.dir, Message: "no room left on the disk for logs: free some", Err: err}
@@ -45,14 +46,14 @@ func (s *Store) Append(ctx context.Context, entries []logs.Entry) error {
 	return err
 }
 
-func (s *Store) append(ctx context.Context, entries []logs.Entry) error {
+func (s *Store) append(ctx context.Context, entries []logs.Entry, packs []logs.Pack) error {
 	if s.closed {
 		return sunya.Errorf(sunya.Unavailable, s.dir, "the log is closed: the server is stopping")
 	}
 	if err := s.ready(ctx); err != nil {
 		return err
 	}
-	if err := s.active.append(ctx, entries); err != nil {
+	if err := s.active.append(ctx, entries, packs); err != nil {
 		return fmt.Errorf("append to %s: %w", s.active.seg.path, err)
 	}
 	return nil
@@ -145,10 +146,14 @@ func openWriter(ctx context.Context, seg *segment) (*writer, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open %s: %w", seg.path, err), db.Close())
 	}
-	return &writer{seg: seg, db: db, insert: insert, streams: map[streamKey]int64{}}, nil
+	pack, err := db.PrepareContext(ctx, `INSERT INTO pack (stream, first, last, entries, severity, body) VALUES (?, ?, ?, ?, ?, ?)`)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("open %s: %w", seg.path, err), insert.Close(), db.Close())
+	}
+	return &writer{seg: seg, db: db, insert: insert, pack: pack, streams: map[streamKey]int64{}}, nil
 }
 
-func (w *writer) close() error { return errors.Join(w.insert.Close(), w.db.Close()) }
+func (w *writer) close() error { return errors.Join(w.insert.Close(), w.pack.Close(), w.db.Close()) }
 
 // due says whether the segment is large or old enough for a next one.
 func (w *writer) due(ctx context.Context, now time.Time, o Options) (bool, error) {
@@ -163,12 +168,15 @@ func (w *writer) due(ctx context.Context, now time.Time, o Options) (bool, error
 	return size >= o.SegmentBytes, nil
 }
 
-func (w *writer) append(ctx context.Context, entries []logs.Entry) error {
+func (w *writer) append(ctx context.Context, entries []logs.Entry, packs []logs.Pack) error {
 	tx, err := w.db.BeginTx(ctx, nil)
 	if err != nil {
 		return err
 	}
 	lo, hi, err := w.insertAll(ctx, tx, entries)
+	if err == nil {
+		err = w.insertPacks(ctx, tx, packs)
+	}
 	if err == nil {
 		err = tx.Commit()
 	}
@@ -177,8 +185,10 @@ func (w *writer) append(ctx context.Context, entries []logs.Entry) error {
 		_ = tx.Rollback()
 		return err
 	}
-	w.seg.widen(lo)
-	w.seg.widen(hi)
+	w.seg.widen(lo, hi)
+	for i := range packs {
+		w.seg.widen(packs[i].First.UnixNano(), packs[i].Last.UnixNano())
+	}
 	return nil
 }
 
@@ -187,7 +197,7 @@ func (w *writer) insertAll(ctx context.Context, tx *sql.Tx, entries []logs.Entry
 	lo, hi = math.MaxInt64, math.MinInt64
 	for i := range entries {
 		e := &entries[i]
-		stream, err := w.stream(ctx, tx, e)
+		stream, err := w.stream(ctx, tx, e.LogName, e.Resource)
 		if err != nil {
 			return 0, 0, err
 		}
@@ -204,13 +214,28 @@ func (w *writer) insertAll(ctx context.Context, tx *sql.Tx, entries []logs.Entry
 	return lo, hi, nil
 }
 
-// stream returns the id of an entry's stream, which it makes if need be.
-func (w *writer) stream(ctx context.Context, tx *sql.Tx, e *logs.Entry) (id int64, err error) {
-	labels, err := json.Marshal(e.Resource.Labels)
+func (w *writer) insertPacks(ctx context.Context, tx *sql.Tx, packs []logs.Pack) error {
+	insert := tx.StmtContext(ctx, w.pack)
+	for i := range packs {
+		p := &packs[i]
+		stream, err := w.stream(ctx, tx, p.LogName, p.Resource)
+		if err != nil {
+			return err
+		}
+		if _, err := insert.ExecContext(ctx, stream, p.First.UnixNano(), p.Last.UnixNano(), p.Count, int(p.Severest), p.Body); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// stream returns the id of a stream, which it makes if need be.
+func (w *writer) stream(ctx context.Context, tx *sql.Tx, log string, res logs.Resource) (id int64, err error) {
+	labels, err := json.Marshal(res.Labels)
 	if err != nil {
 		return 0, err
 	}
-	key := streamKey{e.LogName, e.Resource.Type, string(labels)}
+	key := streamKey{log, res.Type, string(labels)}
 	if id, ok := w.streams[key]; ok {
 		return id, nil
 	}

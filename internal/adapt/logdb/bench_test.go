@@ -32,7 +32,7 @@ func appendSeries(b *testing.B, s *Store, from, n int) {
 		batch[j] = logtest.Entry("p", "l", from+j)
 		batch[j].Resource.Labels["module_id"] = fmt.Sprintf("service-%d", (from+j)%10)
 	}
-	if err := s.Append(b.Context(), batch); err != nil {
+	if err := s.Append(b.Context(), batch, nil); err != nil {
 		b.Fatal(err)
 	}
 }

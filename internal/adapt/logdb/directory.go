@@ -31,7 +31,8 @@ func readLogs(ctx context.Context, seg *segment, projects []string, names map[st
 	if _, _, err := seg.bounds(ctx); err != nil {
 		return err
 	}
-	rows, err := seg.query(ctx, `SELECT DISTINCT log FROM stream WHERE EXISTS (SELECT 1 FROM entry WHERE stream = stream.id)`)
+	rows, err := seg.query(ctx, `SELECT DISTINCT log FROM stream 
+		WHERE EXISTS (SELECT 1 FROM entry WHERE stream = stream.id) OR EXISTS (SELECT 1 FROM pack WHERE stream = stream.id)`)
 	if err != nil {
 		return err
 	}
@@ -84,9 +85,14 @@ func (s *Store) deleteLog(ctx context.Context, seg *segment, logName string, t t
 			return total, err
 		}
 		n, err := r.RowsAffected()
-		if err != nil || n == 0 {
+		if err != nil {
 			return total, err
+		}
+		if n == 0 {
+			break
 		}
 		total += n
 	}
+	n, err := w.deletePacks(ctx, logName, t)
+	return total + n, err
 }

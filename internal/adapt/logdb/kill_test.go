@@ -38,7 +38,7 @@ func child(dir string) {
 		for j := range 10 {
 			batch = append(batch, logtest.Entry("p", "l", i*10+j))
 		}
-		if err := s.Append(ctx, batch); err != nil {
+		if err := s.Append(ctx, batch, nil); err != nil {
 			fmt.Println("error", err)
 			os.Exit(1)
 		}

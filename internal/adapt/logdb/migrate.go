@@ -18,7 +18,7 @@ import (
 var migrations embed.FS
 
 // schemaVersion is the number of the newest migration.
-const schemaVersion = 1
+const schemaVersion = 2
 
 // migrate brings one file's schema up to date. The version is read here first:
 // most segments have it, and the library would take a damaged table for a

@@ -81,7 +81,7 @@ func (m *merge) addSegment(seg *segment, lo, hi int64) {
 func (m *merge) run() (found []logs.Entry, err error) {
 	for len(m.sources) > 0 {
 		src := m.sources[0]
-		if src.rows == nil {
+		if src.cursor == nil {
 			heap.Pop(m)
 			if err := m.openSegment(src.seg); err != nil {
 				return nil, err
@@ -126,7 +126,7 @@ func (m *merge) accept(src *source) (e logs.Entry, ok bool) {
 
 // advance moves a source to its next entry, or takes it out at its end.
 func (m *merge) advance(src *source) error {
-	more, err := src.next()
+	at, more, err := src.next()
 	switch {
 	case err != nil:
 		return m.drop(src, err)
@@ -134,6 +134,7 @@ func (m *merge) advance(src *source) error {
 		heap.Pop(m)
 		return src.close()
 	}
+	src.at = at
 	heap.Fix(m, 0)
 	return nil
 }
@@ -171,8 +172,8 @@ func (m *merge) Len() int { return len(m.sources) }
 // its time, since it may hold one that comes first.
 func (m *merge) Less(i, j int) bool {
 	a, b := m.sources[i], m.sources[j]
-	if a.at.ts == b.at.ts && (a.rows == nil) != (b.rows == nil) {
-		return a.rows == nil
+	if a.at.ts == b.at.ts && (a.cursor == nil) != (b.cursor == nil) {
+		return a.cursor == nil
 	}
 	return m.before(a.at, b.at)
 }

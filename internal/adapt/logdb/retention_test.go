@@ -32,7 +32,7 @@ func fill(t testing.TB, s *Store, i, n int) {
 		e.Text = strings.Repeat("x", 1000)
 		batch = append(batch, e)
 	}
-	if err := s.Append(t.Context(), batch); err != nil {
+	if err := s.Append(t.Context(), batch, nil); err != nil {
 		t.Fatalf("Append: %v", err)
 	}
 }
@@ -155,11 +155,11 @@ func TestFullDiskIsNamedAndPasses(t *testing.T) {
 	for i := range 1000 {
 		batch = append(batch, logtest.Entry("p", "l", 100+i))
 	}
-	if err := s.Append(t.Context(), batch); sunya.CodeOf(err) != sunya.ResourceExhausted {
+	if err := s.Append(t.Context(), batch, nil); sunya.CodeOf(err) != sunya.ResourceExhausted {
 		t.Errorf("Append = %v, want ResourceExhausted", err)
 	}
 	limit(1 << 20)
-	if err := s.Append(t.Context(), batch[:1]); err != nil {
+	if err := s.Append(t.Context(), batch[:1], nil); err != nil {
 		t.Errorf("Append with room again = %v", err)
 	}
 	if got := count(t, s); got != 11 {
@@ -176,7 +176,7 @@ func TestClosedLogRefusesWrites(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Append(t.Context(), []logs.Entry{logtest.Entry("p", "l", 1)}); sunya.CodeOf(err) != sunya.Unavailable {
+	if err := s.Append(t.Context(), []logs.Entry{logtest.Entry("p", "l", 1)}, nil); sunya.CodeOf(err) != sunya.Unavailable {
 		t.Errorf("Append = %v", err)
 	}
 	if got := count(t, s); got != 0 {

@@ -17,6 +17,7 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 
 	"github.com/sunya-cloud/sunya"
+	"github.com/sunya-cloud/sunya/internal/core/logs"
 )
 
 // A segment's file is named after the moment it was begun: the end of one is
@@ -65,11 +66,11 @@ func (g *segment) bounds(ctx context.Context) (lo, hi int64, err error) {
 	return g.min, g.max, nil
 }
 
-// widen takes note of an entry's timestamp.
-func (g *segment) widen(ts int64) {
+// widen takes note of what entries between two timestamps were added.
+func (g *segment) widen(lo, hi int64) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.min, g.max = min(g.min, ts), max(g.max, ts)
+	g.min, g.max = min(g.min, lo), max(g.max, hi)
 }
 
 // open migrates the file and reads its bounds; the caller holds the lock.
@@ -84,15 +85,21 @@ func (g *segment) open(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("open %s: %w", g.path, err)
 	}
-	db.SetMaxIdleConns(maxCursors) // no limit on open ones: a query holds several at once
+	db.SetMaxIdleConns(2 * maxCursors) // no limit on open ones: a query holds several at once
 	db.SetConnMaxIdleTime(time.Minute)
-	var lo, hi sql.NullInt64
-	if err := db.QueryRowContext(ctx, `SELECT (SELECT min(ts) FROM entry), (SELECT max(ts) FROM entry)`).Scan(&lo, &hi); err != nil {
-		return errors.Join(fmt.Errorf("read %s: %w", g.path, err), db.Close())
-	}
 	g.db, g.min, g.max = db, math.MaxInt64, math.MinInt64
-	if lo.Valid {
-		g.min, g.max = lo.Int64, hi.Int64
+	for _, q := range []string{
+		`SELECT (SELECT min(ts) FROM entry), (SELECT max(ts) FROM entry)`,
+		`SELECT (SELECT min(first) FROM pack), (SELECT max(first) FROM pack) + ` + fmt.Sprint(int64(logs.PackSpan)),
+	} {
+		var lo, hi sql.NullInt64
+		if err := db.QueryRowContext(ctx, q).Scan(&lo, &hi); err != nil {
+			g.db = nil
+			return errors.Join(fmt.Errorf("read %s: %w", g.path, err), db.Close())
+		}
+		if lo.Valid {
+			g.min, g.max = min(g.min, lo.Int64), max(g.max, hi.Int64)
+		}
 	}
 	return nil
 }

@@ -19,13 +19,28 @@ import (
 const maxCursors = 8
 
 // source is a sorted series of entries: a cursor on some streams of a segment,
-// or, while rows is nil, a segment that is not opened yet.
+// or, while cursor is nil, a segment that is not opened yet.
 type source struct {
-	seg     *segment
-	at      place
+	seg *segment
+	at  place
+	cursor
+}
+
+// cursor stands at an entry, from the first next on.
+type cursor interface {
+	// next moves to the next entry that the query may want; false at the end.
+	next() (place, bool, error)
+	// entry decodes it.
+	entry() (logs.Entry, error)
+	close() error
+}
+
+// rowCursor goes through the table of entries.
+type rowCursor struct {
 	rows    *sql.Rows
 	streams map[int64]stream // those wanted
 
+	at       place
 	stream   int64
 	severity logs.Severity
 	body     sql.RawBytes
@@ -69,19 +84,31 @@ func (m *merge) addCursors(seg *segment) error {
 	return nil
 }
 
-// addCursor opens a cursor on one stream, or with 0 on all of them.
+// addCursor opens cursors on the entries and the packs of one stream, or with 0
+// on those of all of them.
 func (m *merge) addCursor(seg *segment, wanted map[int64]stream, id int64) error {
 	text, args := m.statement(id)
 	rows, err := seg.query(m.ctx, text, args...)
 	if err != nil {
 		return err
 	}
-	src := &source{seg: seg, rows: rows, streams: wanted}
-	more, err := src.next()
-	if err != nil || !more {
-		return errors.Join(err, src.close())
+	if err := m.add(seg, &rowCursor{rows: rows, streams: wanted}); err != nil {
+		return err
 	}
-	heap.Push(m, src)
+	text, args = m.packStatement(id)
+	if rows, err = seg.query(m.ctx, text, args...); err != nil {
+		return err
+	}
+	return m.add(seg, &packCursor{m: m, rows: rows, streams: wanted})
+}
+
+// add adds a cursor, unless it is at its end.
+func (m *merge) add(seg *segment, c cursor) error {
+	at, more, err := c.next()
+	if err != nil || !more {
+		return errors.Join(err, c.close())
+	}
+	heap.Push(m, &source{seg: seg, at: at, cursor: c})
 	return nil
 }
 
@@ -135,34 +162,36 @@ func (m *merge) timeRange() timeRange {
 	return r
 }
 
-// next moves to the next entry of a wanted stream.
-func (s *source) next() (bool, error) {
-	for s.rows.Next() {
-		if err := s.rows.Scan(&s.at.ts, &s.at.id, &s.stream, &s.severity, &s.body); err != nil {
-			return false, err
+// next implements cursor.
+func (c *rowCursor) next() (place, bool, error) {
+	for c.rows.Next() {
+		if err := c.rows.Scan(&c.at.ts, &c.at.id, &c.stream, &c.severity, &c.body); err != nil {
+			return place{}, false, err
 		}
-		if _, ok := s.streams[s.stream]; ok {
-			return true, nil
+		if _, ok := c.streams[c.stream]; ok {
+			return c.at, true, nil
 		}
 	}
-	return false, s.rows.Err()
+	return place{}, false, c.rows.Err()
 }
 
-// entry decodes the current row; entries of a stream share its labels.
-func (s *source) entry() (logs.Entry, error) {
-	st := s.streams[s.stream]
-	e := logs.Entry{LogName: st.log, Resource: st.resource, InsertID: s.at.id, Timestamp: time.Unix(0, s.at.ts).UTC(), Severity: s.severity}
-	if err := decodeBody(s.body, &e); err != nil {
-		return e, fmt.Errorf("decode entry %s: %w", s.at.id, err)
+// entry implements cursor; entries of a stream share its labels.
+func (c *rowCursor) entry() (logs.Entry, error) {
+	st := c.streams[c.stream]
+	e := logs.Entry{LogName: st.log, Resource: st.resource, InsertID: c.at.id, Timestamp: time.Unix(0, c.at.ts).UTC(), Severity: c.severity}
+	if err := decodeBody(c.body, &e); err != nil {
+		return e, fmt.Errorf("decode entry %s: %w", c.at.id, err)
 	}
 	return e, nil
 }
 
+func (c *rowCursor) close() error { return c.rows.Close() }
+
 func (s *source) close() error {
-	if s.rows == nil {
+	if s.cursor == nil {
 		return nil
 	}
-	return s.rows.Close()
+	return s.cursor.close()
 }
 
 func readStreams(ctx context.Context, seg *segment) (_ map[int64]stream, err error) {
@@ -179,12 +208,17 @@ func readStreams(ctx context.Context, seg *segment) (_ map[int64]stream, err err
 		if err := rows.Scan(&id, &st.log, &st.resource.Type, &labels); err != nil {
 			return nil, err
 		}
-		if err := json.Unmarshal(labels, &st.resource.Labels); err != nil {
+		if st.resource.Labels, err = decodeLabels(labels); err != nil {
 			return nil, fmt.Errorf("read stream %d of %s: %w", id, seg.path, err)
 		}
 		all[id] = st
 	}
 	return all, rows.Err()
+}
+
+func decodeLabels(raw []byte) (labels map[string]string, err error) {
+	err = json.Unmarshal(raw, &labels)
+	return labels, err
 }
 
 // wanted says whether a query can want entries of the stream.

@@ -47,7 +47,7 @@ func Entry(project, log string, i int) logs.Entry {
 
 func add(t testing.TB, s logs.Store, entries ...logs.Entry) {
 	t.Helper()
-	if err := s.Append(t.Context(), entries); err != nil {
+	if err := s.Append(t.Context(), entries, nil); err != nil {
 		t.Fatalf("Append: %v", err)
 	}
 }
@@ -166,7 +166,7 @@ func pages(t *testing.T, s Store, newest bool) {
 			case <-stop:
 				return
 			default:
-				if err := s.Append(t.Context(), []logs.Entry{Entry("p", "l", i)}); err != nil {
+				if err := s.Append(t.Context(), []logs.Entry{Entry("p", "l", i)}, nil); err != nil {
 					t.Errorf("Append: %v", err)
 					return
 				}

@@ -27,6 +27,7 @@ import (
 	"github.com/sunya-cloud/sunya/internal/core/logs"
 	"github.com/sunya-cloud/sunya/internal/core/requestlog"
 	"github.com/sunya-cloud/sunya/internal/core/sandbox"
+	"github.com/sunya-cloud/sunya/internal/core/served"
 	"github.com/sunya-cloud/sunya/internal/core/serving"
 )
 
@@ -100,7 +101,7 @@ func buildWorld(t testing.TB, engine *instancetest.Engine, adjust func(*gateway.
 		Catalog:    w.catalog,
 		Slots:      w.slots,
 		Decorators: map[sunya.Product]gateway.Decorator{sunya.AppEngine: decorator{}},
-		Observer:   requestlog.New(w.sink, instancetest.LogName),
+		Observer:   requestLog{w.sink},
 		Now:        time.Now,
 		Log:        instancetest.Quiet(),
 	}
@@ -441,5 +442,21 @@ func TestLogIsText(t *testing.T) {
 		if !utf8.ValidString(s) || !strings.Contains(s, "\uFFFD") {
 			t.Errorf("logged %q", s)
 		}
+	}
+}
+
+// requestLog writes the entry of each request at once.
+type requestLog struct{ sink logs.Sink }
+
+func (l requestLog) Observe(r *served.Request) {
+	log := requestlog.New(instancetest.LogName, func() {})
+	log.Observe(r)
+	packs, _ := log.Take()
+	for i := range packs {
+		entries, err := log.Unpack(&packs[i])
+		if err != nil {
+			panic(err)
+		}
+		l.sink.Write(entries...)
 	}
 }

@@ -44,6 +44,12 @@ func (h *Hub) Follow(match func(*Entry) bool) (*Follower, error) {
 	return f, nil
 }
 
+func (h *Hub) followed() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return len(h.follow) > 0
+}
+
 // fanOut hands committed entries to the followers.
 func (h *Hub) fanOut(entries []Entry) {
 	h.mu.Lock()

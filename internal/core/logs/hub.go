@@ -47,6 +47,8 @@ type Hub struct {
 	wake  chan struct{} // capacity 1, never closed: there is something to do
 	ended chan struct{} // closed when Run returns
 
+	backlog Backlog // nil: there is none; set before Run
+
 	failing bool // the last batch was not stored; only Run's own
 
 	mu      sync.Mutex
@@ -77,6 +79,12 @@ func NewHub(store Store, now func() time.Time, log *slog.Logger, o HubOptions) *
 		dropped: map[string]int64{}, follow: map[*Follower]struct{}{},
 	}
 }
+
+// SetBacklog makes the hub fetch what b gathers, too. Call it before Run.
+func (h *Hub) SetBacklog(b Backlog) { h.backlog = b }
+
+// Wake makes the hub fetch what its backlog has gathered. It never blocks.
+func (h *Hub) Wake() { h.signal() }
 
 // Write implements Sink. Entries get an insert id and their receive time here;
 // one without timestamp happened now.

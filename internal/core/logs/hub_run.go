@@ -3,6 +3,7 @@ package logs
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -68,21 +69,45 @@ func (h *Hub) end() {
 func (h *Hub) commit(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), h.opts.Grace)
 	defer cancel()
-	batches, lost := h.take()
+	batches, packs, lost := h.take()
 	marks := h.markers(lost)
 	var all []Entry
 	for _, b := range batches {
 		all = append(all, b.entries...)
 	}
-	err := h.append(ctx, append(all[:len(all):len(all)], marks...))
-	h.report(ctx, len(all), err)
-	h.settle(batches, lost, err)
+	err := h.append(ctx, append(all[:len(all):len(all)], marks...), packs)
+	h.report(ctx, len(all)+count(packs), err)
+	h.settle(batches, packs, lost, err)
 	if err != nil {
-		h.fanOut(unpromised(batches))
+		h.fanOut(h.withPacks(ctx, unpromised(batches), packs))
 		return
 	}
-	h.fanOut(all)
+	h.fanOut(h.withPacks(ctx, all, packs))
 	h.fanOut(marks)
+}
+
+// withPacks adds what is in packs to entries, in the order in which all of it
+// arrived; only if somebody follows.
+func (h *Hub) withPacks(ctx context.Context, entries []Entry, packs []Pack) []Entry {
+	if len(packs) == 0 || !h.followed() {
+		return entries
+	}
+	for i := range packs {
+		more, err := h.backlog.Unpack(&packs[i])
+		if err != nil {
+			h.log.ErrorContext(ctx, "show packed log entries", "err", err)
+		}
+		entries = append(entries, more...)
+	}
+	slices.SortStableFunc(entries, func(a, b Entry) int { return a.ReceiveTime.Compare(b.ReceiveTime) })
+	return entries
+}
+
+func count(packs []Pack) (n int) {
+	for i := range packs {
+		n += packs[i].Count
+	}
+	return n
 }
 
 // unpromised are the entries that nobody was told about. When the store fails,
@@ -108,21 +133,28 @@ func (h *Hub) report(ctx context.Context, entries int, err error) {
 	h.failing = err != nil
 }
 
-func (h *Hub) append(ctx context.Context, entries []Entry) error {
-	if len(entries) == 0 {
+func (h *Hub) append(ctx context.Context, entries []Entry, packs []Pack) error {
+	if len(entries)+len(packs) == 0 {
 		return nil
 	}
-	return h.store.Append(ctx, entries)
+	return h.store.Append(ctx, entries, packs)
 }
 
-// take empties the queue and the counts of lost entries.
-func (h *Hub) take() (batches []batch, lost map[string]int64) {
+// take empties the queue, the backlog and the counts of lost entries.
+func (h *Hub) take() (batches []batch, packs []Pack, lost map[string]int64) {
+	var dropped map[string]int64
+	if h.backlog != nil {
+		packs, dropped = h.backlog.Take()
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	batches, h.queue = h.queue, nil
 	h.urgent = false
 	lost, h.dropped = h.dropped, map[string]int64{}
-	return batches, lost
+	for project, n := range dropped {
+		lost[project] += n
+	}
+	return batches, packs, lost
 }
 
 // markers are the entries that stand for lost ones.
@@ -140,7 +172,7 @@ func (h *Hub) markers(lost map[string]int64) []Entry {
 // settle gives back the room of batches and tells who waits for them. What the
 // store refused and nobody waits for is lost; so are the markers of what was
 // lost before.
-func (h *Hub) settle(batches []batch, lost map[string]int64, err error) {
+func (h *Hub) settle(batches []batch, packs []Pack, lost map[string]int64, err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for _, b := range batches {
@@ -154,6 +186,9 @@ func (h *Hub) settle(batches []batch, lost map[string]int64, err error) {
 	}
 	if err == nil {
 		return
+	}
+	for i := range packs {
+		h.dropped[packs[i].Project()] += int64(packs[i].Count)
 	}
 	for project, n := range lost {
 		h.dropped[project] += n

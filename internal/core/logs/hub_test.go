@@ -24,7 +24,7 @@ type disk struct {
 	gate    chan struct{} // nil, or every append takes one
 }
 
-func (d *disk) Append(ctx context.Context, entries []Entry) error {
+func (d *disk) Append(ctx context.Context, entries []Entry, _ []Pack) error {
 	if d.gate != nil {
 		select {
 		case <-d.gate:
@@ -266,5 +266,5 @@ func BenchmarkHub(b *testing.B) {
 
 type nowhere struct{}
 
-func (nowhere) Append(context.Context, []Entry) error         { return nil }
+func (nowhere) Append(context.Context, []Entry, []Pack) error { return nil }
 func (nowhere) Query(context.Context, Query) ([]Entry, error) { return nil, nil }

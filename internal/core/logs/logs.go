@@ -97,7 +97,8 @@ const (
 
 // Store keeps entries for as long as its retention says.
 type Store interface {
-	Append(ctx context.Context, entries []Entry) error
+	// Append keeps all of it or nothing.
+	Append(ctx context.Context, entries []Entry, packs []Pack) error
 	Query(ctx context.Context, q Query) ([]Entry, error)
 }
 

@@ -28,7 +28,7 @@ type memory struct {
 	entries []logs.Entry
 }
 
-func (m *memory) Append(_ context.Context, entries []logs.Entry) error {
+func (m *memory) Append(_ context.Context, entries []logs.Entry, _ []logs.Pack) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.entries = append(m.entries, entries...)
