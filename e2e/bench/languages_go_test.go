@@ -2,28 +2,12 @@
 
 package bench
 
-import (
-	"os"
-	"os/exec"
-	"path/filepath"
-	"testing"
-)
+import "testing"
 
 var goRows = []language{{
-	name: "go", needs: "go", dir: "../../examples/hello-go", main: "main.go",
-	bare: func(b *testing.B, _ string) []string {
-		bin := filepath.Join(b.TempDir(), "main")
-		run(b, "../../examples/hello-go", "go", "build", "-o", bin, ".")
-		return []string{bin}
+	name: "go", title: "Go, net/http", needs: "go", dir: "../../examples/hello-go", main: "main.go",
+	bare: func(tb testing.TB, _ string) []string {
+		return []string{goBuild(tb, "example", "../../examples/hello-go")}
 	},
+	goals: most(2.5),
 }}
-
-// run runs a program without cgo that must succeed.
-func run(b *testing.B, dir string, argv ...string) {
-	b.Helper()
-	cmd := exec.Command(argv[0], argv[1:]...)
-	cmd.Dir, cmd.Env = dir, append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		b.Fatalf("%v: %v\n%s", argv, err, out)
-	}
-}

@@ -8,12 +8,12 @@ import (
 )
 
 var javaRows = []language{{
-	name: "java", needs: "javac", dir: "../../examples/hello-java", main: "src/main/java/Hello.java",
-	bare: func(b *testing.B, _ string) []string {
-		classes, jar := b.TempDir(), filepath.Join(b.TempDir(), "hello.jar")
+	name: "java", title: "Java, the JDK's server", needs: "javac", dir: "../../examples/hello-java", main: "src/main/java/Hello.java",
+	bare: func(tb testing.TB, _ string) []string {
+		classes, jar := tb.TempDir(), filepath.Join(tb.TempDir(), "hello.jar")
 		source := "../../examples/hello-java"
-		run(b, source, "javac", "-d", classes, "--release", "17", "src/main/java/Hello.java")
-		run(b, source, "jar", "--create", "--file", jar, "--main-class", "Hello", "-C", classes, ".")
+		run(tb, source, "javac", "-d", classes, "--release", "17", "src/main/java/Hello.java")
+		run(tb, source, "jar", "--create", "--file", jar, "--main-class", "Hello", "-C", classes, ".")
 		return []string{"java", "-XX:MaxRAM=384m", "-XX:+UseSerialGC", "-jar", jar}
 	},
 }}

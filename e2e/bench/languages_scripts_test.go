@@ -2,32 +2,29 @@
 
 package bench
 
-import (
-	"path/filepath"
-	"testing"
-)
+import "testing"
 
 var pythonRows = []language{{
-	name: "python", dir: "../../examples/hello-python", main: "main.py",
-	bare: func(b *testing.B, _ string) []string {
-		return []string{filepath.Join(venv(b), "bin", "gunicorn"), "-b", ":$PORT", "--workers", "1", "--threads", "8", "--timeout", "0", "main:app"}
-	},
+	name: "python", title: "Python, Flask and gunicorn", dir: "../../examples/hello-python", main: "main.py",
+	bare:  func(tb testing.TB, _ string) []string { return gunicorn(tb) },
+	goals: most(1.1),
 }}
 
 var nodeRows = []language{{
-	name: "node", needs: "npm", dir: "../testdata/node/express", main: "server.js",
-	bare: func(b *testing.B, dir string) []string {
-		run(b, dir, "npm", "ci", "--no-audit", "--no-fund")
+	name: "node", title: "Node.js, Express", needs: "npm", dir: "../testdata/node/express", main: "server.js",
+	bare: func(tb testing.TB, dir string) []string {
+		run(tb, dir, "npm", "ci", "--no-audit", "--no-fund")
 		return []string{"node", "server.js"}
 	},
+	goals: most(1.1),
 }}
 
 var phpRows = []language{{
-	name: "php", needs: "php", dir: "../../examples/hello-php", main: "index.php",
-	bare: func(*testing.B, string) []string { return []string{"php", "-S", "0.0.0.0:$PORT", "index.php"} },
+	name: "php", title: "PHP, its own server", needs: "php", dir: "../../examples/hello-php", main: "index.php",
+	bare: func(testing.TB, string) []string { return []string{"php", "-S", "0.0.0.0:$PORT", "index.php"} },
 }}
 
 var rubyRows = []language{{
-	name: "ruby", needs: "ruby", dir: "../../examples/hello-ruby", main: "app.rb",
-	bare: func(*testing.B, string) []string { return []string{"ruby", "app.rb"} },
+	name: "ruby", title: "Ruby, WEBrick", needs: "ruby", dir: "../../examples/hello-ruby", main: "app.rb",
+	bare: func(testing.TB, string) []string { return []string{"ruby", "app.rb"} },
 }}

@@ -15,6 +15,7 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/random"
 
+	"github.com/sunya-cloud/sunya/e2e/bench/results"
 	"github.com/sunya-cloud/sunya/e2e/platform"
 )
 
@@ -25,45 +26,32 @@ const imageRounds = 5
 // pulling it again, over go-containerregistry's own registry with blobs on the
 // same disk, in this process. That one acknowledges before anything is synced.
 func BenchmarkRegistry(b *testing.B) {
-	s := platform.Start(b)
-	peer := httptest.NewServer(registry.New(registry.WithBlobHandler(registry.NewDiskBlobHandler(b.TempDir())), registry.Logger(log.New(io.Discard, "", 0))))
+	const other = "go-containerregistry"
+	s := begin(b, "registry")
+	defer s.end()
+	server := platform.Start(s)
+	peer := httptest.NewServer(registry.New(registry.WithBlobHandler(registry.NewDiskBlobHandler(s.TempDir())), registry.Logger(log.New(io.Discard, "", 0))))
 	defer peer.Close()
-	hosts := []string{"localhost:" + s.Port, strings.TrimPrefix(peer.URL, "http://")}
-	images := make([]v1.Image, imageRounds)
-	for i := range images {
-		var err error
-		if images[i], err = random.Image(20<<20, 5); err != nil {
-			b.Fatal(err)
+	push := s.figure(results.Figure{ID: "registry/push", Title: "push 5 layers of 20 MiB", Unit: "ms", Base: other})
+	pull := s.figure(results.Figure{ID: "registry/pull", Title: "pull 5 layers of 20 MiB", Unit: "ms", Base: other})
+	for range s.rounds(imageRounds) {
+		img, err := random.Image(20<<20, 5)
+		if err != nil {
+			s.Fatal(err)
 		}
-	}
-	push, pull := map[string][]time.Duration{}, map[string][]time.Duration{}
-	for b.Loop() {
-		clear(push)
-		clear(pull)
-		for _, img := range images {
-			for _, host := range hosts {
-				push[host] = append(push[host], took(b, func() error { return crane.Push(img, host+"/bench/image:v1") }))
-				pull[host] = append(pull[host], took(b, func() error { return drain(host + "/bench/image:v1") }))
-			}
+		for _, at := range [][2]string{{"Sunya", "localhost:" + server.Port}, {other, strings.TrimPrefix(peer.URL, "http://")}} {
+			ref := at[1] + "/bench/image:v1"
+			push.Add(at[0], ms(took(s, func() error { return crane.Push(img, ref) })))
+			pull.Add(at[0], ms(took(s, func() error { return drain(ref) })))
 		}
-	}
-	for _, m := range []struct {
-		name string
-		of   map[string][]time.Duration
-	}{{"push", push}, {"pull", pull}} {
-		b.Run(m.name, func(b *testing.B) {
-			for b.Loop() { // it has been measured
-			}
-			pairs{m.of[hosts[0]], m.of[hosts[1]]}.report(b, "peer")
-		})
 	}
 }
 
-func took(b *testing.B, do func() error) time.Duration {
-	b.Helper()
+func took(tb testing.TB, do func() error) time.Duration {
+	tb.Helper()
 	begin := time.Now()
 	if err := do(); err != nil {
-		b.Fatal(err)
+		tb.Fatal(err)
 	}
 	return time.Since(begin)
 }
@@ -79,16 +67,20 @@ func drain(ref string) error {
 		return err
 	}
 	for _, l := range layers {
-		r, err := l.Compressed()
-		if err != nil {
-			return err
-		}
-		if _, err := io.Copy(io.Discard, r); err != nil {
-			return err
-		}
-		if err := r.Close(); err != nil {
+		if err := read(l); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func read(l v1.Layer) error {
+	r, err := l.Compressed()
+	if err != nil {
+		return err
+	}
+	if _, err := io.Copy(io.Discard, r); err != nil {
+		return err
+	}
+	return r.Close()
 }

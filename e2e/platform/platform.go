@@ -165,6 +165,9 @@ func (s *Server) Ended() <-chan struct{} { return s.done }
 
 // Stop is Ctrl-C.
 func (s *Server) Stop() {
+	if s.done == nil {
+		return // it never was started
+	}
 	select {
 	case <-s.done:
 		return
