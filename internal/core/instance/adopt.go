@@ -92,7 +92,10 @@ func (i *Instance) Resume(ctx context.Context) error {
 		i.discard(ctx)
 		return fmt.Errorf("resume %s: %w", i.ID(), err)
 	}
-	i.begin()
+	i.begin(func() {
+		i.look(ctx)
+		i.told.Adopted(i.m.now(), i.used)
+	})
 	return nil
 }
 

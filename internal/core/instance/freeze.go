@@ -29,15 +29,20 @@ func (i *Instance) Enter(ctx context.Context) (thawed bool, err error) {
 	case sunya.InstanceReady:
 		i.beating = false
 	case sunya.InstanceFrozen:
+		begin := i.m.now()
 		if err := i.thaw(ctx); err != nil {
 			return false, err
 		}
 		thawed = true
+		now := i.m.now()
+		i.told.Thawed(now, now.Sub(begin))
 		i.m.nudge()
 	default:
 		return false, ErrStopped
 	}
-	i.inFlight++
+	if i.inFlight++; i.inFlight == 1 {
+		i.told.Busy(i.m.now())
+	}
 	return thawed, nil
 }
 
@@ -47,7 +52,9 @@ func (i *Instance) Leave() {
 	defer i.mu.Unlock()
 	i.inFlight--
 	if i.inFlight == 0 {
-		i.freezeAt = i.m.now().Add(freezeAfter)
+		now := i.m.now()
+		i.freezeAt = now.Add(freezeAfter)
+		i.told.Idle(now)
 	}
 }
 
@@ -114,6 +121,10 @@ func (i *Instance) freeze(ctx context.Context, now time.Time) (again time.Time) 
 		return i.freezeAt
 	}
 	i.state = sunya.InstanceFrozen
+	if !i.beating {
+		i.look(ctx)
+		i.told.Frozen(now, i.used)
+	}
 	i.beatAt = now.Add(heartbeat - rand.N(heartbeat/4+1))
 	return i.beatAt
 }

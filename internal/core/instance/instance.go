@@ -20,6 +20,7 @@ import (
 
 	"github.com/sunya-cloud/sunya"
 	"github.com/sunya-cloud/sunya/internal/core/sandbox"
+	"github.com/sunya-cloud/sunya/internal/core/served"
 	"github.com/sunya-cloud/sunya/internal/core/upstream"
 )
 
@@ -33,6 +34,7 @@ type Instance struct {
 	transport *http.Transport
 	upstream  *upstream.Pool
 	done      chan struct{} // closed by supervise, when nothing of it is left
+	told      served.Life   // under mu
 	frozen    atomic.Bool   // its processes stand still, or are about to
 
 	mu       sync.Mutex
@@ -42,7 +44,8 @@ type Instance struct {
 	beatAt   time.Time // when a frozen one is let go for a moment
 	beating  bool      // it was let go for a moment, and for nothing else
 	lives    []*life
-	killed   bool // for a reason that the log has
+	killed   bool        // for a reason that the log has
+	used     served.Used // when it was last looked at
 }
 
 func (m *Manager) newInstance(rev *sunya.Revision, box sandbox.Sandbox) *Instance {
@@ -53,6 +56,7 @@ func (m *Manager) newInstance(rev *sunya.Revision, box sandbox.Sandbox) *Instanc
 		state: sunya.InstanceStarting,
 		done:  make(chan struct{}),
 	}
+	i.told = m.Registrar.Born(rev, i.ID())
 	i.out = m.carryOutput(rev, i.ID(), rev.ContainerName, box)
 	i.transport = newTransport(i)
 	i.upstream = newUpstream(i)

@@ -13,6 +13,7 @@ import (
 	"github.com/sunya-cloud/sunya/internal/core/layers"
 	"github.com/sunya-cloud/sunya/internal/core/logs"
 	"github.com/sunya-cloud/sunya/internal/core/sandbox"
+	"github.com/sunya-cloud/sunya/internal/core/served"
 	"github.com/sunya-cloud/sunya/internal/core/serving"
 )
 
@@ -38,6 +39,8 @@ type Parts struct {
 	// and resource that LogName gives; nil: nowhere.
 	Sink    logs.Sink
 	LogName func(rev *sunya.Revision) (name string, res logs.Resource)
+	// Registrar is told of every instance; nil: nobody is.
+	Registrar served.Registrar
 	// CheckImage refuses an image that no longer fits this machine; nil: none
 	// is refused.
 	CheckImage func(sunya.Image) error
@@ -66,6 +69,9 @@ type Manager struct {
 
 // New returns a Manager; call Run to make it freeze and thaw.
 func New(p Parts) *Manager {
+	if p.Registrar == nil {
+		p.Registrar = served.Registrars{}
+	}
 	return &Manager{
 		Parts: p,
 		log:   p.Log.With("component", "instance"),

@@ -41,8 +41,9 @@ func (m *Manager) Start(ctx context.Context, rev *sunya.Revision, why Reason) (*
 		i.discard(ctx)
 		return nil, m.failed(rev, id, explain(i, err), i.LogLines())
 	}
-	i.begin()
-	m.logStart(i, why, m.now().Sub(begin))
+	took := m.now().Sub(begin)
+	i.begin(func() { i.told.Ready(m.now(), took, why.waited()) })
+	m.logStart(i, why, took)
 	return i, nil
 }
 
@@ -107,9 +108,11 @@ func StartTimeout(rev *sunya.Revision) time.Duration {
 	return startTimeout
 }
 
-// begin makes a started instance ready for requests.
-func (i *Instance) begin() {
+// begin makes a started instance ready for requests; tell is called before the
+// first one.
+func (i *Instance) begin(tell func()) {
 	i.mu.Lock()
+	tell()
 	i.state = sunya.InstanceReady
 	i.freezeAt = i.m.now().Add(freezeAfter)
 	i.expectLife()
@@ -134,7 +137,10 @@ func (i *Instance) discard(ctx context.Context) {
 		i.m.log.Error("stop instance", "instance", i.ID(), "err", err)
 	}
 	i.out.wait(outputWait)
-	i.setState(sunya.InstanceStopped)
+	i.mu.Lock()
+	i.state = sunya.InstanceStopped
+	i.told.Ended(i.m.now(), i.used)
+	i.mu.Unlock()
 	i.m.remove(i)
 	close(i.done)
 }

@@ -23,6 +23,7 @@ func (i *Instance) Stop(ctx context.Context, why string) error {
 	serves := i.state == sunya.InstanceReady || i.state == sunya.InstanceFrozen
 	if first {
 		i.state = sunya.InstanceDraining
+		i.look(ctx)
 	}
 	i.mu.Unlock()
 	if first {
@@ -48,6 +49,7 @@ func (i *Instance) supervise() {
 	i.mu.Lock()
 	asked := i.state == sunya.InstanceDraining || i.killed
 	i.state = sunya.InstanceStopped
+	i.told.Ended(i.m.now(), i.used)
 	i.mu.Unlock()
 	i.m.remove(i)
 	i.out.wait(outputWait)
