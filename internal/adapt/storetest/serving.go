@@ -57,7 +57,7 @@ func revision(svc sunya.Service, id string) sunya.Revision {
 		Site:       "sha256:01",
 		Rules:      []sunya.Rule{{Path: "/s/(.*)", Static: &sunya.StaticRule{File: `s/\1`, MaxAge: time.Hour, Headers: []sunya.Header{{Name: "X", Value: "y"}}}}, {Path: ".*", Secure: sunya.SecureAlways}},
 		ErrorPages: []sunya.ErrorPage{{On: sunya.ErrorTimeout, File: "late.html"}},
-		Scaling:    sunya.Scaling{Min: 1, Max: 5, Idle: 90 * time.Second, TargetUtil: 0.6, NoFreeze: true, MinIdle: 1, MaxIdle: 4, MinPending: 30 * time.Millisecond, Always: true},
+		Scaling:    sunya.Scaling{Min: 1, Max: 5, Idle: 90 * time.Second, TargetUtil: 0.6, NoFreeze: true, MinIdle: 1, MaxIdle: 4, MinPending: 30 * time.Millisecond, MaxPending: time.Second, Always: true},
 		Lifecycle: sunya.Lifecycle{
 			Start: sunya.Call{Path: "/start", Host: "v.m.p", Header: map[string]string{"X-From": "0.1.0.3"}, Accept: []int{404}},
 			Stop:  sunya.Call{Path: "/stop"},

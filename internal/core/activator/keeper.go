@@ -40,6 +40,7 @@ func newKeeper(a *Activator, rev *sunya.Revision) *keeper {
 			Idle:        a.opts.Idle,
 		},
 		MinPending:   rev.Scaling.MinPending,
+		MaxPending:   rev.Scaling.MaxPending,
 		MaxQueue:     a.opts.MaxQueue,
 		QueueTimeout: a.opts.QueueTimeout,
 		StartLimit:   instance.StartTimeout(rev) + startSlack,
@@ -107,12 +108,16 @@ func (k *keeper) launch(start starter) bool { return k.a.spawn(func() { k.live(s
 
 // live is the life of one instance in its pool, from start to end.
 func (k *keeper) live(start starter) {
+	begin := k.a.now()
 	inst, err := start(k.a.starts)
 	if err != nil {
 		k.on(func() { k.pool.Failed(k.a.now(), err) })
 		return
 	}
 	m := &pool.Member{ID: inst.ID(), Owner: inst, Since: inst.Status().StartTime}
+	if !m.Since.Before(begin) { // else it was there before
+		m.Boot = k.a.now().Sub(begin)
+	}
 	k.on(func() { k.pool.Started(k.a.now(), m) })
 	<-inst.Done()
 	k.on(func() { k.pool.Ended(k.a.now(), m) })
@@ -135,7 +140,7 @@ func (k *keeper) stop(m *pool.Member, why string) {
 
 // close takes everything out of service for good. mu is held.
 func (k *keeper) close() {
-	k.pool.Close("the server shuts down")
+	k.pool.Close(k.a.now(), "the server shuts down")
 	k.settle("")
 }
 

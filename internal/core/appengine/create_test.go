@@ -217,7 +217,7 @@ func TestScalingBecomesRevision(t *testing.T) {
 		timeout     time.Duration
 	}{
 		{"automatic", "F4", appengine.Scaling{Automatic: &appengine.AutomaticScaling{MinInstances: 1, MaxInstances: 5, MaxConcurrentRequests: 80, TargetThroughputUtilization: 0.9}}, sunya.Scaling{Min: 1, Max: 5, TargetUtil: 0.9}, 80, 1536, 10 * time.Minute},
-		{"idle instances and latencies", "", appengine.Scaling{Automatic: &appengine.AutomaticScaling{MinIdleInstances: 2, MaxIdleInstances: 4, MinPendingLatency: 500 * time.Millisecond, MaxPendingLatency: time.Second, TargetCPUUtilization: 0.7}}, sunya.Scaling{MinIdle: 2, MaxIdle: 4, MinPending: 500 * time.Millisecond, TargetUtil: 0.6}, 10, 384, 10 * time.Minute},
+		{"idle instances and latencies", "", appengine.Scaling{Automatic: &appengine.AutomaticScaling{MinIdleInstances: 2, MaxIdleInstances: 4, MinPendingLatency: 500 * time.Millisecond, MaxPendingLatency: time.Second, TargetCPUUtilization: 0.7}}, sunya.Scaling{MinIdle: 2, MaxIdle: 4, MinPending: 500 * time.Millisecond, MaxPending: time.Second, TargetUtil: 0.6}, 10, 384, 10 * time.Minute},
 		{"API's way to say no maximum", "", appengine.Scaling{Automatic: &appengine.AutomaticScaling{MaxInstances: 2147483647}}, sunya.Scaling{TargetUtil: 0.6}, 10, 384, 10 * time.Minute},
 		{"basic", "", appengine.Scaling{Basic: &appengine.BasicScaling{MaxInstances: 2}}, sunya.Scaling{Max: 2, Idle: 5 * time.Minute, NoFreeze: true}, 10, 384, 24 * time.Hour},
 		{"manual", "B8", appengine.Scaling{Manual: &appengine.ManualScaling{Instances: 3}}, sunya.Scaling{Min: 3, Max: 3, Always: true, NoFreeze: true}, 10, 3072, 24 * time.Hour},

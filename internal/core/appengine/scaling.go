@@ -116,6 +116,7 @@ func (s *AutomaticScaling) plan() (plan, error) {
 			MinIdle:    s.MinIdleInstances,
 			MaxIdle:    s.MaxIdleInstances,
 			MinPending: s.MinPendingLatency,
+			MaxPending: s.MaxPendingLatency,
 			TargetUtil: cmp.Or(s.TargetThroughputUtilization, defaultUtilization),
 		},
 		concurrency: cmp.Or(s.MaxConcurrentRequests, defaultConcurrency),

@@ -9,9 +9,10 @@ import (
 // Member is an instance in its pool. The caller fills in what is exported and
 // leaves it alone from then on.
 type Member struct {
-	ID    string    // the part after its last hyphen is what a client that comes back prefers
-	Owner any       // the caller's own
-	Since time.Time // since when it runs: one that ends young has crashed
+	ID    string        // the part after its last hyphen is what a client that comes back prefers
+	Owner any           // the caller's own
+	Since time.Time     // since when it runs: one that ends young has crashed
+	Boot  time.Duration // how long its start took; 0: it was there before
 
 	used       int       // requests that have a slot
 	lastUsed   time.Time // when the last one gave it back, or Started

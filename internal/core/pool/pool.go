@@ -10,6 +10,7 @@ import (
 type Config struct {
 	autoscale.Policy
 	MinPending   time.Duration // how long a request waits before another instance is started for it
+	MaxPending   time.Duration // after which one is started even if a slot would be free sooner; 0: never
 	MaxQueue     int           // requests that may wait
 	QueueTimeout time.Duration // longest wait while all instances are busy
 	StartLimit   time.Duration // longest wait while one is starting, when that is more
@@ -31,6 +32,10 @@ type Pool struct {
 	closed   bool
 	backoff  Backoff
 	lastErr  error // of the last start that failed
+	windows  autoscale.Windows
+	boot     time.Duration // how long a start takes, on average; 0: unknown
+	calmAt   time.Time     // when the last panic is over
+	lookAt   time.Time     // when the windows are asked again
 	due      time.Time
 	actions  []Action
 }
@@ -38,6 +43,7 @@ type Pool struct {
 // New returns a pool without instances.
 func New(c Config) *Pool {
 	c.Concurrency = max(c.Concurrency, 1)
+	c.MaxPending = max(c.MaxPending, 0)
 	return &Pool{cfg: c}
 }
 
@@ -73,7 +79,7 @@ func (p *Pool) Take(now time.Time, prefer string) *Member {
 	if m == nil {
 		return nil
 	}
-	p.lastSeen = now
+	p.arrived(now)
 	p.enter(m)
 	p.scale(now, Spare)
 	return m
@@ -93,18 +99,21 @@ func (p *Pool) preferred(end string) *Member {
 // Queue puts a request that Take had no slot for at the end of the queue, or
 // says why it may not wait: its error is a *Refusal.
 func (p *Pool) Queue(now time.Time, w *Waiter) error {
-	p.lastSeen = now
+	p.arrived(now)
 	if r := p.refusal(now); r != nil {
 		return r
 	}
 	w.since = now
 	p.queue.push(w)
 	p.scale(now, Spare)
-	p.dueAt(p.patience(w))
-	if p.cfg.MinPending > 0 {
-		p.dueAt(now.Add(p.cfg.MinPending))
-	}
+	p.dueForWaiters()
 	return nil
+}
+
+func (p *Pool) arrived(now time.Time) {
+	p.lastSeen = now
+	p.windows.Observe(now, p.inFlight)
+	p.windows.Arrived()
 }
 
 // refusal says why a request may not wait; nil: it may.
@@ -141,8 +150,10 @@ func (p *Pool) Abandon(now time.Time, w *Waiter) {
 // Release gives a slot back, to the oldest waiter if there is one.
 func (p *Pool) Release(now time.Time, m *Member) {
 	m.lastUsed, p.lastSeen = now, now
+	p.windows.Observe(now, p.inFlight)
 	p.leave(m)
 	if m.serving {
+		p.windows.Done()
 		p.dispatch(m, false)
 	}
 	switch {
@@ -219,10 +230,21 @@ func (p *Pool) Started(now time.Time, m *Member) {
 		return
 	}
 	p.backoff.Ready()
+	p.booted(m.Boot)
+	p.windows.Observe(now, p.inFlight)
 	p.serve(m)
 	p.dispatch(m, true)
 	p.dueAt(now.Add(p.stay(true)))
 	p.dueForWaiters()
+}
+
+// booted keeps the average of what starts take.
+func (p *Pool) booted(took time.Duration) {
+	if p.boot == 0 || took == 0 {
+		p.boot = max(p.boot, took)
+		return
+	}
+	p.boot += (took - p.boot) / 4
 }
 
 // Adopt announces an instance that is there already and gets ready: Started or
@@ -247,7 +269,7 @@ func (p *Pool) Failed(now time.Time, err error) {
 
 // Ended takes an instance out of service of which nothing is left.
 func (p *Pool) Ended(now time.Time, m *Member) {
-	p.withdraw(m)
+	p.withdraw(now, m)
 	if !m.retired {
 		p.backoff.Ended(now, now.Sub(m.Since))
 	}
@@ -257,7 +279,7 @@ func (p *Pool) Ended(now time.Time, m *Member) {
 // Leave takes an instance out of service, which ends once its requests are over;
 // false when it served no more.
 func (p *Pool) Leave(now time.Time, m *Member, why string) bool {
-	if !p.withdraw(m) {
+	if !p.withdraw(now, m) {
 		return false
 	}
 	m.leaving = why
@@ -270,7 +292,7 @@ func (p *Pool) Leave(now time.Time, m *Member, why string) bool {
 
 // Lost takes an instance out of service that has ended, before Ended is known.
 func (p *Pool) Lost(now time.Time, m *Member) {
-	if p.withdraw(m) {
+	if p.withdraw(now, m) {
 		p.replace(now)
 	}
 }
@@ -296,10 +318,11 @@ func (p *Pool) serve(m *Member) {
 }
 
 // withdraw takes a member out of service; false when it served no more.
-func (p *Pool) withdraw(m *Member) bool {
+func (p *Pool) withdraw(now time.Time, m *Member) bool {
 	if !m.serving {
 		return false
 	}
+	p.windows.Observe(now, p.inFlight)
 	if m.used < p.cfg.Concurrency {
 		p.free.remove(m)
 	}
@@ -326,13 +349,13 @@ func (p *Pool) stop(m *Member, why string) {
 }
 
 // Close takes everything out of service for good; every wait ends.
-func (p *Pool) Close(why string) {
+func (p *Pool) Close(now time.Time, why string) {
 	p.closed = true
 	p.refuse(&Refusal{Cause: Closed})
 	p.cfg.Min, p.cfg.MinIdle = 0, 0
 	for len(p.members) > 0 {
 		m := p.members[len(p.members)-1]
-		p.withdraw(m)
+		p.withdraw(now, m)
 		p.stop(m, why)
 	}
 }

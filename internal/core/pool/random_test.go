@@ -33,7 +33,7 @@ func newModel(t testing.TB, seed uint64) *model {
 			MaxIdle: rnd.IntN(3), Idle: time.Duration(rnd.IntN(30)) * time.Second,
 		},
 		MaxQueue: rnd.IntN(20), QueueTimeout: 5 * time.Second, StartLimit: 9 * time.Second,
-		MinPending: time.Duration(rnd.IntN(3)) * time.Second,
+		MinPending: time.Duration(rnd.IntN(3)) * time.Second, MaxPending: time.Duration(rnd.IntN(5)) * time.Second,
 	}
 	return &model{t: t, rnd: rnd, p: New(c), now: time.Unix(1e9, 0), most: c.Max}
 }
@@ -117,7 +117,7 @@ func (m *model) start(ok bool) {
 		return
 	}
 	m.nextID++
-	inst := &Member{ID: fmt.Sprintf("rev-%d", m.nextID), Since: m.now}
+	inst := &Member{ID: fmt.Sprintf("rev-%d", m.nextID), Since: m.now, Boot: time.Duration(m.rnd.IntN(3)) * time.Second}
 	m.alive = append(m.alive, inst)
 	m.p.Started(m.now, inst)
 }

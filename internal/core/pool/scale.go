@@ -12,13 +12,22 @@ func (p *Pool) scale(now time.Time, calm Reason) {
 	if p.closed || p.backoff.Wait(now) > 0 {
 		return
 	}
-	s := p.sample(now)
-	s.LastSeen = time.Time{} // that a request was here is a reason to stay, not to start
-	for n := autoscale.Desired(p.cfg.Policy, s, now) - len(p.members) - p.starting; n > 0; n-- {
+	if there := len(p.members) + p.starting; now.Before(p.lookAt) && autoscale.Enough(p.cfg.Policy, p.inFlight+p.queue.n, there) {
+		return // as most requests find it
+	}
+	p.lookAt = now.Add(lookEvery)
+	o := p.observe(now)
+	if autoscale.Panics(p.cfg.Policy, o) {
+		p.calmAt = now.Add(autoscale.StableWindow)
+	}
+	for n := autoscale.Desired(p.cfg.Policy, o) - len(p.members) - p.starting; n > 0; n-- {
 		p.actions = append(p.actions, Action{Start: p.reason(calm)})
 		p.starting++
 	}
 }
+
+// lookEvery is how often the windows are asked while nothing else asks for more.
+const lookEvery = time.Second
 
 // reason is why the next instance is started: one that nobody will wait for is
 // not what a request found missing.
@@ -32,25 +41,38 @@ func (p *Pool) reason(calm Reason) Reason {
 	return ColdStart
 }
 
-// sample is what the autoscaler decides on: requests in instances that are
+// observe is what the autoscaler decides on: requests in instances that are
 // leaving need no other.
-func (p *Pool) sample(now time.Time) autoscale.Sample {
-	return autoscale.Sample{
+func (p *Pool) observe(now time.Time) autoscale.Observation {
+	p.windows.Observe(now, p.inFlight)
+	o := autoscale.Observation{
 		InFlight: p.inFlight,
-		Queued:   p.pressing(now),
+		Queued:   p.queue.n,
 		Busy:     p.busy,
+		Ready:    len(p.members),
+		Starting: p.starting,
+		Stable:   p.windows.Stable(),
+		Panic:    p.windows.Panic(),
+		Hold:     p.windows.Hold(),
+		Boot:     p.boot,
 		LastSeen: p.lastSeen,
+		Panicked: now.Before(p.calmAt),
 	}
+	if p.queue.n > 0 {
+		p.ages(now, &o)
+	}
+	return o
 }
 
-// pressing is how many waiters are to be given another instance: all of them
-// where there is none, else those that have waited for long enough.
-func (p *Pool) pressing(now time.Time) int {
-	if p.cfg.MinPending <= 0 || len(p.members)+p.starting == 0 {
-		return p.queue.n
+// ages counts who has waited for long enough to be given another instance: all
+// where there is none.
+func (p *Pool) ages(now time.Time, o *autoscale.Observation) {
+	if p.cfg.MinPending > 0 && len(p.members)+p.starting > 0 {
+		o.Queued = p.queue.reach(pressing, now.Add(-p.cfg.MinPending))
 	}
-	p.queue.press(now.Add(-p.cfg.MinPending))
-	return p.queue.pressing
+	if p.cfg.MaxPending > 0 {
+		o.Overdue = p.queue.reach(overdue, now.Add(-p.cfg.MaxPending))
+	}
 }
 
 // Keep sets the instances that are kept ready: at least, and besides the busy
@@ -60,26 +82,26 @@ func (p *Pool) Keep(now time.Time, least, idle int) {
 		return
 	}
 	p.cfg.Min, p.cfg.MinIdle, p.draining = least, idle, false
-	p.again(now)
+	p.look(now)
 }
 
 // Limit sets how many instances there may be.
 func (p *Pool) Limit(now time.Time, most int) {
 	p.cfg.Max = most
-	p.again(now)
+	p.look(now)
 }
 
 // Drain says that nothing is routed here any more: instances end with what they
 // have. A request that comes all the same is served.
 func (p *Pool) Drain(now time.Time) {
 	p.cfg.Min, p.cfg.MinIdle, p.draining = 0, 0, true
-	p.again(now)
+	p.look(now)
 }
 
 // Forgive forgets failures, so that the next request starts an instance.
 func (p *Pool) Forgive() { p.backoff, p.draining = Backoff{}, false }
 
-func (p *Pool) again(now time.Time) {
+func (p *Pool) look(now time.Time) {
 	p.scale(now, Minimum)
 	p.dueAt(now)
 }
@@ -120,13 +142,15 @@ func (p *Pool) patience(w *Waiter) time.Time {
 	return w.since.Add(p.cfg.QueueTimeout)
 }
 
-// dueForWaiters looks for the next wait that is over or becomes pressing.
+// dueForWaiters looks for the next wait that is over or comes of age.
 func (p *Pool) dueForWaiters() {
 	if w := p.queue.first; w != nil {
 		p.dueAt(p.patience(w))
 	}
-	if w := p.queue.calm; w != nil && p.cfg.MinPending > 0 {
-		p.dueAt(w.since.Add(p.cfg.MinPending))
+	for i, d := range [ages]time.Duration{pressing: p.cfg.MinPending, overdue: p.cfg.MaxPending} {
+		if w := p.queue.ages[i].next; w != nil && d > 0 {
+			p.dueAt(w.since.Add(d))
+		}
 	}
 }
 
@@ -165,34 +189,42 @@ func (p *Pool) stay(tooMany bool) time.Duration {
 // retireIdle stops the instances that are idle for long enough and not wanted,
 // the longest idle first.
 func (p *Pool) retireIdle(now time.Time) {
-	policy := p.cfg.Policy
-	policy.Idle = p.idle()
-	sample := p.sample(now)
-	spare := len(p.members) - autoscale.Desired(policy, sample, now)
-	extra := len(p.members) - autoscale.Limit(policy, sample)
+	policy, o := p.cfg.Policy, p.observe(now)
+	if p.draining {
+		policy.Idle, o.Stable, o.Panicked = p.idle(), 0, false
+	}
+	spare := len(p.members) - autoscale.Keep(policy, o, now)
+	extra := len(p.members) - autoscale.Limit(policy, o)
 	for ; ; spare, extra = spare-1, extra-1 {
 		m := p.free.longestIdle()
 		if m == nil {
 			return
 		}
-		switch due := m.lastUsed.Add(p.stay(extra > 0)); {
-		case now.Before(due):
+		due := m.lastUsed.Add(p.stay(extra > 0))
+		if now.Before(due) {
 			p.dueAt(due)
-			return
-		case spare <= 0:
-			p.dueWhenSpare(now, policy.Idle)
+		}
+		if now.Before(due) || spare <= 0 {
+			p.dueWhenSpare(now, policy.Idle, o)
 			return
 		}
-		p.withdraw(m)
+		p.withdraw(now, m)
 		p.stop(m, p.whyIdle(now, m))
 	}
 }
 
-// dueWhenSpare looks again when the last request is so long ago that no instance
-// is kept for the next.
-func (p *Pool) dueWhenSpare(now time.Time, idle time.Duration) {
+// again is how often the windows are asked whether what they kept may go.
+const again = 10 * time.Second
+
+// dueWhenSpare looks again when what is kept now may no longer be.
+func (p *Pool) dueWhenSpare(now time.Time, idle time.Duration, o autoscale.Observation) {
 	if gone := p.lastSeen.Add(idle); now.Before(gone) {
 		p.dueAt(gone)
+	}
+	if o.Panicked {
+		p.dueAt(p.calmAt)
+	} else if o.Stable > 0 {
+		p.dueAt(now.Add(again))
 	}
 }
 

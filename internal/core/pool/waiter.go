@@ -13,34 +13,55 @@ type Waiter struct {
 
 	since      time.Time
 	queued     bool
-	pressing   bool // it is to be given another instance
+	reached    [ages]bool
 	prev, next *Waiter
 }
+
+// The ages at which a waiter counts for more.
+const (
+	pressing = iota // it is to be given another instance, if that is worth it
+	overdue         // it is to be given another instance
+	ages
+)
 
 // queue is the waiters in the order of arrival.
 type queue struct {
 	first, last *Waiter
-	calm        *Waiter // the first that is not pressing
-	n, pressing int
+	n           int
+	ages        [ages]age
+}
+
+// age is the waiters that have reached it, and the first that has not.
+type age struct {
+	n    int
+	next *Waiter
 }
 
 func (q *queue) push(w *Waiter) {
-	w.prev, w.next, w.queued, w.pressing = q.last, nil, true, false
+	w.prev, w.next, w.queued, w.reached = q.last, nil, true, [ages]bool{}
 	if q.last != nil {
 		q.last.next = w
 	} else {
 		q.first = w
 	}
 	q.last = w
-	if q.calm == nil {
-		q.calm = w
+	for i := range q.ages {
+		if q.ages[i].next == nil {
+			q.ages[i].next = w
+		}
 	}
 	q.n++
 }
 
 func (q *queue) remove(w *Waiter) {
-	if q.calm == w {
-		q.calm = w.next
+	for i := range q.ages {
+		a := &q.ages[i]
+		if a.next == w {
+			a.next = w.next
+		}
+		if w.reached[i] {
+			a.n--
+		}
 	}
 	if w.prev != nil {
 		w.prev.next = w.next
@@ -52,18 +73,17 @@ func (q *queue) remove(w *Waiter) {
 	} else {
 		q.last = w.prev
 	}
-	if w.pressing {
-		q.pressing--
-	}
 	w.prev, w.next, w.queued = nil, nil, false
 	q.n--
 }
 
-// press counts those as pressing that came at or before t.
-func (q *queue) press(t time.Time) {
-	for q.calm != nil && !q.calm.since.After(t) {
-		q.calm.pressing = true
-		q.pressing++
-		q.calm = q.calm.next
+// reach counts those that came at or before t as having reached age i, and
+// returns how many have.
+func (q *queue) reach(i int, t time.Time) int {
+	a := &q.ages[i]
+	for ; a.next != nil && !a.next.since.After(t); a.next = a.next.next {
+		a.next.reached[i] = true
+		a.n++
 	}
+	return a.n
 }
