@@ -11,6 +11,7 @@ import (
 	"github.com/sunya-cloud/sunya/internal/core/appengine"
 	"github.com/sunya-cloud/sunya/internal/core/appengine/appenginetest"
 	"github.com/sunya-cloud/sunya/internal/core/gateway"
+	"github.com/sunya-cloud/sunya/internal/core/http1"
 )
 
 // deployed returns a world with versions: "default/v1".
@@ -150,8 +151,12 @@ func TestApplication(t *testing.T) {
 }
 
 func TestDecorate(t *testing.T) {
+	var list http1.Header
+	appengine.Headers{}.Decorate(&list, gateway.RequestInfo{ClientIP: "192.0.2.1", Scheme: "https", RequestID: "abc", DefaultHost: "sunya.localhost"})
 	h := http.Header{}
-	appengine.Headers{}.Decorate(h, gateway.RequestInfo{ClientIP: "192.0.2.1", Scheme: "https", RequestID: "abc", DefaultHost: "sunya.localhost"})
+	for _, f := range list {
+		h.Add(f.Name, f.Value)
+	}
 	for name, want := range map[string]string{
 		"X-AppEngine-Country":                  "ZZ",
 		"X-AppEngine-City":                     "?",

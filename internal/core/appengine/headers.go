@@ -1,9 +1,8 @@
 package appengine
 
 import (
-	"net/http"
-
 	"github.com/sunya-cloud/sunya/internal/core/gateway"
+	"github.com/sunya-cloud/sunya/internal/core/http1"
 )
 
 // Headers adds App Engine's own headers to requests. The gateway has removed
@@ -14,16 +13,16 @@ var _ gateway.Decorator = Headers{}
 
 // Decorate implements gateway.Decorator. Where the client is, is not known: ZZ,
 // ? and 0,0 are what Google sends then.
-func (Headers) Decorate(h http.Header, info gateway.RequestInfo) {
+func (Headers) Decorate(h *http1.Header, info gateway.RequestInfo) {
 	https := "off"
 	if info.Scheme == "https" {
 		https = "on"
 	}
-	h.Set("X-Appengine-Country", "ZZ")
-	h.Set("X-Appengine-City", "?")
-	h.Set("X-Appengine-CityLatLong", "0.000000,0.000000")
-	h.Set("X-Appengine-Https", https)
-	h.Set("X-Appengine-User-Ip", info.ClientIP)
-	h.Set("X-Appengine-Request-Log-Id", info.RequestID)
-	h.Set("X-Appengine-Default-Version-Hostname", info.DefaultHost)
+	h.Add("X-Appengine-Country", "ZZ")
+	h.Add("X-Appengine-City", "?")
+	h.Add("X-Appengine-Citylatlong", "0.000000,0.000000")
+	h.Add("X-Appengine-Https", https)
+	h.Add("X-Appengine-User-Ip", info.ClientIP)
+	h.Add("X-Appengine-Request-Log-Id", info.RequestID)
+	h.Add("X-Appengine-Default-Version-Hostname", info.DefaultHost)
 }

@@ -31,14 +31,14 @@ const signatureRemoved = "SIGNATURE_REMOVED_BY_GOOGLE"
 // admit keeps callers out that a service does not admit.
 func (x *exchange) admit(route serving.Route) error {
 	if !x.enters(route.Service) {
-		return &outside{host: hostOnly(x.r.Host), ingress: route.Service.Ingress}
+		return &outside{host: hostOnly(x.host), ingress: route.Service.Ingress}
 	}
 	access := route.Service.Access
 	if access.Open() {
 		return nil
 	}
-	header, own := x.r.Header.Get("Authorization"), true
-	if h := x.r.Header.Get(serverlessAuthorization); h != "" {
+	header, own := x.header.Get("Authorization"), true
+	if h := x.header.Get(serverlessAuthorization); h != "" {
 		header, own = h, false
 	}
 	if header == "" {
@@ -48,7 +48,7 @@ func (x *exchange) admit(route serving.Route) error {
 	if x.g.Verifier == nil || !strings.EqualFold(scheme, "Bearer") || token == "" {
 		return x.unauthenticated("the service is private: it asks for an identity token (Authorization: Bearer TOKEN)")
 	}
-	claims, err := x.g.Verifier.Verify(x.r.Context(), strings.TrimSpace(token), "")
+	claims, err := x.g.Verifier.Verify(x.context(), strings.Clone(strings.TrimSpace(token)), "")
 	if err != nil {
 		return x.unauthenticated("the service is private, and the identity token is not valid")
 	}
@@ -140,7 +140,7 @@ const functionsLabel = "functions"
 // byPath finds the service of /PROJECT/LOCATION/NAME/…, of which its program
 // sees only what follows.
 func (x *exchange) byPath(table *serving.Table) (serving.Route, bool) {
-	route, prefix, ok := functionAt(table, x.r.URL.Path)
+	route, prefix, ok := functionAt(table, x.path)
 	x.prefix = prefix
 	return route, ok
 }

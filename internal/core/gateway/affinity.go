@@ -1,8 +1,9 @@
 package gateway
 
 import (
-	"net/http"
 	"strings"
+
+	"github.com/sunya-cloud/sunya/internal/core/http1"
 )
 
 // AffinityCookie keeps a client on one instance of a service with session
@@ -19,19 +20,20 @@ func affinityKey(instance string) string {
 
 // lastInstance is the key of the instance that the client was on, or empty.
 func (x *exchange) lastInstance() string {
-	cookie, err := x.r.Cookie(AffinityCookie)
-	if err != nil || len(cookie.Value) > 64 {
+	key := x.cookie(AffinityCookie)
+	if len(key) > 64 {
 		return ""
 	}
-	return cookie.Value
+	return key
 }
 
 // keepOnInstance tells the client which instance it is on, when that is news.
-func (x *exchange) keepOnInstance(h http.Header) {
+func (x *exchange) keepOnInstance(h http1.Header) http1.Header {
 	if !x.rev.Affinity {
-		return
+		return h
 	}
 	if key := affinityKey(x.instance); key != x.prefer {
 		h.Add("Set-Cookie", AffinityCookie+"="+key+"; Path=/; Max-Age="+affinityAge+"; HttpOnly")
 	}
+	return h
 }

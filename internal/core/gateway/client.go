@@ -1,9 +1,11 @@
 package gateway
 
 import (
-	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
+
+	"github.com/sunya-cloud/sunya/internal/core/http1"
 )
 
 // client is who asks, and how.
@@ -16,12 +18,12 @@ type client struct {
 
 // clientOf believes X-Forwarded-For and X-Forwarded-Proto only from trusted
 // proxies.
-func (g *Gateway) clientOf(r *http.Request) client {
-	c := client{ip: r.RemoteAddr, scheme: "http"}
-	if r.TLS != nil {
+func (g *Gateway) clientOf(r *request) client {
+	c := client{ip: r.remote, scheme: "http"}
+	if r.tls {
 		c.scheme = "https"
 	}
-	peer, err := netip.ParseAddrPort(r.RemoteAddr)
+	peer, err := netip.ParseAddrPort(r.remote)
 	if err != nil {
 		c.via = c.ip
 		return c
@@ -29,8 +31,8 @@ func (g *Gateway) clientOf(r *http.Request) client {
 	addr := peer.Addr().Unmap().WithZone("")
 	c.ip = addr.String()
 	c.via = c.ip
-	if g.trusts(addr) && callerOf(r.Context()) == nil {
-		c.believe(r.Header, g.trusts)
+	if g.trusts(addr) && r.caller == nil {
+		c.believe(r.header, g.trusts)
 	}
 	return c
 }
@@ -46,11 +48,11 @@ func (g *Gateway) trusts(a netip.Addr) bool {
 
 // believe takes what a trusted proxy says: the client is the last address in
 // the chain that is not a trusted proxy itself.
-func (c *client) believe(h http.Header, trusted func(netip.Addr) bool) {
+func (c *client) believe(h http1.Header, trusted func(netip.Addr) bool) {
 	if p := strings.ToLower(h.Get("X-Forwarded-Proto")); p == "http" || p == "https" {
 		c.scheme, c.proxied = p, true
 	}
-	chain := strings.Split(strings.Join(h.Values("X-Forwarded-For"), ","), ",")
+	chain := strings.Split(strings.Join(slices.Collect(h.Values("X-Forwarded-For")), ","), ",")
 	var known []string
 	for i := len(chain) - 1; i >= 0; i-- {
 		a, err := netip.ParseAddr(strings.TrimSpace(chain[i]))
@@ -67,13 +69,16 @@ func (c *client) believe(h http.Header, trusted func(netip.Addr) bool) {
 	c.via = strings.Join(append(known, c.via), ", ")
 }
 
-// forwarded is the value of Forwarded (RFC 7239 §4).
-func (c client) forwarded(host string) string {
-	ip := c.ip
-	if strings.Contains(ip, ":") {
-		ip = `"[` + ip + `]"`
+// appendForwarded appends the value of Forwarded (RFC 7239 §4).
+func (c client) appendForwarded(b []byte, host string) []byte {
+	b = append(b, "for="...)
+	if strings.IndexByte(c.ip, ':') >= 0 {
+		b = append(append(append(b, `"[`...), c.ip...), `]"`...)
+	} else {
+		b = append(b, c.ip...)
 	}
-	return "for=" + ip + `;host="` + strings.Map(quotable, host) + `";proto=` + c.scheme
+	b = append(append(b, `;host="`...), strings.Map(quotable, host)...)
+	return append(append(b, `";proto=`...), c.scheme...)
 }
 
 // quotable drops what would need an escape in a quoted string; no host has it.

@@ -11,7 +11,7 @@ import (
 // goes from the disk to the socket without passing through the server's memory
 // where the connection can do that (sendfile).
 type fileWriter struct {
-	x   *exchange
+	x   *standard
 	err error // the first that writing met
 }
 

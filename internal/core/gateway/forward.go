@@ -18,7 +18,7 @@ import (
 
 // forward sends the request to an instance and the response back; once more
 // when an instance died and repeating cannot do anything twice.
-func (x *exchange) forward(ctx context.Context, b *body) error {
+func (x *standard) forward(ctx context.Context, b *body) error {
 	if b.src != nil {
 		// HTTP/2 to an instance does not look at ctx while it waits for the body.
 		defer context.AfterFunc(ctx, b.abandon)()
@@ -32,7 +32,7 @@ func (x *exchange) forward(ctx context.Context, b *body) error {
 }
 
 // attempt is one try. It reports whether another may be made.
-func (x *exchange) attempt(ctx context.Context, b *body) (err error, again bool) {
+func (x *standard) attempt(ctx context.Context, b *body) (err error, again bool) {
 	lease, err := x.g.Slots.Acquire(ctx, x.rev, x.prefer)
 	if err != nil {
 		return err, false
@@ -60,10 +60,14 @@ func (x *exchange) attempt(ctx context.Context, b *body) (err error, again bool)
 
 // repeatable reports whether sending the request twice does what sending it
 // once does (RFC 9110 §9.2.2).
-func (x *exchange) repeatable(b *body) bool {
-	switch x.r.Method {
+func (x *standard) repeatable(b *body) bool {
+	return b.empty() && idempotent(x.method) && !x.wantsWebSocket()
+}
+
+func idempotent(method string) bool {
+	switch method {
 	case http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodTrace, http.MethodPut, http.MethodDelete:
-		return b.empty() && !wantsWebSocket(x.r)
+		return true
 	}
 	return false
 }
@@ -72,8 +76,19 @@ func (x *exchange) repeatable(b *body) bool {
 // dead, so that the next one does not meet it again.
 const exitWait = 100 * time.Millisecond
 
+// awaitExit gives an instance that broke off the time to be known as dead.
+func awaitExit(ctx context.Context, l *activator.Lease) {
+	timer := time.NewTimer(exitWait)
+	defer timer.Stop()
+	select {
+	case <-l.Instance.Exited():
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
+
 // lostUpstream says what a failed round trip means.
-func (x *exchange) lostUpstream(ctx context.Context, l *activator.Lease, b *body, t *tracker, err error) (_ error, again bool) {
+func (x *standard) lostUpstream(ctx context.Context, l *activator.Lease, b *body, t *tracker, err error) (_ error, again bool) {
 	if ctx.Err() != nil {
 		cause := context.Cause(ctx)
 		if errors.Is(cause, errTimeout) && b.complete() {
@@ -83,13 +98,7 @@ func (x *exchange) lostUpstream(ctx context.Context, l *activator.Lease, b *body
 	}
 	again = (!t.contacted.Load() && b.untouched() || x.repeatable(b)) && !t.informed
 	if again {
-		timer := time.NewTimer(exitWait)
-		defer timer.Stop()
-		select {
-		case <-l.Instance.Exited():
-		case <-timer.C:
-		case <-ctx.Done():
-		}
+		awaitExit(ctx, l)
 	}
 	return &badGateway{err: fmt.Errorf("ask instance %s: %w", l.Instance.ID(), err), hint: protocolHint(x.rev, err)}, again
 }
@@ -103,12 +112,12 @@ func (b *body) complete() bool { return b.src == nil || b.src.ended.Load() }
 
 // outgoing is the request as the instance will see it. Path and query are the
 // client's own bytes (rule 23).
-func (x *exchange) outgoing(ctx context.Context, b *body) *http.Request {
+func (x *standard) outgoing(ctx context.Context, b *body) *http.Request {
 	in := x.r
 	out := &http.Request{
 		Method:        in.Method,
-		URL:           &url.URL{Scheme: "http", Host: "instance", Path: x.path(), RawPath: x.rawPath(), RawQuery: in.URL.RawQuery, ForceQuery: in.URL.ForceQuery},
-		Header:        x.header(),
+		URL:           &url.URL{Scheme: "http", Host: "instance", Path: x.innerPath(), RawPath: x.rawPath(), RawQuery: in.URL.RawQuery, ForceQuery: in.URL.ForceQuery},
+		Header:        x.outgoingHeader(),
 		Host:          in.Host,
 		ContentLength: b.size,
 		Body:          b.reader(len(in.Trailer) > 0),
@@ -119,7 +128,7 @@ func (x *exchange) outgoing(ctx context.Context, b *body) *http.Request {
 
 // rawPath is the path as the client wrote it. Where he has escaped a slash of
 // what addresses the function, net/url writes the rest anew.
-func (x *exchange) rawPath() string {
+func (x *standard) rawPath() string {
 	raw, ok := strings.CutPrefix(x.r.URL.RawPath, x.prefix)
 	if x.prefix != "" && (!ok || !strings.HasPrefix(raw, "/")) {
 		return ""
@@ -127,24 +136,15 @@ func (x *exchange) rawPath() string {
 	return raw
 }
 
-// header is the client's header, purified, with what the platform adds.
-func (x *exchange) header() http.Header {
-	h := requestHeader(x.r.Header)
-	if wantsWebSocket(x.r) {
+// header is the header that the program sees.
+func (x *standard) outgoingHeader() http.Header {
+	h := http.Header{}
+	addTo(h, x.programHeader(nil))
+	if x.wantsWebSocket() {
 		h["Connection"], h["Upgrade"] = []string{"Upgrade"}, []string{"websocket"}
 	}
 	if _, ok := h["User-Agent"]; !ok {
 		h["User-Agent"] = nil // net/http would name itself
-	}
-	h["X-Forwarded-For"] = []string{x.client.via}
-	h["X-Forwarded-Proto"] = []string{x.client.scheme}
-	h["Forwarded"] = []string{x.client.forwarded(x.r.Host)}
-	x.trace.set(h)
-	if x.unsigned != "" {
-		h["Authorization"] = []string{x.unsigned}
-	}
-	if d := x.g.Decorators[x.rev.Product]; d != nil {
-		d.Decorate(h, x.info())
 	}
 	return h
 }
@@ -156,7 +156,7 @@ var errTooManyInformational = errors.New("more than 10 informational responses")
 
 // tracker follows a round trip.
 type tracker struct {
-	x         *exchange
+	x         *standard
 	contacted atomic.Bool // there was a connection: something may have been sent
 
 	mu       sync.Mutex // net/http calls informational on another goroutine
@@ -185,8 +185,7 @@ func (t *tracker) informational(code int, header textproto.MIMEHeader) error {
 	}
 	t.informed = true
 	own := t.x.w.Header()
-	copyResponseHeader(own, http.Header(header))
-	delete(own, "Content-Type")
+	addTo(own, passedOn(nil, listOf(http.Header(header))))
 	t.x.w.WriteHeader(code)
 	clear(own)
 	return nil
@@ -197,14 +196,4 @@ func (t *tracker) finish() {
 	t.mu.Lock()
 	t.done = true
 	t.mu.Unlock()
-}
-
-// setsCookie reports whether a response sets a cookie itself.
-func setsCookie(h http.Header, name string) bool {
-	for _, v := range h["Set-Cookie"] {
-		if strings.HasPrefix(v, name+"=") {
-			return true
-		}
-	}
-	return false
 }

@@ -9,16 +9,13 @@ package gateway
 import (
 	"context"
 	"log/slog"
-	"math/rand/v2"
-	"net/http"
 	"net/netip"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/sunya-cloud/sunya"
 	"github.com/sunya-cloud/sunya/internal/core/activator"
-	"github.com/sunya-cloud/sunya/internal/core/front"
+	"github.com/sunya-cloud/sunya/internal/core/http1"
 	"github.com/sunya-cloud/sunya/internal/core/memo"
 	"github.com/sunya-cloud/sunya/internal/core/served"
 	"github.com/sunya-cloud/sunya/internal/core/serving"
@@ -34,6 +31,8 @@ type Catalog interface {
 type Slots interface {
 	// Acquire prefers the instance with the id given, if it has room.
 	Acquire(ctx context.Context, rev *sunya.Revision, prefer string) (*activator.Lease, error)
+	// TryAcquire gives one only where that needs no wait.
+	TryAcquire(rev *sunya.Revision, prefer string) (*activator.Lease, bool)
 }
 
 // Sites opens the static files of revisions.
@@ -45,7 +44,7 @@ type Sites interface {
 type Decorator interface {
 	// Decorate sets headers in h, which holds what the instance will see.
 	// Whatever a client sent under the names of platforms is already gone.
-	Decorate(h http.Header, info RequestInfo)
+	Decorate(h *http1.Header, info RequestInfo)
 }
 
 // RequestInfo is what is known of a request.
@@ -113,125 +112,4 @@ func New(p Parts, o Options) *Gateway {
 			return &b
 		}},
 	}
-}
-
-// ServeHTTP implements http.Handler. Every request ends in exactly one
-// response and is told once to the observer.
-func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	x := g.newExchange(w, r)
-	err := x.serve()
-	if err != nil {
-		x.fail(err)
-	}
-	x.record()
-	if x.cut {
-		// The only way to end a response that has begun so that the client
-		// sees it is incomplete (net/http.ErrAbortHandler).
-		panic(http.ErrAbortHandler)
-	}
-}
-
-// serve does the request; its error has not been told to the client.
-func (x *exchange) serve() error {
-	if x.r.Method == http.MethodConnect {
-		return fault(http.StatusMethodNotAllowed, "this is not a proxy: CONNECT is not offered")
-	}
-	if x.r.URL.Opaque != "" {
-		return fault(http.StatusBadRequest, "the request target is not a path")
-	}
-	route, err := x.route()
-	if err != nil {
-		return err
-	}
-	x.pick(route)
-	if err := x.admit(route); err != nil {
-		return err
-	}
-	if x.rev == nil {
-		return fault(http.StatusNotFound, "%s has no traffic: deploy a version, or move traffic to one", route.Service.Name)
-	}
-	if route.Stopped(x.rev) {
-		return fault(http.StatusServiceUnavailable, "this version is stopped: it serves again once it is started")
-	}
-	program, err := x.byRule()
-	if err != nil || !program {
-		return err
-	}
-	if wantsWebSocket(x.r) && x.rev.Protocol == sunya.H2C {
-		return fault(http.StatusBadRequest, "the service speaks HTTP/2 end to end, which has no WebSocket: deploy it without HTTP/2")
-	}
-	ctx, cancel := context.WithTimeoutCause(x.r.Context(), x.timeout(), errTimeout)
-	defer cancel()
-	body, err := x.readBody()
-	if err != nil {
-		return err
-	}
-	defer body.abandon()
-	return x.forward(ctx, body)
-}
-
-// readBody reads what is to be read before an instance is asked. A stream of
-// gRPC is handed on from its first byte: its frames are checked at its end.
-func (x *exchange) readBody() (*body, error) {
-	if x.grpc && x.rev.Protocol == sunya.H2C {
-		return stream(x.w, x.r), nil
-	}
-	return readAhead(x.w, x.r, x.begin.Add(min(x.timeout(), smallBodyTime)))
-}
-
-func (x *exchange) route() (serving.Route, error) {
-	host, err := front.CanonicalHost(x.r.Host)
-	if err != nil {
-		return serving.Route{}, &unknownHost{host: x.r.Host}
-	}
-	if label, ok := x.label(host); ok {
-		table := x.g.Catalog.Table()
-		if label == functionsLabel {
-			if route, ok := x.byPath(table); ok {
-				return route, nil
-			}
-			return serving.Route{}, fault(http.StatusNotFound, "no function has this path: write /PROJECT/LOCATION/NAME")
-		}
-		if route, ok := table.Lookup(label); ok {
-			return table.Dispatch(route, label, host, x.path()), nil
-		}
-	}
-	return serving.Route{}, &unknownHost{host: host}
-}
-
-// pick chooses the revision.
-func (x *exchange) pick(route serving.Route) {
-	c := serving.Client{IP: x.client.ip, Random: rand.Uint32()}
-	if x.caller != nil {
-		c.IP = x.caller.Instance // their addresses are all the same
-	}
-	if route.Service.Traffic.ShardBy == sunya.ShardByCookie {
-		if cookie, err := x.r.Cookie(serving.Cookie); err == nil {
-			c.Cookie = cookie.Value
-		}
-	}
-	x.rev, x.bucket = serving.Pick(route, c)
-	x.sticky = serving.Sticky(route, c)
-	if x.rev != nil && x.rev.Affinity {
-		x.prefer = x.lastInstance()
-	}
-}
-
-func (x *exchange) timeout() time.Duration {
-	if x.rev.RequestTimeout > 0 {
-		return x.rev.RequestTimeout
-	}
-	return x.g.opts.RequestTimeout
-}
-
-// defaultHost is the project's own host, with the port that the client used.
-func (x *exchange) defaultHost() string {
-	host := x.rev.Project
-	if len(x.g.opts.Domains) > 0 {
-		host += "." + x.g.opts.Domains[0]
-	}
-	if i := strings.LastIndexByte(x.r.Host, ':'); i > strings.LastIndexByte(x.r.Host, ']') {
-		host += x.r.Host[i:]
-	}
-	return host
 }

@@ -22,6 +22,7 @@ import (
 	"github.com/sunya-cloud/sunya"
 	"github.com/sunya-cloud/sunya/internal/core/activator"
 	"github.com/sunya-cloud/sunya/internal/core/gateway"
+	"github.com/sunya-cloud/sunya/internal/core/http1"
 	"github.com/sunya-cloud/sunya/internal/core/instance"
 	"github.com/sunya-cloud/sunya/internal/core/instance/instancetest"
 	"github.com/sunya-cloud/sunya/internal/core/logs"
@@ -36,7 +37,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // decorator is what a product adds.
 type decorator struct{}
 
-func (decorator) Decorate(h http.Header, info gateway.RequestInfo) {
+func (decorator) Decorate(h *http1.Header, info gateway.RequestInfo) {
 	h.Set("X-Appengine-User-Ip", info.ClientIP)
 	h.Set("X-Appengine-Default-Version-Hostname", info.DefaultHost)
 }

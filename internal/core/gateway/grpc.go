@@ -5,13 +5,9 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
-)
 
-// isGRPC reports whether a request is a gRPC call. gRPC-Web is plain HTTP here.
-func isGRPC(r *http.Request) bool {
-	rest, ok := strings.CutPrefix(r.Header.Get("Content-Type"), "application/grpc")
-	return ok && (rest == "" || rest[0] == '+' || rest[0] == ';')
-}
+	"github.com/sunya-cloud/sunya/internal/core/http1"
+)
 
 // The codes of gRPC that a gateway answers with.
 const (
@@ -46,21 +42,21 @@ func grpcCode(status int) int {
 
 // grpcStatus answers a gRPC call in its own form, so that its client shows the
 // reason and not just a status of HTTP.
-func (x *exchange) grpcStatus(a answer) {
+func (x *exchange) grpcStatus(a answer) reply {
 	message := sentence(a.text)
 	if a.hint != "" {
 		message += " " + a.hint
 	}
-	h := x.w.Header()
-	h.Set("Content-Type", "application/grpc")
-	h.Set("Grpc-Status", strconv.Itoa(grpcCode(a.status)))
-	h.Set("Grpc-Message", grpcMessage(message+" Request: "+x.id))
-	x.w.WriteHeader(http.StatusOK)
+	return reply{status: http.StatusOK, header: http1.Header{
+		{Name: "Content-Type", Value: "application/grpc"},
+		{Name: "Grpc-Status", Value: strconv.Itoa(grpcCode(a.status))},
+		{Name: "Grpc-Message", Value: grpcMessage(message + " Request: " + x.id)},
+	}}
 }
 
 // grpcEnd ends a gRPC response that has begun with a status, for a client that
 // still listens.
-func (x *exchange) grpcEnd(status int, why string) {
+func (x *standard) grpcEnd(status int, why string) {
 	h := x.w.Header()
 	h.Set(http.TrailerPrefix+"Grpc-Status", strconv.Itoa(grpcCode(status)))
 	h.Set(http.TrailerPrefix+"Grpc-Message", grpcMessage(why+" Request: "+x.id))

@@ -3,24 +3,24 @@ package gateway
 import (
 	"net/http"
 	"net/textproto"
+	"slices"
+	"strconv"
 	"strings"
+
+	"github.com/sunya-cloud/sunya"
+	"github.com/sunya-cloud/sunya/internal/core/http1"
+	"github.com/sunya-cloud/sunya/internal/core/serving"
 )
 
-// hopByHop are the headers of one connection (RFC 9110 §7.6.1), and those that
-// would make a CGI-style server believe in a proxy (httpoxy).
-var hopByHop = map[string]bool{
-	"Connection":          true,
-	"Expect":              true,
-	"Http2-Settings":      true,
-	"Keep-Alive":          true,
-	"Proxy":               true,
-	"Proxy-Authenticate":  true,
-	"Proxy-Authorization": true,
-	"Proxy-Connection":    true,
-	"Te":                  true,
-	"Trailer":             true,
-	"Transfer-Encoding":   true,
-	"Upgrade":             true,
+// hopByHop reports whether a header is of one connection (RFC 9110 §7.6.1), or
+// would make a CGI-style server believe in a proxy (httpoxy). name is canonical.
+func hopByHop(name string) bool {
+	switch name {
+	case "Connection", "Expect", "Http2-Settings", "Keep-Alive", "Proxy", "Proxy-Authenticate", "Proxy-Authorization",
+		"Proxy-Connection", "Te", "Trailer", "Transfer-Encoding", "Upgrade":
+		return true
+	}
+	return false
 }
 
 // ownedPrefixes begin the names that only the platform sets (robustness.md
@@ -51,23 +51,20 @@ func owned(name string) bool {
 	return false
 }
 
-// requestHeader returns what of a client's header an instance may see.
-func requestHeader(in http.Header) http.Header {
-	out := make(http.Header, len(in)+8)
+// requestHeader adds to out what of a client's header an instance may see.
+func requestHeader(out, in http1.Header) http1.Header {
 	drop := listed(in)
-	for name, values := range in {
-		if hopByHop[name] || owned(name) || drop[name] {
+	for _, f := range in {
+		if f.Name == "Te" && http1.HasToken(f.Value, "trailers") && !out.Has("Te") {
+			out.Add("Te", "trailers")
+		}
+		if hopByHop(f.Name) || owned(f.Name) || slices.Contains(drop, f.Name) {
 			continue
 		}
-		if strings.Contains(name, "_") && ambiguous(in, name) {
+		if strings.IndexByte(f.Name, '_') >= 0 && ambiguous(in, f.Name) {
 			continue
 		}
-		out[name] = values
-	}
-	for _, te := range in["Te"] {
-		if hasToken(te, "trailers") {
-			out["Te"] = []string{"trailers"}
-		}
+		out = append(out, f)
 	}
 	return out
 }
@@ -76,7 +73,7 @@ func requestHeader(in http.Header) http.Header {
 // header: servers merge the two (RFC 9110 §6.5.1).
 func purifyTrailer(t http.Header) {
 	for name := range t {
-		if d := dashed(name); hopByHop[d] || owned(d) || framing(d) {
+		if d := dashed(name); hopByHop(d) || owned(d) || framing(d) {
 			delete(t, name)
 		}
 	}
@@ -93,13 +90,13 @@ func framing(name string) bool {
 
 // ambiguous reports whether a name with underscores would be taken for another
 // one by a CGI-style server, which turns - and _ into the same (rule 20).
-func ambiguous(in http.Header, name string) bool {
+func ambiguous(in http1.Header, name string) bool {
 	dashed := dashed(name)
-	if hopByHop[dashed] || owned(dashed) || framing(dashed) {
+	if hopByHop(dashed) || owned(dashed) || framing(dashed) {
 		return true
 	}
-	for other := range in {
-		if other != name && dashedEqual(other, dashed) {
+	for i := range in {
+		if in[i].Name != name && dashedEqual(in[i].Name, dashed) {
 			return true
 		}
 	}
@@ -114,65 +111,103 @@ func dashedEqual(name, want string) bool {
 	return len(name) == len(want) && dashed(name) == want
 }
 
-// listed returns the headers that Connection names (RFC 9110 §7.6.1).
-func listed(h http.Header) map[string]bool {
-	var out map[string]bool
-	for _, v := range h["Connection"] {
+// listed returns the headers that Connection names (RFC 9110 §7.6.1), canonical.
+func listed(h http1.Header) []string {
+	var out []string
+	for v := range h.Values("Connection") {
 		for name := range strings.SplitSeq(v, ",") {
-			name = textproto.CanonicalMIMEHeaderKey(strings.TrimSpace(name))
+			if name = strings.TrimSpace(name); name == "" || strings.EqualFold(name, "keep-alive") || strings.EqualFold(name, "close") {
+				continue // most of them
+			}
+			name = textproto.CanonicalMIMEHeaderKey(name)
 			// A client cannot have end-to-end headers removed that decide what
 			// a request means.
-			if name == "" || name == "Close" || name == "Host" || name == "Authorization" || name == "Cookie" || name == "Content-Length" {
+			if name == "Host" || name == "Authorization" || name == "Cookie" || name == "Content-Length" {
 				continue
 			}
-			if out == nil {
-				out = map[string]bool{}
-			}
-			out[name] = true
+			out = append(out, name)
 		}
 	}
 	return out
 }
 
-// hasToken reports whether a comma-separated list has a token, in any case and
-// whatever parameters follow it.
-func hasToken(list, token string) bool {
-	for part := range strings.SplitSeq(list, ",") {
-		part, _, _ = strings.Cut(part, ";")
-		if strings.EqualFold(strings.TrimSpace(part), token) {
+// passedOn adds to out a response's headers, without those of the connection
+// between gateway and instance.
+func passedOn(out, in http1.Header) http1.Header {
+	drop := listed(in)
+	for _, f := range in {
+		if !hopByHop(f.Name) && !slices.Contains(drop, f.Name) {
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+// responseHeader adds to out what the client sees of an instance's header.
+func (x *exchange) responseHeader(out, in http1.Header) http1.Header {
+	out = passedOn(out, in)
+	if x.rev.Product == sunya.CloudFunctions {
+		out.Del("X-Google-Status") // a functions framework's word to the platform: crash, error
+	}
+	if !setsCookie(out, serving.Cookie) {
+		out = x.keepOnRevision(out)
+	}
+	out = x.keepOnInstance(out)
+	if x.rev.Product == sunya.CloudRun && out.Has("Set-Cookie") {
+		keepPrivate(&out)
+	}
+	return out
+}
+
+// setsCookie reports whether a response sets a cookie itself.
+func setsCookie(h http1.Header, name string) bool {
+	for v := range h.Values("Set-Cookie") {
+		if strings.HasPrefix(v, name+"=") {
 			return true
 		}
 	}
 	return false
 }
 
-// copyResponseHeader gives the client the instance's headers, without those of
-// the connection between gateway and instance.
-func copyResponseHeader(dst, src http.Header) {
-	drop := listed(src)
-	for name, values := range src {
-		if !hopByHop[name] && !drop[name] {
-			dst[name] = values
+// keepPrivate keeps a response that sets cookies out of shared caches (Cloud
+// Run).
+func keepPrivate(h *http1.Header) {
+	for v := range h.Values("Cache-Control") {
+		if http1.HasToken(v, "private") || http1.HasToken(v, "no-store") || http1.HasToken(v, "no-cache") {
+			return
 		}
 	}
-	if _, ok := dst["Content-Type"]; !ok {
-		dst["Content-Type"] = nil // net/http would guess one
-	}
+	h.Set("Cache-Control", "private")
 }
 
-// wantsWebSocket reports whether a request asks for the one protocol that it
-// may switch to (rule 21).
-func wantsWebSocket(r *http.Request) bool {
-	if r.ProtoMajor != 1 || r.Method != http.MethodGet || len(r.Header["Upgrade"]) != 1 {
-		return false
+// keepOnRevision gives the client its bucket where a split goes by cookie.
+func (x *exchange) keepOnRevision(h http1.Header) http1.Header {
+	if x.sticky {
+		h.Add("Set-Cookie", serving.Cookie+"="+strconv.Itoa(x.bucket)+"; Path=/")
 	}
-	if !strings.EqualFold(r.Header["Upgrade"][0], "websocket") {
-		return false
+	return h
+}
+
+// programHeader adds to h what the program sees: the client's header, purified,
+// with what the platform adds.
+func (x *exchange) programHeader(h http1.Header) http1.Header {
+	h = requestHeader(h, x.header)
+	h.Add("X-Forwarded-For", x.client.via)
+	h.Add("X-Forwarded-Proto", x.client.scheme)
+	mark := len(x.texts)
+	x.texts = x.client.appendForwarded(x.texts, x.host)
+	h.Add("Forwarded", x.text(mark))
+	mark = len(x.texts)
+	x.texts = x.trace.appendCloud(x.texts)
+	h.Add(headerCloudTrace, x.text(mark))
+	mark = len(x.texts)
+	x.texts = x.trace.appendParent(x.texts)
+	h.Add(headerTraceparent, x.text(mark))
+	if x.unsigned != "" {
+		h.Set("Authorization", x.unsigned)
 	}
-	for _, v := range r.Header["Connection"] {
-		if hasToken(v, "upgrade") {
-			return true
-		}
+	if d := x.g.Decorators[x.rev.Product]; d != nil {
+		d.Decorate(&h, x.info())
 	}
-	return false
+	return h
 }

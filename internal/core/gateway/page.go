@@ -11,45 +11,48 @@ import (
 
 	"github.com/sunya-cloud/sunya"
 	"github.com/sunya-cloud/sunya/internal/core/activator"
+	"github.com/sunya-cloud/sunya/internal/core/http1"
 )
 
-// fail answers a request that no instance answered.
-func (x *exchange) fail(err error) {
+// failed is the answer to a request that no instance answered; nothing to one
+// that has an answer already, or whose client is gone.
+func (x *exchange) failed(err error, gone bool) (p reply, ok bool) {
 	a := x.inProduct(answerFor(err))
-	// To net/http a client whose body is too slow has left, too.
-	if x.r.Context().Err() != nil && a.status != http.StatusRequestTimeout {
+	if gone && a.status != http.StatusRequestTimeout {
 		a = answer{status: statusClientGone}
 	}
 	x.status, x.problem = a.status, err.Error()
 	if a.status == http.StatusInternalServerError {
-		x.g.log.Error("request failed", "request", x.id, "host", x.r.Host, "err", err)
+		x.g.log.Error("request failed", "request", x.id, "host", x.host, "err", err)
 	}
 	if a.status == statusClientGone || x.began {
-		return
+		return p, false
 	}
-	clear(x.w.Header())
+	switch {
+	case x.grpc() && x.major == 2:
+		p = x.grpcStatus(a)
+	default:
+		if p, ok = x.ownPage(a.status); !ok {
+			p = x.page(a)
+		}
+	}
 	switch a.status {
 	case http.StatusServiceUnavailable, http.StatusTooManyRequests:
 		if broken(err) {
 			break // it may have done what it was asked
 		}
 		after := max(activator.RetryAfter(err), time.Second)
-		x.w.Header().Set("Retry-After", strconv.Itoa(int(after.Seconds())))
+		p.header.Set("Retry-After", strconv.Itoa(int(after.Seconds())))
 	case http.StatusBadRequest, http.StatusRequestTimeout, http.StatusRequestEntityTooLarge:
-		x.w.Header().Set("Connection", "close") // where the next request begins is unknown
+		p.header.Set("Connection", "close") // where the next request begins is unknown
 	}
 	if x.allow != "" {
-		x.w.Header().Set("Allow", x.allow)
+		p.header.Set("Allow", x.allow)
 	}
 	if x.challenge != "" {
-		x.w.Header().Set("Www-Authenticate", x.challenge)
+		p.header.Set("Www-Authenticate", x.challenge)
 	}
-	switch {
-	case x.grpc && x.r.ProtoMajor == 2:
-		x.grpcStatus(a)
-	case !x.ownPage(a.status):
-		x.page(a)
-	}
+	return p, true
 }
 
 // inProduct is an answer with the status that the product has for it: Cloud Run
@@ -62,28 +65,27 @@ func (x *exchange) inProduct(a answer) answer {
 }
 
 // ownPage answers with the page that the revision has for such an error.
-func (x *exchange) ownPage(status int) bool {
+func (x *exchange) ownPage(status int) (r reply, ok bool) {
 	if x.rev == nil || len(x.rev.ErrorPages) == 0 || x.rev.Site == "" {
-		return false
+		return r, false
 	}
 	p, ok := pageFor(x.rev.ErrorPages, status)
 	if !ok {
-		return false
+		return r, false
 	}
 	site, err := x.site()
 	if err != nil {
 		x.g.log.Error("open error page", "revision", x.rev.Name, "err", err)
-		return false
+		return r, false
 	}
 	body, ok := site.ReadAll(p.File)
 	if !ok {
-		return false
+		return r, false
 	}
-	h := x.w.Header()
-	h.Set("Content-Type", cmp.Or(p.MIMEType, "text/html"))
-	h.Set("Cache-Control", "no-store")
-	x.answerWith(status, body)
-	return true
+	return reply{status: status, body: body, header: http1.Header{
+		{Name: "Content-Type", Value: cmp.Or(p.MIMEType, "text/html")},
+		{Name: "Cache-Control", Value: "no-store"},
+	}}, true
 }
 
 // pageFor returns the page for a status that the platform answers with.
@@ -108,36 +110,25 @@ func pageFor(pages []sunya.ErrorPage, status int) (page sunya.ErrorPage, ok bool
 	return page, ok
 }
 
-// page writes a small page in the form that the client asks for.
-func (x *exchange) page(a answer) {
-	h := x.w.Header()
-	h.Set("Cache-Control", "no-store")
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Content-Security-Policy", "default-src 'none'")
+// page is a small page in the form that the client asks for.
+func (x *exchange) page(a answer) reply {
 	title := fmt.Sprintf("%d %s", a.status, http.StatusText(a.status))
 	text := fmt.Sprintf("%s\n%s\n", title, sentence(a.text))
 	if a.hint != "" {
 		text += a.hint + "\n"
 	}
 	text += "Request: " + x.id + "\n"
-	if strings.Contains(x.r.Header.Get("Accept"), "text/html") {
-		h.Set("Content-Type", "text/html; charset=utf-8")
+	kind := "text/plain; charset=utf-8"
+	if strings.Contains(x.header.Get("Accept"), "text/html") {
+		kind = "text/html; charset=utf-8"
 		text = htmlPage(title, a, x.id)
-	} else {
-		h.Set("Content-Type", "text/plain; charset=utf-8")
 	}
-	x.answerWith(a.status, []byte(text))
-}
-
-// answerWith sends a whole small response.
-func (x *exchange) answerWith(status int, body []byte) {
-	x.w.Header().Set("Content-Length", strconv.Itoa(len(body)))
-	x.w.WriteHeader(status)
-	if x.r.Method == http.MethodHead {
-		return
-	}
-	n, _ := x.w.Write(body) // nobody is left to tell
-	x.sent = int64(n)
+	return reply{status: a.status, body: []byte(text), header: http1.Header{
+		{Name: "Content-Type", Value: kind},
+		{Name: "Cache-Control", Value: "no-store"},
+		{Name: "X-Content-Type-Options", Value: "nosniff"},
+		{Name: "Content-Security-Policy", Value: "default-src 'none'"},
+	}}
 }
 
 func htmlPage(title string, a answer, id string) string {

@@ -6,32 +6,21 @@ import (
 	"io"
 	"net/http"
 	"os"
-	"strconv"
 	"time"
-
-	"github.com/sunya-cloud/sunya"
-	"github.com/sunya-cloud/sunya/internal/core/serving"
 )
 
 // relay gives the client the instance's response as it comes.
-func (x *exchange) relay(ctx context.Context, resp *http.Response) error {
+func (x *standard) relay(ctx context.Context, resp *http.Response) error {
 	h := x.w.Header()
-	copyResponseHeader(h, resp.Header)
-	if x.rev.Product == sunya.CloudFunctions {
-		h.Del("X-Google-Status") // a functions framework's word to the platform: crash, error
-	}
-	if !setsCookie(resp.Header, serving.Cookie) {
-		x.keepOnRevision(h)
-	}
-	x.keepOnInstance(h)
-	if x.rev.Product == sunya.CloudRun && len(h["Set-Cookie"]) > 0 {
-		keepPrivate(h)
+	addTo(h, x.responseHeader(nil, listOf(resp.Header)))
+	if _, ok := h["Content-Type"]; !ok {
+		h["Content-Type"] = nil // net/http would guess one
 	}
 	for name := range resp.Trailer {
 		h.Add("Trailer", name)
 	}
 	announced := len(resp.Trailer)
-	if announced > 0 && x.r.ProtoMajor == 1 {
+	if announced > 0 && x.major == 1 {
 		h.Del("Content-Length") // with a length there is no place for trailers
 	}
 	x.status, x.began = resp.StatusCode, true
@@ -51,34 +40,16 @@ func (x *exchange) relay(ctx context.Context, resp *http.Response) error {
 
 // lastWrite is until when something may be written once the request's time is
 // over: gRPC has a status to come.
-func (x *exchange) lastWrite() time.Time {
-	if x.grpc && x.r.ProtoMajor == 2 {
+func (x *standard) lastWrite() time.Time {
+	if x.grpc() && x.major == 2 {
 		return x.g.Now().Add(time.Second)
 	}
 	return time.Unix(1, 0)
 }
 
-// keepPrivate keeps a response that sets cookies out of shared caches (Cloud
-// Run).
-func keepPrivate(h http.Header) {
-	for _, v := range h["Cache-Control"] {
-		if hasToken(v, "private") || hasToken(v, "no-store") || hasToken(v, "no-cache") {
-			return
-		}
-	}
-	h["Cache-Control"] = []string{"private"}
-}
-
-// keepOnRevision gives the client its bucket where a split goes by cookie.
-func (x *exchange) keepOnRevision(h http.Header) {
-	if x.sticky {
-		h.Add("Set-Cookie", serving.Cookie+"="+strconv.Itoa(x.bucket)+"; Path=/")
-	}
-}
-
 // copyBody copies the body. What has come is not held back for what follows:
 // it is flushed unless it is the end.
-func (x *exchange) copyBody(ctx context.Context, resp *http.Response) error {
+func (x *standard) copyBody(ctx context.Context, resp *http.Response) error {
 	if resp.Body == http.NoBody {
 		return nil
 	}
@@ -108,7 +79,7 @@ func (x *exchange) copyBody(ctx context.Context, resp *http.Response) error {
 
 // write gives the client a part of the body. One that is paced may not take
 // longer than ClientStall: whoever reads a byte now and then would hold a slot.
-func (x *exchange) write(ctx context.Context, rc *http.ResponseController, p []byte, last, paced bool) error {
+func (x *standard) write(ctx context.Context, rc *http.ResponseController, p []byte, last, paced bool) error {
 	if paced {
 		_ = rc.SetWriteDeadline(x.g.Now().Add(x.g.opts.ClientStall)) // what has no deadlines is no network
 		if ctx.Err() != nil {
@@ -130,7 +101,7 @@ func (x *exchange) write(ctx context.Context, rc *http.ResponseController, p []b
 }
 
 // copyTrailer passes trailers on, also those that were not announced.
-func (x *exchange) copyTrailer(trailer http.Header, announced int) {
+func (x *standard) copyTrailer(trailer http.Header, announced int) {
 	prefix := ""
 	if len(trailer) != announced {
 		prefix = http.TrailerPrefix
@@ -142,7 +113,7 @@ func (x *exchange) copyTrailer(trailer http.Header, announced int) {
 
 // cutShort notes why a response that has begun will not be complete, and tells
 // it to a client that has a place for it.
-func (x *exchange) cutShort(ctx context.Context, err error) {
+func (x *standard) cutShort(ctx context.Context, err error) {
 	x.cut = true
 	status := http.StatusServiceUnavailable
 	switch {
@@ -158,7 +129,7 @@ func (x *exchange) cutShort(ctx context.Context, err error) {
 	default:
 		x.problem = "the instance broke off its response: " + err.Error()
 	}
-	if x.grpc && x.r.ProtoMajor == 2 && x.r.Context().Err() == nil {
+	if x.grpc() && x.major == 2 && x.r.Context().Err() == nil {
 		x.concluded = true
 		x.grpcEnd(status, sentence(x.problem))
 	}

@@ -1,12 +1,14 @@
 package gateway
 
 import (
+	"cmp"
 	"net"
 	"net/http"
 	"strconv"
 	"strings"
 
 	"github.com/sunya-cloud/sunya"
+	"github.com/sunya-cloud/sunya/internal/core/http1"
 	"github.com/sunya-cloud/sunya/internal/core/serving"
 	"github.com/sunya-cloud/sunya/internal/core/static"
 )
@@ -22,38 +24,24 @@ func (g *Gateway) rules(rev *sunya.Revision) (serving.Rules, error) {
 	})
 }
 
-// byRule does what the revision's rules say, unless that is to ask the program,
-// which it reports.
-func (x *exchange) byRule() (program bool, err error) {
+// match finds the rule of the revision that decides; its Rule is nil where there
+// is none to ask.
+func (x *exchange) match() (m serving.Match, site *static.Site, err error) {
 	if len(x.rev.Rules) == 0 {
-		return true, nil
+		return m, nil, nil
 	}
 	rs, err := x.g.rules(x.rev)
 	if err != nil {
-		return false, err
+		return m, nil, err
 	}
-	site, err := x.site()
-	if err != nil {
-		return false, err
+	if site, err = x.site(); err != nil {
+		return m, nil, err
 	}
-	m, ok := rs.Match(x.path(), site.Has)
-	switch {
-	case !ok:
-		return false, fault(http.StatusNotFound, "no handler of the service matches this path")
-	case x.redirected(m.Rule):
-		return false, nil
-	case m.Rule.Static == nil:
-		return true, nil
+	m, ok := rs.Match(x.innerPath(), site.Has)
+	if !ok {
+		return m, site, fault(http.StatusNotFound, "no handler of the service matches this path")
 	}
-	return false, x.serveFile(site, m)
-}
-
-// path is the request's path with escapes resolved.
-func (x *exchange) path() string {
-	if path := strings.TrimPrefix(x.r.URL.Path, x.prefix); path != "" {
-		return path
-	}
-	return "/"
+	return m, site, nil
 }
 
 // site is the revision's static files, one without files when it has none.
@@ -64,49 +52,27 @@ func (x *exchange) site() (*static.Site, error) {
 	return x.g.Sites.Open(x.rev.Site)
 }
 
-// serveFile answers with a static file.
-func (x *exchange) serveFile(site *static.Site, m serving.Match) error {
-	if x.r.Method != http.MethodGet && x.r.Method != http.MethodHead {
-		x.allow = "GET, HEAD"
-		return fault(http.StatusMethodNotAllowed, "this is a file: it can only be read")
-	}
-	if !site.Has(m.File) {
-		return fault(http.StatusNotFound, "there is no such file")
-	}
-	x.keepOnRevision(x.w.Header())
-	w := &fileWriter{x: x}
-	err := site.Serve(w, x.r, m.File, m.Rule.Static, x.g.Now())
-	x.cut = x.cut || w.err != nil
-	if w.err != nil {
-		x.problem = "the client went away, or took the file too slowly"
-	}
-	return err
-}
-
-// redirected sends the client to the scheme that a rule asks for. Without a
+// redirect sends the client to the scheme that a rule asks for. Without a
 // listener for https, and no proxy that has one, there is nowhere to send it.
-func (x *exchange) redirected(rule *sunya.Rule) bool {
+func (x *exchange) redirect(rule *sunya.Rule) (p reply, ok bool) {
 	var host string
 	scheme := "https"
 	switch {
 	case rule.Secure == sunya.SecureAlways && x.client.scheme == "http" && x.g.opts.HTTPSPort > 0:
-		host = withPort(x.r.Host, x.g.opts.HTTPSPort, 443)
+		host = withPort(x.host, x.g.opts.HTTPSPort, 443)
 	case rule.Secure == sunya.SecureAlways && x.client.scheme == "http" && x.client.proxied:
-		host = x.r.Host
+		host = x.host
 	case rule.Secure == sunya.SecureNever && x.client.scheme == "https" && x.g.opts.HTTPPort > 0:
-		scheme, host = "http", withPort(x.r.Host, x.g.opts.HTTPPort, 80)
+		scheme, host = "http", withPort(x.host, x.g.opts.HTTPPort, 80)
 	default:
-		return false
+		return p, false
 	}
-	x.status = rule.RedirectStatus
-	if x.status == 0 {
-		x.status = http.StatusFound
-	}
-	x.w.Header().Set("Location", scheme+"://"+host+x.r.URL.RequestURI())
-	x.w.Header().Set("Content-Length", "0")
-	x.began = true
-	x.w.WriteHeader(x.status)
-	return true
+	x.status = cmp.Or(rule.RedirectStatus, http.StatusFound)
+	return reply{
+		status: x.status,
+		header: http1.Header{{Name: "Location", Value: scheme + "://" + host + x.target}},
+		body:   []byte{},
+	}, true
 }
 
 // withPort returns host with another port, which is left out where it is the

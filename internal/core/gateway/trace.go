@@ -1,11 +1,13 @@
 package gateway
 
 import (
+	"encoding/binary"
 	"encoding/hex"
 	"math/rand/v2"
-	"net/http"
 	"strconv"
 	"strings"
+
+	"github.com/sunya-cloud/sunya/internal/core/http1"
 )
 
 // The headers that carry a trace.
@@ -21,29 +23,37 @@ type trace struct {
 	sampled bool
 }
 
-// traceOf takes the trace that a client sent, or begins one.
-func traceOf(h http.Header) trace {
+// traceOf takes the trace that a client sent; without an id if there is none.
+func traceOf(h http1.Header) trace {
 	if t, ok := parseCloudTrace(h.Get(headerCloudTrace)); ok {
 		return t
 	}
-	if t, ok := parseTraceparent(h.Get(headerTraceparent)); ok {
-		return t
-	}
-	return trace{id: randomHex(), span: rand.Uint64() | 1}
+	t, _ := parseTraceparent(h.Get(headerTraceparent))
+	return t
 }
 
-func (t trace) set(h http.Header) {
-	flag := "0"
+// flag is how both headers say whether the trace is kept.
+func (t trace) flag() byte {
 	if t.sampled {
-		flag = "1"
+		return '1'
 	}
-	h[headerCloudTrace] = []string{t.id + "/" + strconv.FormatUint(t.span, 10) + ";o=" + flag}
-	h[headerTraceparent] = []string{"00-" + t.id + "-" + hexSpan(t.span) + "-0" + flag}
+	return '0'
 }
 
-func hexSpan(span uint64) string {
-	s := strconv.FormatUint(span, 16)
-	return strings.Repeat("0", 16-len(s)) + s
+// appendCloud appends the value of X-Cloud-Trace-Context.
+func (t trace) appendCloud(b []byte) []byte {
+	b = append(append(b, t.id...), '/')
+	b = strconv.AppendUint(b, t.span, 10)
+	return append(append(b, ";o="...), t.flag())
+}
+
+// appendParent appends the value of traceparent.
+func (t trace) appendParent(b []byte) []byte {
+	b = append(append(append(b, "00-"...), t.id...), '-')
+	var span [8]byte
+	binary.BigEndian.PutUint64(span[:], t.span)
+	b = hex.AppendEncode(b, span[:])
+	return append(append(b, "-0"...), t.flag())
 }
 
 func parseCloudTrace(s string) (trace, bool) {

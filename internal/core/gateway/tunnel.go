@@ -12,9 +12,9 @@ import (
 )
 
 // tunnel carries a WebSocket until one side ends it or ctx does.
-func (x *exchange) tunnel(ctx context.Context, resp *http.Response) error {
+func (x *standard) tunnel(ctx context.Context, resp *http.Response) error {
 	upstream, ok := resp.Body.(io.ReadWriteCloser)
-	if !ok || !wantsWebSocket(x.r) {
+	if !ok || !x.wantsWebSocket() {
 		return &badGateway{err: errors.New("the instance switched protocols unasked")}
 	}
 	conn, rw, err := http.NewResponseController(x.w).Hijack()
@@ -48,8 +48,7 @@ func accept(conn net.Conn, header http.Header) error {
 		return err
 	}
 	h := http.Header{}
-	copyResponseHeader(h, header)
-	delete(h, "Content-Type")
+	addTo(h, passedOn(nil, listOf(header)))
 	h["Connection"], h["Upgrade"] = []string{"Upgrade"}, []string{"websocket"}
 	w := bufio.NewWriter(conn)
 	fmt.Fprint(w, "HTTP/1.1 101 Switching Protocols\r\n") // Flush returns its error
@@ -59,7 +58,7 @@ func accept(conn net.Conn, header http.Header) error {
 }
 
 // carry copies both ways until one way ends, then ends the other too.
-func (x *exchange) carry(client net.Conn, early io.Reader, upstream io.ReadWriteCloser) {
+func (x *standard) carry(client net.Conn, early io.Reader, upstream io.ReadWriteCloser) {
 	up := make(chan int64, 1)
 	go func() {
 		n, _ := io.Copy(upstream, early) // either side may end it, none is an error
