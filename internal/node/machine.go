@@ -73,6 +73,7 @@ func (m *machine) openEngine(ctx context.Context, cfg Config, acct account.Accou
 		ServerGID: acct.GID,
 		Level:     cfg.Isolation,
 		HostPaths: m.host.Prefixes(),
+		Prepared:  linuxns.Prepared,
 		Network: func(spec sandbox.Spec, link *os.File) (io.Closer, error) {
 			return usernet.Attach(link, m.policy(spec, allowed), log.With("sandbox", spec.ID))
 		},

@@ -3,9 +3,11 @@ package linuxns
 import (
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -28,6 +30,26 @@ func (s samples) report(b *testing.B) {
 	b.ReportMetric(float64(s[len(s)*9/10].Microseconds())/1000, "p90-ms")
 }
 
+// stageTimes are the durations of each stage of many starts.
+type stageTimes map[string][]time.Duration
+
+func (t stageTimes) add(stages []sandbox.Stage) {
+	for i, s := range stages {
+		name := fmt.Sprintf("%02d %s", i, s.Name)
+		t[name] = append(t[name], s.Took)
+	}
+}
+
+// String shows the median of each.
+func (t stageTimes) String() string {
+	var text strings.Builder
+	for _, name := range slices.Sorted(maps.Keys(t)) {
+		slices.Sort(t[name])
+		fmt.Fprintf(&text, "%s %v  ", name, t[name][len(t[name])/2])
+	}
+	return text.String()
+}
+
 // BenchmarkPlain is what the same program costs without a sandbox: the figure
 // to divide by.
 func BenchmarkPlain(b *testing.B) {
@@ -45,30 +67,41 @@ func BenchmarkPlain(b *testing.B) {
 	took.report(b)
 }
 
-// BenchmarkStart is from the call to the program's exec, as Start returns then.
+// BenchmarkStart is from the call to the program's exec, as Start returns then:
+// in a sandbox that was prepared, and in one that was not.
 func BenchmarkStart(b *testing.B) {
-	for _, network := range []bool{false, true} {
-		b.Run(fmt.Sprintf("network=%v", network), func(b *testing.B) {
+	for _, c := range []struct {
+		network  bool
+		prepared int
+	}{{false, 0}, {true, 0}, {true, 1}} {
+		b.Run(fmt.Sprintf("network=%v,prepared=%d", c.network, c.prepared), func(b *testing.B) {
 			cfg := config(dataDir(b))
+			cfg.Prepared = c.prepared
 			cfg.Network = func(_ sandbox.Spec, packet *os.File) (io.Closer, error) { return packet, nil }
 			e := open(b, cfg)
 			defer shutdown(b, e)
 			mount := probeMount(b, cfg.DataDir)
 			spec := sandbox.Spec{
-				ID: "box", Profile: sandbox.App, Args: []string{"/bin/sleep", "1000"}, Network: network,
+				ID: "box", Profile: sandbox.App, Args: []string{"/bin/sleep", "1000"}, Network: c.network,
 				MemoryBytes: 256 << 20, CPUMillis: 1000, Mounts: []sandbox.Mount{mount},
 			}
 			var took samples
+			stages := stageTimes{}
 			for b.Loop() {
+				if c.prepared > 0 {
+					awaitPrepared(b, e, 1)
+				}
 				var s sandbox.Sandbox
 				var err error
 				took.time(func() { s, err = e.Start(b.Context(), spec) })
 				if err != nil {
 					b.Fatal(err)
 				}
+				stages.add(s.(sandbox.Timed).Stages())
 				stop(b, s)
 			}
 			took.report(b)
+			b.Log(stages)
 		})
 	}
 }

@@ -34,6 +34,7 @@ type box struct {
 	refilling      bool
 	ended          bool
 	exit           sandbox.Exit
+	stages         []ipc.Stage // of the start; empty for one that was adopted
 }
 
 func newBox(e *Engine, spec sandbox.Spec) *box {
@@ -101,6 +102,7 @@ func (b *box) becomeReady(listener string, sockets []*os.File) {
 	defer b.mu.Unlock()
 	b.spare = append(b.spare, sockets...)
 	if b.listener == "" {
+		b.stages = append(b.stages, ipc.Mark("listens"))
 		b.listener = listener
 		close(b.ready)
 	}

@@ -37,6 +37,9 @@ type Config struct {
 	// and is closed when the sandbox has ended. Nil: no sandbox can have a
 	// network.
 	Network func(spec sandbox.Spec, packetSocket *os.File) (io.Closer, error)
+	// Prepared is how many sandboxes of a kind that is in use are kept ready for
+	// a program; 0: none.
+	Prepared int
 	// Launcher is the launcher's program; empty takes the embedded one.
 	Launcher []byte
 	// Command is how this server was started; see Describe.
@@ -82,7 +85,7 @@ func (c *Config) launcher() *ipc.Config {
 	return &ipc.Config{
 		DataDir: c.DataDir, HostPaths: c.HostPaths,
 		ServerUID: c.ServerUID, ServerGID: c.ServerGID,
-		LingerMS: c.Linger.Milliseconds(), Name: dirID(c.DataDir),
+		LingerMS: c.Linger.Milliseconds(), Name: dirID(c.DataDir), Prepared: c.Prepared,
 	}
 }
 

@@ -74,6 +74,7 @@ func (e *Engine) Lost() <-chan struct{} { return e.lost }
 
 // Start implements sandbox.Engine.
 func (e *Engine) Start(ctx context.Context, spec sandbox.Spec) (sandbox.Sandbox, error) {
+	begin := ipc.Mark("begin")
 	doc, err := e.document(spec)
 	if err != nil {
 		return nil, err
@@ -89,6 +90,7 @@ func (e *Engine) Start(ctx context.Context, spec sandbox.Spec) (sandbox.Sandbox,
 	if err := e.register(b); err != nil {
 		return nil, err
 	}
+	described := ipc.Mark("described")
 	m, files, err := e.call(ctx, &ipc.Message{Verb: ipc.Create, Sandbox: spec.ID, Document: doc})
 	if err != nil {
 		e.unregister(b)
@@ -97,6 +99,8 @@ func (e *Engine) Start(ctx context.Context, spec sandbox.Spec) (sandbox.Sandbox,
 		}
 		return nil, fmt.Errorf("start sandbox %s: %w", spec.ID, err)
 	}
+	b.mark(begin, described)
+	b.mark(append(m.Stages, ipc.Mark("answered"))...)
 	if err := b.begin(m, files); err != nil {
 		return nil, errors.Join(fmt.Errorf("start sandbox %s: %w", spec.ID, err), b.Stop(context.WithoutCancel(ctx), 0))
 	}

@@ -200,7 +200,7 @@ func TestNotReady(t *testing.T) {
 }
 
 // until waits for something that the launcher reports by itself.
-func until(t *testing.T, done func() bool) {
+func until(t testing.TB, done func() bool) {
 	t.Helper()
 	deadline, tick := time.After(10*time.Second), time.NewTicker(time.Millisecond)
 	defer tick.Stop()

@@ -100,7 +100,7 @@ func probeMount(t testing.TB, dir string) sandbox.Mount {
 }
 
 func config(dir string) Config {
-	return Config{DataDir: dir, Launcher: program, Log: slog.New(slog.DiscardHandler)}
+	return Config{DataDir: dir, Launcher: program, Prepared: Prepared, Log: slog.New(slog.DiscardHandler)}
 }
 
 func open(t testing.TB, cfg Config) *Engine {

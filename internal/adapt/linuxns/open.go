@@ -53,6 +53,7 @@ func Open(ctx context.Context, cfg Config) (*Engine, error) {
 	if err := e.checkLevel(); err != nil {
 		return nil, errors.Join(err, e.Shutdown(ctx))
 	}
+	e.keepReady(ctx)
 	return e, nil
 }
 

@@ -15,8 +15,16 @@ import (
 // TestProbes runs S1 to S3, S5 to S8 and S10 of the robustness reference in
 // every kind of sandbox; S4 is package source's TestSwappedSource.
 func TestProbes(t *testing.T) {
+	for _, prepared := range []int{0, 1} {
+		t.Run(fmt.Sprintf("prepared=%d", prepared), func(t *testing.T) { testProbes(t, prepared) })
+	}
+}
+
+func testProbes(t *testing.T, prepared int) {
 	dir := dataDir(t)
-	e := open(t, config(dir))
+	cfg := config(dir)
+	cfg.Prepared = prepared
+	e := open(t, cfg)
 	t.Cleanup(func() { shutdown(t, e) })
 	port, abstract := hostListeners(t)
 	mount := probeMount(t, dir)
@@ -35,6 +43,7 @@ func TestProbes(t *testing.T) {
 				if _, err := os.Stat(args[0]); args[0] != "/app/probe" && err != nil {
 					t.Skip("no ", args[0])
 				}
+				awaitPrepared(t, e, prepared)
 				s := start(t, e, sandbox.Spec{
 					Profile: profile, Args: args, UIDRange: 7,
 					Env:    []string{"PROBE_HOST_PORT=" + port, "PROBE_ABSTRACT=" + abstract},
@@ -44,11 +53,12 @@ func TestProbes(t *testing.T) {
 			})
 		}
 	}
-	for _, user := range []string{"", "web"} {
+	for i, user := range []string{"", "web", "web"} {
 		t.Run("container "+user, func(t *testing.T) {
 			if user != "" && os.Geteuid() != 0 {
 				t.Skip("a user's sandbox has one id")
 			}
+			awaitPrepared(t, e, prepared*min(i+1, 2))
 			s := start(t, e, sandbox.Spec{
 				Profile: sandbox.Container, Root: []string{busybox(t, dir), layer(t, dir, "probe", node{name: "probe", text: string(probe)})},
 				User: user, Args: []string{"/probe"}, UIDRange: 7,

@@ -54,6 +54,19 @@ type Sandbox interface {
 	Usage(ctx context.Context) (Usage, error)
 }
 
+// Timed is a Sandbox that can say where its start has spent its time.
+type Timed interface {
+	// Stages are the parts of the start so far, in their order; empty where it is
+	// not known, as of one that was adopted.
+	Stages() []Stage
+}
+
+// Stage is a part of a start.
+type Stage struct {
+	Name string
+	Took time.Duration
+}
+
 // Profile is a set of rules for what the code inside may do.
 type Profile string
 

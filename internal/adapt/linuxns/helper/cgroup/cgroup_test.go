@@ -62,8 +62,11 @@ func TestSweep(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	group, err := tree.Create("left", Limits{MemoryBytes: 64 << 20, CPUShares: 512, PIDs: 10})
+	group, err := tree.Create("left")
 	if err != nil {
+		t.Fatal(err)
+	}
+	if err := group.Limit(Limits{MemoryBytes: 64 << 20, CPUShares: 512, PIDs: 10}); err != nil {
 		t.Fatal(err)
 	}
 	child := exec.Command("sleep", "1000")

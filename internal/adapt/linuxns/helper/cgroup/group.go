@@ -27,17 +27,13 @@ type Group struct {
 	oom  atomic.Bool // the limit was reached, and the group ended for it
 }
 
-// Create makes a group with its limits. A limit whose controller is missing is
-// left out: Tree.Missing has said so.
-func (t *Tree) Create(name string, l Limits) (*Group, error) {
+// Create makes a group without limits.
+func (t *Tree) Create(name string) (*Group, error) {
 	g := t.group(name)
 	for _, dir := range g.dirs() {
 		if err := os.Mkdir(dir, 0o755); err != nil && !os.IsExist(err) {
 			return nil, errors.Join(fmt.Errorf("create cgroup: %w", err), g.Remove())
 		}
-	}
-	if err := g.limit(l); err != nil {
-		return nil, errors.Join(fmt.Errorf("limit cgroup %s: %w", name, err), g.Remove())
 	}
 	return g, nil
 }
@@ -142,7 +138,9 @@ func (g *Group) Usage() (bytes, nanos int64, tasks int) {
 	return bytes, nanos, len(g.processes())
 }
 
-func (g *Group) limit(l Limits) error {
+// Limit sets the limits of a group. One whose controller is missing is left out:
+// Tree.Missing has said so.
+func (g *Group) Limit(l Limits) error {
 	var errs []error
 	set := func(dir, file, value string) {
 		if dir != "" {
@@ -165,7 +163,10 @@ func (g *Group) limit(l Limits) error {
 		set(g.v1(pids), "pids.max", limit)
 		set(g.with(pids), "pids.max", limit)
 	}
-	return errors.Join(errs...)
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("limit cgroup %s: %w", g.name, err)
+	}
+	return nil
 }
 
 // limitSwap keeps memory from leaking into swap. Kernels without swap

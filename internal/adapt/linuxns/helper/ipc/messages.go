@@ -22,9 +22,10 @@ const (
 	Thaw     Verb = "thaw"     // answered when everything runs again
 	Sockets  Verb = "sockets"  // N unconnected TCP sockets of the sandbox's network namespace
 	Stop     Verb = "stop"     // Grace; answered when nothing is left, and forgets the sandbox
-	List     Verb = "list"     // the names of all sandboxes
+	List     Verb = "list"     // the names of all sandboxes; N of how many are ready for a program
 	Adopt    Verb = "adopt"    // State and the files that Create gave
 	Usage    Verb = "usage"    // counters of the moment
+	Keep     Verb = "keep"     // Document; sandboxes for its like are kept ready from now on
 	Shutdown Verb = "shutdown" // ends everything, then the launcher
 
 	// Retire makes room for the next server. The connection stays for what the
@@ -48,8 +49,10 @@ const (
 // Messages between the launcher and the first process of a sandbox, besides
 // Ready, Elsewhere, Exited and Sockets.
 const (
-	Setup     Verb = "setup"     // first message to it, with the mount descriptors
-	Started   Verb = "started"   // the program runs; the packet socket
+	Prepare   Verb = "prepare"   // first message to it: everything that does not depend on a program
+	Prepared  Verb = "prepared"  // that is done; the packet socket
+	Setup     Verb = "setup"     // the program, with the mount descriptors
+	Started   Verb = "started"   // the program runs; Stages
 	Failed    Verb = "failed"    // it could not be started; Error
 	Terminate Verb = "terminate" // SIGTERM to every process
 	Suspend   Verb = "suspend"   // SIGSTOP to every process, where there is no freezer
@@ -76,6 +79,7 @@ type Message struct {
 	Usage    *UsageInfo `json:"usage,omitempty"`
 	Packet   bool       `json:"packet,omitempty"` // the last file is a packet socket
 	Command  *Command   `json:"command,omitempty"`
+	Stages   []Stage    `json:"stages,omitempty"` // what has been done, in this order
 }
 
 // Command is how a server was started.
@@ -111,14 +115,16 @@ type Config struct {
 	HostPaths   []string `json:"hostPaths"`
 	ServerUID   int      `json:"serverUid"` // who may connect and owns files on disk
 	ServerGID   int      `json:"serverGid"`
-	LingerMS    int64    `json:"lingerMs"` // how long to wait for a server
-	Name        string   `json:"name"`     // names the cgroups: the data directory's id
+	LingerMS    int64    `json:"lingerMs"`           // how long to wait for a server
+	Prepared    int      `json:"prepared,omitempty"` // how many sandboxes of a kind are kept ready
+	Name        string   `json:"name"`               // names the cgroups: the data directory's id
 	ForceRlimit bool     `json:"forceRlimit,omitempty"`
 }
 
 // SetupInfo is what the first process of a sandbox needs besides the document.
 type SetupInfo struct {
-	Document *Document `json:"document"`
+	Kind     Kind      `json:"kind"`
+	Document *Document `json:"document,omitempty"` // not before the program is known
 	// Detached says that the sources of bind mounts come as descriptors, in
 	// order. Otherwise the paths are opened within the sandbox's own mount
 	// namespace, where an unprivileged user may bind them.
@@ -130,8 +136,8 @@ type SetupInfo struct {
 
 // State is what a new server learns about a sandbox.
 type State struct {
-	Document  *Document `json:"document"`
-	StartNS   int64     `json:"startNs"` // Unix nanoseconds
+	Document  *Document `json:"document,omitempty"` // for whoever adopts it
+	StartNS   int64     `json:"startNs"`            // Unix nanoseconds
 	Listener  string    `json:"listener,omitempty"`
 	Elsewhere []int     `json:"elsewhere,omitempty"`
 	Exit      *ExitInfo `json:"exit,omitempty"`

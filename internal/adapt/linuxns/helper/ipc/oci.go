@@ -1,6 +1,9 @@
 package ipc
 
-import "strings"
+import (
+	"maps"
+	"strings"
+)
 
 // Document is the part of an OCI runtime-spec document (config.json, version
 // 1.3) that the launcher obeys, with the same JSON. The launcher refuses to be
@@ -154,4 +157,46 @@ func (m Mount) Has(option string) bool {
 		}
 	}
 	return false
+}
+
+// Kind is what has to be known of a sandbox to make everything that does not
+// depend on its program. Sandboxes of one kind can take each other's place
+// until they have one.
+type Kind struct {
+	Image    bool   `json:"image"`    // its root is made of layers, not of the host's own
+	Link     bool   `json:"link"`     // has an outbound network
+	Shared   bool   `json:"shared"`   // is on the network of another
+	Seccomp  string `json:"seccomp"`  // AnnotationSeccomp
+	Bounding string `json:"bounding"` // the capabilities, with commas between
+	// UID and GID are what a user's only ids are inside; zero where there is a
+	// range.
+	UID int `json:"uid,omitempty"`
+	GID int `json:"gid,omitempty"`
+}
+
+// Kind returns the document's kind, for a launcher that is root.
+func (d *Document) Kind() Kind {
+	shared := d.Annotations[AnnotationNetworkOf] != ""
+	return Kind{
+		Image:    len(d.Layers()) > 0,
+		Link:     !shared && d.Annotations[AnnotationNetwork] != "",
+		Shared:   shared,
+		Seccomp:  d.Annotations[AnnotationSeccomp],
+		Bounding: strings.Join(d.Process.Capabilities.Bounding, ","),
+	}
+}
+
+// Capabilities are those that a program of this kind keeps.
+func (k Kind) Capabilities() []string {
+	return strings.FieldsFunc(k.Bounding, func(r rune) bool { return r == ',' })
+}
+
+// ForProgram returns what the first process needs of a document besides the
+// kind: not the filter, which it has, nor the server's own spec.
+func (d *Document) ForProgram() *Document {
+	short := *d
+	short.Annotations = maps.Clone(d.Annotations)
+	delete(short.Annotations, AnnotationSeccomp)
+	delete(short.Annotations, AnnotationSpec)
+	return &short
 }

@@ -7,7 +7,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/sunya-cloud/sunya/internal/adapt/linuxns/helper/cgroup"
 	"github.com/sunya-cloud/sunya/internal/adapt/linuxns/helper/ipc"
 )
 
@@ -17,17 +16,17 @@ const answerTimeout = 5 * time.Second
 // box is one sandbox.
 type box struct {
 	name    string
-	doc     *ipc.Document
+	doc     *ipc.Document // with the ids that it has
+	asked   *ipc.Document // with those that were asked for
 	begin   time.Time
 	server  *server
-	group   *cgroup.Group
-	control *ipc.Conn
-	pid     int
 	owned   []owned  // trees to give back
 	segment *segment // what it shares with others; guarded by server.mu
+	stages  []ipc.Stage
+	*shell
+	waited bool // for a program: it was prepared
 
-	stdout, stderr, packet *os.File // kept for a later server
-	closeOnce              sync.Once
+	closeOnce sync.Once
 
 	started chan *ipc.Message // Started or Failed; nil when it ended first
 	ended   chan struct{}     // closed when nothing is left of it
@@ -39,7 +38,6 @@ type box struct {
 	elsewhere []int
 	exit      *ipc.ExitInfo
 	frozen    bool
-	status    syscall.WaitStatus
 	nextID    uint64
 	pending   map[uint64]chan reply
 }
@@ -56,6 +54,8 @@ type event struct {
 	files []*os.File
 }
 
+func (b *box) mark(name string) { b.stages = append(b.stages, ipc.Mark(name)) }
+
 // run reads what the first process says until it ends, and then removes what
 // is left of the sandbox.
 func (b *box) run() {
@@ -68,18 +68,17 @@ func (b *box) run() {
 	}
 	// The socket is closed, so the first process is ending, or about to. Its
 	// end is that of the whole PID namespace.
-	b.group.Kill()
-	_ = syscall.Kill(b.pid, syscall.SIGKILL)
-	_, _ = syscall.Wait4(b.pid, &b.status, 0, nil)
+	b.reap()
 	b.finish()
 }
 
 func (b *box) dispatch(m *ipc.Message, files []*os.File) {
 	switch m.Verb {
-	case ipc.Started, ipc.Failed:
+	case ipc.Prepared:
 		if m.Packet && len(files) == 1 {
 			b.packet, files = files[0], nil
 		}
+	case ipc.Started, ipc.Failed:
 		select {
 		case b.started <- m:
 		default:
@@ -134,6 +133,7 @@ func (b *box) finish() {
 		fmt.Fprintf(os.Stderr, "launcher: end %s: %v\n", b.name, err)
 	}
 	giveBack(b.owned)
+	b.server.ranges.giveBack(b.base)
 	_ = b.control.Close()
 	b.emit(&ipc.Message{Verb: ipc.Exited, Sandbox: b.name, Exit: &exit}, nil)
 	close(b.started)

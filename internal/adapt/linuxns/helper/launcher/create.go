@@ -2,12 +2,9 @@ package launcher
 
 import (
 	"errors"
-	"fmt"
 	"os"
 	"strings"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/sunya-cloud/sunya/internal/adapt/linuxns/helper/cgroup"
 	"github.com/sunya-cloud/sunya/internal/adapt/linuxns/helper/ipc"
@@ -27,15 +24,12 @@ func (s *server) create(m, answer *ipc.Message) (files []*os.File, after func(),
 	if err := s.validate(m.Sandbox, doc); err != nil {
 		return nil, nil, err
 	}
-	if err := s.reserve(m.Sandbox); err != nil {
+	if err := s.claim(m.Sandbox); err != nil {
 		return nil, nil, err
 	}
-	b := &box{
-		name: m.Sandbox, doc: doc, begin: time.Now(), server: s,
-		ended: make(chan struct{}), started: make(chan *ipc.Message, 1), pending: map[uint64]chan reply{},
-	}
-	if err = s.join(b); err == nil {
-		err = s.start(b)
+	b, err := s.begin(m.Sandbox, doc, true)
+	if errors.Is(err, errDied) {
+		b, err = s.begin(m.Sandbox, doc, false)
 	}
 	s.mu.Lock()
 	if err == nil && s.closing {
@@ -43,21 +37,23 @@ func (s *server) create(m, answer *ipc.Message) (files []*os.File, after func(),
 		go b.kill()
 	}
 	if err != nil {
-		delete(s.boxes, b.name)
+		delete(s.boxes, m.Sandbox)
 	} else {
-		s.boxes[b.name] = b
+		s.boxes[m.Sandbox] = b
 	}
 	s.mu.Unlock()
 	if err != nil {
 		s.leave(b)
 		return nil, nil, err
 	}
-	answer.State = b.snapshot()
+	b.mark("started")
+	answer.State, answer.Stages = b.snapshot(), b.stages
+	answer.State.Document = nil // whoever asked has it
 	answer.Packet = b.packet != nil
 	return b.files(), b.release, nil
 }
 
-func (s *server) reserve(name string) error {
+func (s *server) claim(name string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closing {
@@ -70,108 +66,111 @@ func (s *server) reserve(name string) error {
 	return nil
 }
 
-// start makes the group, the first process, and waits until the program runs.
-func (s *server) start(b *box) error {
-	sources, err := s.openSources(b)
-	if err != nil {
+// errDied says that what was prepared is not there any more: another may be.
+var errDied = errors.New("the sandbox died while it waited for a program")
+
+// begin starts a sandbox, in one that was prepared if that may be. What it returns
+// with an error has still to leave its segment.
+func (s *server) begin(name string, doc *ipc.Document, prepared bool) (*box, error) {
+	b := &box{
+		name: name, doc: doc, asked: doc, begin: time.Now(), server: s,
+		ended: make(chan struct{}), started: make(chan *ipc.Message, 1), pending: map[uint64]chan reply{},
+	}
+	b.mark("launcher")
+	if err := s.join(b); err != nil {
+		return b, err
+	}
+	err := s.start(b, prepared)
+	if errors.Is(err, errDied) {
+		s.leave(b)
+	}
+	return b, err
+}
+
+// start makes a prepared sandbox the program's, or a new one, and waits until
+// the program runs.
+func (s *server) start(b *box, prepared bool) error {
+	if err := s.settle(b, prepared); err != nil {
 		return err
+	}
+	b.mark("shell")
+	sources, err := s.openSources(b)
+	if err == nil {
+		b.mark("sources")
+		err = errors.Join(b.group.Limit(limitsOf(b.doc)), s.giveOutput(b))
 	}
 	defer ipc.CloseAll(sources)
-	if b.group, err = s.tree.Create(b.name, limitsOf(b.doc)); err != nil {
-		return err
-	}
-	if err := s.spawn(b); err != nil {
-		return errors.Join(err, b.group.Remove())
-	}
 	go b.run()
-	if err := s.setUp(b, sources); err != nil {
+	if err == nil {
+		err = s.setUp(b, sources)
+	}
+	if err != nil {
 		b.kill()
 		b.release()
 		<-b.ended
 		ipc.CloseAll([]*os.File{b.stdout, b.stderr, b.packet})
-		return err
+	}
+	return err
+}
+
+// settle finds a shell for a sandbox.
+func (s *server) settle(b *box, prepared bool) (err error) {
+	kind := s.kindOf(b.doc)
+	if prepared && s.isPreparable(b.doc, kind) {
+		b.shell = s.reserve.take(kind)
+		b.waited = b.shell != nil
+	}
+	if b.shell == nil {
+		if b.shell, err = s.spawn(b.name, kind, s.idsOf(b.doc), s.networkOf(b)); err != nil {
+			return err
+		}
+	}
+	if b.base != 0 {
+		own := *b.doc
+		own.Linux.UIDMappings, own.Linux.GIDMappings = rangeAt(b.base), rangeAt(b.base)
+		b.doc = &own
+	}
+	if b.netns != nil {
+		s.mu.Lock()
+		b.segment.netns = b.netns
+		s.mu.Unlock()
 	}
 	return nil
 }
 
 func (s *server) setUp(b *box, sources []*os.File) error {
-	if err := errors.Join(b.group.Add(b.pid), s.keepNetwork(b)); err != nil {
-		return err
-	}
-	setup := &ipc.SetupInfo{Document: b.doc, Detached: s.full, Config: s.cfg, Groups: s.full}
+	setup := &ipc.SetupInfo{Kind: b.kind, Document: b.doc.ForProgram(), Detached: s.full, Config: s.cfg, Groups: s.full}
+	setup.Kind.Seccomp = "" // it has that
 	if limit := limitsOf(b.doc).PIDs; limit > 0 && !s.tree.Has("pids") {
 		setup.NProc = int(limit)
 	}
 	if err := b.control.Send(&ipc.Message{Verb: ipc.Setup, Setup: setup}, sources...); err != nil {
-		return fmt.Errorf("set up sandbox: %w", err)
+		return b.endedEarly(err)
 	}
+	b.mark("set up")
 	timer := time.NewTimer(startTimeout)
 	defer timer.Stop()
 	select {
 	case m := <-b.started:
 		if m == nil {
-			return ipc.Errorf(ipc.Internal, "sandbox %s ended while it was set up: %s", b.name, b.why())
+			return b.endedEarly(errors.New(b.why()))
 		}
 		if m.Error != nil {
 			return m.Error
 		}
+		b.stages = append(b.stages, m.Stages...)
 		return nil
 	case <-timer.C:
 		return ipc.Errorf(ipc.Unavailable, "sandbox %s was not set up within %s", b.name, startTimeout)
 	}
 }
 
-// spawn forks the first process into its namespaces.
-func (s *server) spawn(b *box) error {
-	control, peer, err := ipc.Pair()
-	if err != nil {
-		return err
+// endedEarly says why a first process ended that was to start a program.
+func (b *box) endedEarly(why error) error {
+	if b.waited {
+		return errDied
 	}
-	defer func() { _ = peer.Close() }()
-	var ends [2]*os.File
-	if b.stdout, ends[0], err = outputPipe(); err != nil {
-		return errors.Join(err, control.Close())
-	}
-	if b.stderr, ends[1], err = outputPipe(); err != nil {
-		return errors.Join(err, control.Close())
-	}
-	defer ipc.CloseAll(ends[:])
-	s.giveOutput(b.doc, ends[:])
-	b.pid, err = s.spawner.init(s.idsOf(b.doc), s.networkOf(b), peer, ends[0], ends[1])
-	if err != nil {
-		return errors.Join(fmt.Errorf("start sandbox: %w", err), control.Close(), b.stdout.Close(), b.stderr.Close())
-	}
-	b.control = control
-	return nil
-}
-
-// giveOutput makes the pipes the program's own: it may open them once more, as
-// /dev/stderr. A user's are its own already.
-func (s *server) giveOutput(doc *ipc.Document, ends []*os.File) {
-	if !s.full {
-		return
-	}
-	app := appIDs(doc)
-	for _, f := range ends {
-		if err := f.Chown(app.uid, app.gid); err != nil {
-			fmt.Fprintln(os.Stderr, "launcher: give output:", err)
-		}
-	}
-}
-
-// outputPipe returns a pipe whose write end blocks the program, as it would
-// expect, and whose read end does not block the server.
-func outputPipe() (r, w *os.File, err error) {
-	var fds [2]int
-	if err := unix.Pipe2(fds[:], unix.O_CLOEXEC); err != nil {
-		return nil, nil, fmt.Errorf("make pipe: %w", err)
-	}
-	if err := unix.SetNonblock(fds[0], true); err != nil {
-		return nil, nil, errors.Join(err, unix.Close(fds[0]), unix.Close(fds[1]))
-	}
-	// Over the user's pipe quota the default of 64 KiB stays.
-	_, _ = unix.FcntlInt(uintptr(fds[1]), unix.F_SETPIPE_SZ, pipeBytes)
-	return os.NewFile(uintptr(fds[0]), "output"), os.NewFile(uintptr(fds[1]), "output"), nil
+	return ipc.Errorf(ipc.Internal, "sandbox %s ended while it was set up: %v", b.name, why)
 }
 
 func limitsOf(doc *ipc.Document) cgroup.Limits {

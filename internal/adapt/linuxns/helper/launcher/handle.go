@@ -27,8 +27,10 @@ func (s *server) handle(conn *ipc.Conn, m *ipc.Message) {
 		err = s.reclaim(conn)
 	case ipc.Create:
 		files, after, err = s.create(m, answer)
+	case ipc.Keep:
+		err = s.keep(m.Document)
 	case ipc.List:
-		answer.Names = s.names()
+		answer.Names, answer.N = s.names(), s.reserve.count()
 	case ipc.Shutdown:
 		s.shutdownFor(conn, answer)
 		return

@@ -54,10 +54,7 @@ func (s *server) openLayer(doc *ipc.Document, dir string) (*os.File, error) {
 // remapLayer shows a layer as the sandbox's own. One in the layers' own range
 // has nothing to map.
 func (s *server) remapLayer(doc *ipc.Document, layer *os.File) error {
-	m := idmap{
-		uidFrom: layersID, uidTo: int(doc.Linux.UIDMappings[0].HostID),
-		gidFrom: layersID, gidTo: int(doc.Linux.GIDMappings[0].HostID), size: rangeSize,
-	}
+	m := layerMap(doc)
 	if m.uidTo == layersID && m.gidTo == layersID {
 		return nil
 	}
@@ -66,6 +63,13 @@ func (s *server) remapLayer(doc *ipc.Document, layer *os.File) error {
 		return err
 	}
 	return remap(int(layer.Fd()), ns)
+}
+
+func layerMap(doc *ipc.Document) idmap {
+	return idmap{
+		uidFrom: layersID, uidTo: int(doc.Linux.UIDMappings[0].HostID),
+		gidFrom: layersID, gidTo: int(doc.Linux.GIDMappings[0].HostID), size: rangeSize,
+	}
 }
 
 // hand gives an empty or already given directory to the layers' range: what

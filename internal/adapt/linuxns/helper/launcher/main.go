@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -64,7 +65,10 @@ type server struct {
 	roots   source.Roots
 	spawner *spawner
 	maps    idmaps
-	remaps  bool // the data directory can be shown as another user's
+	ranges  ranges
+	reserve *reserve
+	born    atomic.Int64 // numbers the prepared
+	remaps  bool         // the data directory can be shown as another user's
 	swept   []string
 	done    chan struct{} // closed when everything has ended
 
@@ -89,6 +93,7 @@ func newServer(cfg ipc.Config, build string) *server {
 		done:    make(chan struct{}),
 	}
 	s.maps.spawner = s.spawner
+	s.reserve = newReserve(cfg.Prepared, s.prepare, s.dispose)
 	s.remaps = s.canRemap()
 	// Whatever is there belonged to a launcher that is gone.
 	s.swept = s.tree.Sweep()
@@ -112,6 +117,7 @@ func (s *server) run(first *ipc.Conn, hello *ipc.Message) error {
 	s.answerHello(first, hello)
 	go s.serve(first)
 	go s.accept(listener)
+	go s.reserve.run()
 	<-s.done
 	_ = os.Remove(filepath.Join(s.cfg.DataDir, SocketPath))
 	return s.tree.Close()
@@ -345,6 +351,7 @@ func (s *server) end() {
 	for _, b := range all {
 		b.kill()
 	}
+	s.reserve.close()
 	for _, b := range all {
 		<-b.ended
 	}

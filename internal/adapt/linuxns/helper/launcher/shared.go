@@ -38,11 +38,14 @@ func (s *server) join(b *box) error {
 	if first == nil || first.segment == nil || first.segment.netns == nil {
 		return ipc.Errorf(ipc.NotFound, "no sandbox %q to share the network of", owner)
 	}
-	if first.doc.Linux.UIDMappings[0] != b.doc.Linux.UIDMappings[0] {
+	if first.asked.Linux.UIDMappings[0] != b.doc.Linux.UIDMappings[0] {
 		return ipc.Errorf(ipc.InvalidArgument, "sandbox %q has another range of user ids: it does not share its network", owner)
 	}
 	b.segment = first.segment
 	b.segment.members++
+	own := *b.doc // one instance is one range, whichever the first was lent
+	own.Linux.UIDMappings, own.Linux.GIDMappings = first.doc.Linux.UIDMappings, first.doc.Linux.GIDMappings
+	b.doc = &own
 	return nil
 }
 
@@ -64,22 +67,6 @@ func (s *server) leave(b *box) {
 	if g.netns != nil {
 		_ = g.netns.Close()
 	}
-}
-
-// keepNetwork holds the network namespace of a sandbox open for those who join
-// it later.
-func (s *server) keepNetwork(b *box) error {
-	if !s.full || b.segment.owner != b.name {
-		return nil
-	}
-	ns, err := os.Open(fmt.Sprintf("/proc/%d/ns/net", b.pid))
-	if err != nil {
-		return fmt.Errorf("keep network: %w", err)
-	}
-	s.mu.Lock()
-	b.segment.netns = ns
-	s.mu.Unlock()
-	return nil
 }
 
 // openShared returns a mount of a file system in memory that the segment has

@@ -34,7 +34,6 @@ func (s *server) openSources(b *box) ([]*os.File, error) {
 	}
 	if err != nil {
 		ipc.CloseAll(files)
-		giveBack(b.owned)
 		return nil, err
 	}
 	return files, nil
@@ -85,9 +84,7 @@ func detach(fd int, name string, writable bool) (*os.File, error) {
 // it may write. Files that it only reads stay as they are.
 func (s *server) own(b *box, dir, tree int, writable bool) error {
 	app := appIDs(b.doc)
-	ns, err := s.maps.open(idmap{
-		uidFrom: s.cfg.ServerUID, uidTo: app.uid, gidFrom: s.cfg.ServerGID, gidTo: app.gid, size: 1,
-	})
+	ns, err := s.maps.open(s.ownMap(b.doc))
 	if err != nil {
 		return err
 	}
@@ -100,6 +97,12 @@ func (s *server) own(b *box, dir, tree int, writable bool) error {
 	}
 	b.owned = append(b.owned, owned{dir: os.NewFile(uintptr(dup), "tree"), uid: s.cfg.ServerUID, gid: s.cfg.ServerGID})
 	return chownTree(dir, app.uid, app.gid)
+}
+
+// ownMap shows the server's files as the program's.
+func (s *server) ownMap(doc *ipc.Document) idmap {
+	app := appIDs(doc)
+	return idmap{uidFrom: s.cfg.ServerUID, uidTo: app.uid, gidFrom: s.cfg.ServerGID, gidTo: app.gid, size: 1}
 }
 
 // hostIDs are ids of the host.

@@ -53,11 +53,15 @@ func (s *server) idsOf(doc *ipc.Document) ids {
 	if u, g, ok := numbers(doc.Process.User.Username); ok {
 		uid, gid = u, g // an image's, known without looking into it
 	}
-	return ids{
-		uids: []syscall.SysProcIDMap{{ContainerID: uid, HostID: os.Geteuid(), Size: 1}},
-		gids: []syscall.SysProcIDMap{{ContainerID: gid, HostID: os.Getegid(), Size: 1}},
-		uid:  uid, gid: gid,
-	}
+	id := ids{uid: uid, gid: gid}
+	id.mapSelf()
+	return id
+}
+
+// mapSelf makes this user the one that the first process is inside.
+func (id *ids) mapSelf() {
+	id.uids = []syscall.SysProcIDMap{{ContainerID: id.uid, HostID: os.Geteuid(), Size: 1}}
+	id.gids = []syscall.SysProcIDMap{{ContainerID: id.gid, HostID: os.Getegid(), Size: 1}}
 }
 
 // numbers reads USER of an image that is UID or UID:GID; ok says whether it is.

@@ -15,50 +15,57 @@ import (
 	"github.com/sunya-cloud/sunya/internal/adapt/linuxns/helper/ipc"
 )
 
-// startApp starts the program from a thread that has already given everything
-// away that threads own for themselves: bounding set, no_new_privs, the system
-// call filter. A child inherits them from the thread that forks it, so no
-// second helper has to be executed in between.
-func (p *process) startApp() (int, error) {
-	path, err := p.lookPath()
-	if err != nil {
-		return 0, err
-	}
-	filter, err := base64.StdEncoding.DecodeString(p.doc.Annotations[ipc.AnnotationSeccomp])
+// prepareThread makes a thread that has already given everything away that
+// threads own for themselves: bounding set, no_new_privs, the system call filter.
+// A child inherits them from the thread that forks it, so no second helper has to
+// be executed in between.
+func (p *process) prepareThread() error {
+	filter, err := base64.StdEncoding.DecodeString(p.setup.Kind.Seccomp)
 	if err != nil || len(filter) == 0 || len(filter)%8 != 0 {
-		return 0, errors.New("read system call filter: not a program")
+		return errors.New("read system call filter: not a program")
 	}
-	keep, err := kept(p.doc.Process.Capabilities.Bounding)
+	keep, err := kept(p.setup.Kind.Capabilities())
+	if err != nil {
+		return err
+	}
+	image := p.setup.Kind.Image
+	p.forks = make(chan func())
+	done := make(chan error)
+	go func() {
+		// Never unlocked: the thread ends with the goroutine, as nothing
+		// else may run on it.
+		runtime.LockOSThread()
+		var err error
+		if image {
+			err = ownCgroupView()
+		}
+		if err == nil {
+			err = dropThread(filter, keep)
+		}
+		done <- err
+		if err == nil {
+			(<-p.forks)()
+		}
+	}()
+	return <-done
+}
+
+// startApp starts the program from the thread that is prepared for it.
+func (p *process) startApp() (pid int, err error) {
+	path, err := p.lookPath()
 	if err != nil {
 		return 0, err
 	}
 	if err := setRlimits(p.doc.Process.Rlimits, p.setup.NProc); err != nil {
 		return 0, err
 	}
-	type result struct {
-		pid int
-		err error
+	done := make(chan struct{})
+	p.forks <- func() {
+		defer close(done)
+		pid, err = p.fork(path)
 	}
-	done := make(chan result)
-	go func() {
-		// Never unlocked: the thread ends with the goroutine, as nothing
-		// else may run on it.
-		runtime.LockOSThread()
-		if len(p.doc.Layers()) > 0 {
-			if err := ownCgroupView(); err != nil {
-				done <- result{err: err}
-				return
-			}
-		}
-		if err := dropThread(filter, keep); err != nil {
-			done <- result{err: err}
-			return
-		}
-		pid, err := p.fork(path)
-		done <- result{pid, err}
-	}()
-	r := <-done
-	return r.pid, r.err
+	<-done
+	return pid, err
 }
 
 func (p *process) fork(path string) (int, error) {

@@ -107,14 +107,15 @@ func whereabouts(hostname string) []generated {
 	}
 }
 
-// writeEtc generates what the host stack has in /etc.
-func (r *root) writeEtc(hostname string) error {
-	files := append(whereabouts(hostname), []generated{
-		{"/etc/passwd", "root:x:0:0:root:/:/usr/sbin/nologin\napp:x:1000:1000:app:/tmp:/bin/sh\n" +
-			"nobody:x:65534:65534:nobody:/:/usr/sbin/nologin\n"},
-		{"/etc/group", "root:x:0:\napp:x:1000:\nnogroup:x:65534:\n"},
-		{"/etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files dns\nservices: files\nprotocols: files\n"},
-	}...)
+// accounts are the files of /etc that the host stack has instead of the host's.
+var accounts = []generated{
+	{"/etc/passwd", "root:x:0:0:root:/:/usr/sbin/nologin\napp:x:1000:1000:app:/tmp:/bin/sh\n" +
+		"nobody:x:65534:65534:nobody:/:/usr/sbin/nologin\n"},
+	{"/etc/group", "root:x:0:\napp:x:1000:\nnogroup:x:65534:\n"},
+	{"/etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files dns\nservices: files\nprotocols: files\n"},
+}
+
+func (r *root) writeFiles(files []generated) error {
 	for _, f := range files {
 		if err := r.writeFile(f.path, []byte(f.text)); err != nil {
 			return err

@@ -1,6 +1,7 @@
 package pid1
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path"
@@ -22,31 +23,54 @@ const (
 	mergedDir = "root"
 )
 
-// buildImageRoot makes the layers of an image the root and enters it. The image
-// is a stranger's: every path in it is resolved by the kernel within the new
-// root, and the system's own directories must be directories.
-func buildImageRoot(s ipc.SetupInfo, layers, trees []int) error {
+// prepareImageRoot makes, on the scaffold, what every image is given beside its
+// own files.
+func (p *process) prepareImageRoot() error {
 	if err := ownCgroupView(); err != nil {
 		return err
 	}
 	groups := hierarchies()
 	facts := readFacts()
-	r, err := mergeLayers(s.Document, layers)
+	r, err := newScaffold(p.setup)
+	p.root = r
+	return inOrder(
+		func() error { return err },
+		func() error { return r.mountProcWith() },
+		func() error { return r.mountSys(facts, groups) },
+		func() error { return r.mountImageDev(p.setup.Groups) },
+	)
+}
+
+// completeImageRoot makes the layers of an image the root and enters it. The
+// image is a stranger's: every path in it is resolved by the kernel within the
+// new root, and the system's own directories must be directories.
+func (p *process) completeImageRoot(layers, trees []int) error {
+	scaffold := p.root
+	defer func() { _ = unix.Close(scaffold.fd) }()
+	r, err := scaffold.mergeLayers(p.doc, layers)
 	if err != nil {
 		return err
 	}
-	steps := []func() error{
+	return errors.Join(inOrder(
 		func() error { return r.plainDirs("/proc", "/sys", "/dev", "/etc") },
-		func() error { return r.mountProcWith() },
-		func() error { return r.mountSys(facts, groups) },
-		func() error { return r.mountImageDev(s) },
-		func() error { return r.replaceFiles(whereabouts(s.Document.Hostname)) },
-		func() error { return r.makeTmp() },
-		func() error { return r.attachMounts(s, trees) },
-		func() error { return r.enter(quiet) },
-	}
-	for _, step := range steps {
-		if err := step(); err != nil {
+		func() error { return r.takeOver(scaffold, "/proc", "/sys", "/dev") },
+		func() error { return r.mountTmp(p.doc, "/dev/shm", "mode=1777") },
+		func() error { return r.replaceFiles(whereabouts(p.doc.Hostname)) },
+		r.makeTmp,
+		func() error { return r.attachMounts(p.setup, trees) },
+		func() error { return r.set(quiet) },
+		r.pivot,
+	), unix.Close(r.fd))
+}
+
+// takeOver moves what is mounted in another root to the same places of this one.
+func (r *root) takeOver(from *root, names ...string) error {
+	for _, name := range names {
+		tree, err := from.open(name)
+		if err != nil {
+			return fmt.Errorf("find %s: %w", name, err)
+		}
+		if err := r.attach(tree, name); err != nil {
 			return err
 		}
 	}
@@ -66,16 +90,7 @@ func ownCgroupView() error {
 
 // mergeLayers lays the layers on each other, the first on top, and above them a
 // directory in memory, which counts as the sandbox's.
-func mergeLayers(doc *ipc.Document, layers []int) (*root, error) {
-	base, err := newFS("tmpfs", quiet, rootBytes, "mode=0755")
-	if err != nil {
-		return nil, err
-	}
-	if err := unix.MoveMount(base, "", unix.AT_FDCWD, scaffold, unix.MOVE_MOUNT_F_EMPTY_PATH); err != nil {
-		return nil, fmt.Errorf("mount scaffold: %w", err)
-	}
-	defer func() { _ = unix.Close(base) }()
-	r := &root{fd: base}
+func (r *root) mergeLayers(doc *ipc.Document, layers []int) (*root, error) {
 	names := make([]string, len(layers))
 	for i, layer := range layers {
 		names[i] = strconv.Itoa(i)
@@ -94,14 +109,14 @@ func mergeLayers(doc *ipc.Document, layers []int) (*root, error) {
 	if err := r.attach(memory, "/"+memoryDir); err != nil {
 		return nil, err
 	}
-	return overlay(names)
+	return r.overlay(names)
 }
 
 // overlay mounts overlayfs from within the scaffold: its options, with names of
 // all layers, must fit into a page. Marks are user.overlay.*, as only the root
 // of the host may write others.
-func overlay(names []string) (*root, error) {
-	if err := unix.Chdir(scaffold); err != nil {
+func (r *root) overlay(names []string) (*root, error) {
+	if err := unix.Fchdir(r.fd); err != nil {
 		return nil, fmt.Errorf("enter scaffold: %w", err)
 	}
 	for _, dir := range []string{upperDir, workDir, mergedDir} {
@@ -143,14 +158,14 @@ func (r *root) plainDirs(names ...string) error {
 
 // mountImageDev makes a /dev that programs may write sockets and links to, as in
 // Docker.
-func (r *root) mountImageDev(s ipc.SetupInfo) error {
-	fd, err := r.makeDev(s.Document)
+func (r *root) mountImageDev(groups bool) error {
+	fd, err := r.makeDev()
 	if err != nil {
 		return err
 	}
 	_ = unix.Close(fd)
 	options := []string{"ptmxmode=0666", "mode=0620"}
-	if s.Groups {
+	if groups {
 		options = append(options, "gid=5") // tty, by every distribution's convention
 	}
 	pts, err := newFS("devpts", unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NOEXEC, options...)

@@ -34,77 +34,80 @@ func Main() int {
 	if err != nil {
 		return 1
 	}
-	// The launcher sends the setup once this process is in its cgroups:
-	// nothing of the sandbox is made before the limits hold.
-	m, files, err := conn.Recv()
-	if err != nil || m.Verb != ipc.Setup || m.Setup == nil {
-		return 1
-	}
-	p := &process{conn: conn, setup: *m.Setup, doc: m.Setup.Document}
-	if !p.setup.Groups { // there is one user only: what belongs to the program's is its
-		p.doc.Process.User.UID, p.doc.Process.User.GID = os.Getuid(), os.Getgid()
-	}
-	packet, err := p.start(files)
-	if err != nil {
-		_ = conn.Send(&ipc.Message{Verb: ipc.Failed, Error: asError(err)})
-		return 1
-	}
-	if err := p.report(packet); err != nil {
-		return 1
+	p := &process{conn: conn}
+	// The launcher asks for each once this process is in its cgroups.
+	for _, step := range []struct {
+		verb ipc.Verb
+		do   func([]*os.File) error
+	}{{ipc.Prepare, p.prepare}, {ipc.Setup, p.start}} {
+		m, files, err := conn.Recv()
+		if err != nil || m.Verb != step.verb || m.Setup == nil {
+			return 1
+		}
+		p.take(m.Setup)
+		if err := step.do(files); err != nil {
+			_ = conn.Send(&ipc.Message{Verb: ipc.Failed, Error: asError(err)})
+			return 1
+		}
 	}
 	go p.obey()
 	go p.watch()
 	return p.reap()
 }
 
+// take notes what the launcher has said; the document comes with the program.
+func (p *process) take(setup *ipc.SetupInfo) {
+	p.setup, p.doc = *setup, setup.Document
+	if p.doc != nil && !p.setup.Groups { // there is one user only: what belongs to the program's is its
+		p.doc.Process.User.UID, p.doc.Process.User.GID = os.Getuid(), os.Getgid()
+	}
+}
+
 // suspendTimeout is how long processes may take to notice a SIGSTOP.
 const suspendTimeout = 2 * time.Second
 
 type process struct {
-	conn  *ipc.Conn
-	setup ipc.SetupInfo
-	doc   *ipc.Document
-	app   int      // pid of the program
-	extra []uint32 // supplementary groups of the program
-	tcp   *os.File // the socket tables, opened before hidepid matters
-	tcp6  *os.File
+	conn   *ipc.Conn
+	setup  ipc.SetupInfo
+	doc    *ipc.Document
+	root   *root       // what has been prepared of it
+	forks  chan func() // runs on the thread that the program is forked from
+	app    int         // pid of the program
+	extra  []uint32    // supplementary groups of the program
+	tcp    *os.File    // the socket tables, opened before hidepid matters
+	tcp6   *os.File
+	stages []ipc.Stage
 }
 
-// start does everything that needs privilege, in the order of rule 28 of
-// docs: network, root, then the program behind its filter.
-func (p *process) start(sources []*os.File) (packet *os.File, err error) {
+func (p *process) mark(name string) { p.stages = append(p.stages, ipc.Mark(name)) }
+
+// prepare does everything that can be done before the program is known, which
+// may be long after: network, what every root has, and the thread that gives
+// the program's privileges away.
+func (p *process) prepare(files []*os.File) error {
+	ipc.CloseAll(files)
 	unix.Umask(0o022)
 	catchSignals()
 	if err := unix.CloseRange(controlFD, ^uint(0), unix.CLOSE_RANGE_CLOEXEC); err != nil {
-		return nil, fmt.Errorf("close descriptors on exec: %w", err)
+		return fmt.Errorf("close descriptors on exec: %w", err)
 	}
-	if packet, err = p.setUp(sources); err != nil {
-		return nil, err
+	packet, err := p.prepareSpace()
+	if err != nil {
+		return err
 	}
-	if err := p.openTables(); err != nil {
-		return nil, err
+	if err := p.prepareThread(); err != nil {
+		return err
 	}
-	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {
-		return nil, fmt.Errorf("become undumpable: %w", err)
-	}
-	if err := p.prepareImage(); err != nil {
-		return nil, err
-	}
-	p.app, err = p.startApp()
-	return packet, err
+	return p.report(packet)
 }
 
-// setUp makes network and root at the same time: they have nothing in common
-// but the namespaces, and each waits for its own locks of the kernel.
-func (p *process) setUp(sources []*os.File) (packet *os.File, err error) {
-	defer ipc.CloseAll(sources)
-	if err := unix.Sethostname([]byte(p.doc.Hostname)); err != nil {
-		return nil, fmt.Errorf("set host name: %w", err)
+// prepareSpace makes network and root at the same time: they have nothing in
+// common but the namespaces, and each waits for its own locks of the kernel.
+func (p *process) prepareSpace() (packet *os.File, err error) {
+	if p.setup.Kind.Shared { // the network is made already
+		return nil, p.prepareRoot()
 	}
-	if p.doc.Annotations[ipc.AnnotationNetworkOf] != "" { // it is made already
-		return nil, buildRoot(p.setup, sources)
-	}
-	link := p.doc.Annotations[ipc.AnnotationNetwork] != ""
+	link := p.setup.Kind.Link
 	if err := setSysctls(link); err != nil {
 		return nil, err
 	}
@@ -114,20 +117,43 @@ func (p *process) setUp(sources []*os.File) (packet *os.File, err error) {
 		packet, err = setUpNetwork(link)
 		network <- err
 	}()
-	rootErr := buildRoot(p.setup, sources)
+	rootErr := p.prepareRoot()
 	err = errors.Join(<-network, rootErr) // packet is written before the receive
 	return packet, err
 }
 
-// report tells the launcher that the program runs and hands over the packet
+// report tells the launcher that all is prepared and hands over the packet
 // socket, of which no copy may stay inside.
 func (p *process) report(packet *os.File) error {
-	m := &ipc.Message{Verb: ipc.Started}
+	m := &ipc.Message{Verb: ipc.Prepared}
 	if packet == nil {
 		return p.conn.Send(m)
 	}
 	m.Packet = true
 	return errors.Join(p.conn.Send(m, packet), packet.Close())
+}
+
+// start completes the root and starts the program in it.
+func (p *process) start(sources []*os.File) (err error) {
+	p.mark("asked")
+	if err := p.completeRoot(sources); err != nil {
+		return err
+	}
+	if err := p.openTables(); err != nil {
+		return err
+	}
+	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {
+		return fmt.Errorf("become undumpable: %w", err)
+	}
+	if err := p.prepareImage(); err != nil {
+		return err
+	}
+	p.mark("root")
+	if p.app, err = p.startApp(); err != nil {
+		return err
+	}
+	p.mark("exec")
+	return p.conn.Send(&ipc.Message{Verb: ipc.Started, Stages: p.stages})
 }
 
 // obey serves the launcher until it goes away, and then ends the sandbox.

@@ -61,9 +61,10 @@ func clone(dir int, path string, attrs uint64) (int, error) {
 	return fd, nil
 }
 
-// restrict sets attributes of a mount and all below.
+// restrict sets attributes of a mount and all below, and makes it one that nothing
+// outside changes.
 func restrict(fd int, attrs uint64) error {
-	return unix.MountSetattr(fd, "", unix.AT_EMPTY_PATH|unix.AT_RECURSIVE, &unix.MountAttr{Attr_set: attrs})
+	return unix.MountSetattr(fd, "", unix.AT_EMPTY_PATH|unix.AT_RECURSIVE, &unix.MountAttr{Attr_set: attrs, Propagation: unix.MS_PRIVATE})
 }
 
 // attach mounts a detached tree and closes its descriptor.

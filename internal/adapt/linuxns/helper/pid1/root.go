@@ -1,8 +1,10 @@
 package pid1
 
 import (
+	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -12,53 +14,88 @@ import (
 	"github.com/sunya-cloud/sunya/internal/adapt/linuxns/helper/source"
 )
 
-// scaffold is where the new root is built. The mount is visible in this
-// namespace only; what it covers is gone after the pivot anyway.
-const scaffold = "/tmp"
-
 // rootBytes is what generated files and mount points may take.
 const rootBytes = "size=4194304"
 
-// buildRoot assembles the root and enters it. Trees are cloned before the
-// scaffold covers anything.
-func buildRoot(s ipc.SetupInfo, sources []*os.File) error {
-	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
-		return fmt.Errorf("make mounts private: %w", err)
+// prepareRoot makes what every root of this kind has.
+func (p *process) prepareRoot() error {
+	// Not private yet: what the host unmounts while this waits is not held.
+	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_SLAVE, ""); err != nil {
+		return fmt.Errorf("separate mounts: %w", err)
 	}
-	layers, trees, err := cloneSources(s, sources)
-	if err != nil {
-		return err
-	}
-	if len(layers) > 0 {
-		return buildImageRoot(s, layers, trees)
+	if p.setup.Kind.Image {
+		return p.prepareImageRoot()
 	}
 	host, err := cloneHost()
 	if err != nil {
 		return err
 	}
-	tree, err := newFS("tmpfs", quiet, rootBytes, "mode=0755")
+	if p.root, err = newScaffold(p.setup); err != nil {
+		return err
+	}
+	if err := inOrder(
+		func() error { return p.root.attachHost(host) },
+		func() error { return p.root.mountProc() },
+		func() error { return p.root.mountDev() },
+		func() error { return p.root.writeFiles(accounts) },
+	); err != nil || !p.setup.Detached {
+		return err // what a user's mounts show is opened by its path, so the host is needed still
+	}
+	return p.root.pivot()
+}
+
+// completeRoot adds what belongs to the program, and enters the root.
+func (p *process) completeRoot(sources []*os.File) error {
+	defer ipc.CloseAll(sources)
+	if err := unix.Sethostname([]byte(p.doc.Hostname)); err != nil {
+		return fmt.Errorf("set host name: %w", err)
+	}
+	layers, trees, err := cloneSources(p.setup, sources)
 	if err != nil {
 		return err
 	}
-	if err := unix.MoveMount(tree, "", unix.AT_FDCWD, scaffold, unix.MOVE_MOUNT_F_EMPTY_PATH); err != nil {
-		return fmt.Errorf("mount root: %w", err)
+	if p.setup.Kind.Image {
+		return p.completeImageRoot(layers, trees)
 	}
-	r := &root{fd: tree}
-	steps := []func() error{
-		func() error { return r.attachHost(host) },
-		r.mountProc,
-		func() error { return r.mountDev(s.Document) },
-		func() error { return r.writeEtc(s.Document.Hostname) },
-		func() error { return r.mountTmp(s.Document, "/tmp", "mode=1777") },
-		func() error { return r.attachMounts(s, trees) },
-		func() error { return r.enter(readOnly) },
+	err = inOrder(
+		func() error { return p.root.writeFiles(whereabouts(p.doc.Hostname)) },
+		func() error { return p.root.mountTmp(p.doc, "/dev/shm", "mode=1777") },
+		func() error { return p.root.mountTmp(p.doc, "/tmp", "mode=1777") },
+		func() error { return p.root.attachMounts(p.setup, trees) },
+		func() error { return p.root.set(readOnly) },
+	)
+	if err == nil && !p.setup.Detached {
+		err = p.root.pivot()
 	}
+	return errors.Join(err, unix.Close(p.root.fd))
+}
+
+// inOrder does one after the other until one fails.
+func inOrder(steps ...func() error) error {
 	for _, step := range steps {
 		if err := step(); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// newScaffold mounts the file system in memory that the new root is built in.
+// The mount is visible in this namespace only; what it covers is gone after the
+// pivot. Until then it covers nothing that a mount of a user may show.
+func newScaffold(s ipc.SetupInfo) (*root, error) {
+	at := "/tmp"
+	if !s.Detached {
+		at = filepath.Join(s.Config.DataDir, "run")
+	}
+	tree, err := newFS("tmpfs", quiet, rootBytes, "mode=0755")
+	if err != nil {
+		return nil, err
+	}
+	if err := unix.MoveMount(tree, "", unix.AT_FDCWD, at, unix.MOVE_MOUNT_F_EMPTY_PATH); err != nil {
+		return nil, fmt.Errorf("mount root: %w", err)
+	}
+	return &root{fd: tree}, nil
 }
 
 // cloneSources opens what layers, bind mounts and shared volumes show:
@@ -167,12 +204,16 @@ func (r *root) mountTmp(doc *ipc.Document, target string, options ...string) err
 	return r.attach(tree, target)
 }
 
-// enter makes the new root the only one: pivot_root(2), "pivot_root(".", ".")".
-// attrs are what the root gets before.
-func (r *root) enter(attrs uint64) error {
+// set gives the root itself attributes.
+func (r *root) set(attrs uint64) error {
 	if err := unix.MountSetattr(r.fd, "", unix.AT_EMPTY_PATH, &unix.MountAttr{Attr_set: attrs}); err != nil {
 		return fmt.Errorf("restrict root: %w", err)
 	}
+	return nil
+}
+
+// pivot makes the new root the only one: pivot_root(2), "pivot_root(".", ".")".
+func (r *root) pivot() error {
 	if err := unix.Fchdir(r.fd); err != nil {
 		return fmt.Errorf("enter root: %w", err)
 	}
@@ -185,7 +226,7 @@ func (r *root) enter(attrs uint64) error {
 	if err := unix.Chdir("/"); err != nil {
 		return fmt.Errorf("enter root: %w", err)
 	}
-	return unix.Close(r.fd)
+	return nil
 }
 
 // dup returns a descriptor that outlives the file.

@@ -4,8 +4,6 @@ import (
 	"fmt"
 
 	"golang.org/x/sys/unix"
-
-	"github.com/sunya-cloud/sunya/internal/adapt/linuxns/helper/ipc"
 )
 
 // devices is the whole list.
@@ -110,8 +108,8 @@ func (r *root) fix(path string) error {
 }
 
 // mountDev makes a read-only /dev.
-func (r *root) mountDev(doc *ipc.Document) error {
-	fd, err := r.makeDev(doc)
+func (r *root) mountDev() error {
+	fd, err := r.makeDev()
 	if err != nil {
 		return err
 	}
@@ -124,19 +122,19 @@ func (r *root) mountDev(doc *ipc.Document) error {
 }
 
 // makeDev makes /dev with the host's own nodes, as none can be made in a user
-// namespace, and returns its mount.
-func (r *root) makeDev(doc *ipc.Document) (fd int, err error) {
+// namespace, and with a place for shared memory, and returns its mount.
+func (r *root) makeDev() (fd int, err error) {
 	if fd, err = newFS("tmpfs", unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NOEXEC, "size=65536", "mode=0755"); err != nil {
 		return -1, err
 	}
-	if err := r.fillDev(doc, fd); err != nil {
+	if err := r.fillDev(fd); err != nil {
 		_ = unix.Close(fd)
 		return -1, err
 	}
 	return fd, nil
 }
 
-func (r *root) fillDev(doc *ipc.Document, fd int) error {
+func (r *root) fillDev(fd int) error {
 	tree, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 3)
 	if err != nil {
 		return fmt.Errorf("mount /dev: %w", err)
@@ -160,7 +158,10 @@ func (r *root) fillDev(doc *ipc.Document, fd int) error {
 			return err
 		}
 	}
-	return r.mountTmp(doc, "/dev/shm", "mode=1777")
+	if err := unix.Mkdirat(fd, "shm", 0o755); err != nil {
+		return fmt.Errorf("make /dev/shm: %w", err)
+	}
+	return nil
 }
 
 func (r *root) exists(path string) bool {

@@ -89,7 +89,10 @@ func enterStep(doc *ipc.Document) error {
 	if err := r.mountProc(); err != nil {
 		return err
 	}
-	if err := r.mountDev(doc); err != nil {
+	if err := r.mountDev(); err != nil {
+		return err
+	}
+	if err := r.mountTmp(doc, "/dev/shm", "mode=1777"); err != nil {
 		return err
 	}
 	if err := r.attachStep(doc, trees); err != nil {
