@@ -22,6 +22,7 @@ import (
 	"github.com/sunya-cloud/sunya/internal/wire/loggingv2"
 	"github.com/sunya-cloud/sunya/internal/wire/lro"
 	"github.com/sunya-cloud/sunya/internal/wire/oauth2"
+	"github.com/sunya-cloud/sunya/internal/wire/openmetrics"
 	"github.com/sunya-cloud/sunya/internal/wire/projectv1"
 	"github.com/sunya-cloud/sunya/internal/wire/runv2"
 	"github.com/sunya-cloud/sunya/internal/wire/storagev1"
@@ -136,6 +137,7 @@ func newAPI(n *Node, log *slog.Logger) (*api, error) {
 	}
 	own := sunyav1.Handler(n, log)
 	a.add(http.MethodGet, "", "/sunya/v1/", front.Local, own)
+	a.add(http.MethodGet, "", openmetrics.Path, front.Local, openmetrics.Handler(n.serve.metrics, n.cfg.Version, log))
 	a.add(http.MethodGet, "", "/healthz", front.Public, front.Health(n.ready))
 	a.add(http.MethodGet, "", "/{$}", front.Public, http.HandlerFunc(n.welcome))
 	return a, nil

@@ -134,6 +134,7 @@ func (n *Node) run(ctx context.Context) error {
 		n.storage.logs.Run,
 		n.serve.instances.Run,
 		n.serve.activator.Run,
+		n.serve.metrics.Run,
 		n.products.objects.Run,
 		n.products.runner.Run,
 		n.products.tasks.Run,

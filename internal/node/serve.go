@@ -14,7 +14,9 @@ import (
 	"github.com/sunya-cloud/sunya/internal/core/identity"
 	"github.com/sunya-cloud/sunya/internal/core/instance"
 	"github.com/sunya-cloud/sunya/internal/core/logs"
+	"github.com/sunya-cloud/sunya/internal/core/metrics"
 	"github.com/sunya-cloud/sunya/internal/core/requestlog"
+	"github.com/sunya-cloud/sunya/internal/core/served"
 	"github.com/sunya-cloud/sunya/internal/core/serving"
 	"github.com/sunya-cloud/sunya/internal/core/static"
 )
@@ -22,6 +24,7 @@ import (
 // serve is the request path and the life of instances.
 type serve struct {
 	hub       *logs.Hub
+	metrics   *metrics.Registry
 	catalog   *serving.Catalog
 	instances *instance.Manager
 	activator *activator.Activator
@@ -32,6 +35,7 @@ func newServe(cfg Config, m *machine, st *storage, tokens *identity.Tokens, log 
 	s := &serve{
 		hub:     logs.NewHub(st.logs, time.Now, log, logs.HubOptions{}),
 		catalog: serving.NewCatalog(st.state),
+		metrics: metrics.New(time.Now),
 	}
 	requests := requestlog.New(logNamer(requestLog), s.hub.Wake)
 	s.hub.SetBacklog(requests)
@@ -42,11 +46,13 @@ func newServe(cfg Config, m *machine, st *storage, tokens *identity.Tokens, log 
 		Output:     collect(s.hub),
 		Sink:       s.hub,
 		LogName:    logNamer(systemLog),
+		Registrar:  s.metrics,
 		CheckImage: m.checkImage,
 		Now:        time.Now,
 		Log:        log,
 	})
 	s.activator = activator.New(s.instances, activator.Options{Idle: cfg.IdleTimeout}, time.Now, log)
+	s.metrics.SetWorld(s.activator)
 	s.catalog.Watch(s.reached)
 	s.catalog.WatchBounds(s.activator.Bound)
 	s.gateway = gateway.New(gateway.Parts{
@@ -55,7 +61,7 @@ func newServe(cfg Config, m *machine, st *storage, tokens *identity.Tokens, log 
 		Verifier:   tokens,
 		Sites:      static.NewSites(st.layers.Path),
 		Decorators: map[sunya.Product]gateway.Decorator{sunya.AppEngine: appengine.Headers{}},
-		Observer:   requests,
+		Observer:   served.All{requests, s.metrics},
 		Now:        time.Now,
 		Log:        log,
 	}, gateway.Options{

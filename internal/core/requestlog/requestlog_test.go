@@ -102,7 +102,7 @@ func TestRequestsKeepTheirOwnFields(t *testing.T) {
 	want := map[string]string{}
 	for i := range 2000 {
 		r := request(revs[rng.IntN(2)], i)
-		r.Begin = base.Add(time.Duration(rng.Int64N(int64(3*time.Second)))) // as the slow among the fast
+		r.Begin = base.Add(time.Duration(rng.Int64N(int64(3 * time.Second)))) // as the slow among the fast
 		r.Method, r.UserAgent, r.Referer, r.Instance, r.Problem = pick(), pick(), pick(), pick(), pick()
 		r.Received, r.ColdStart = rng.Int64(), rng.IntN(2) == 0
 		all = append(all, r)
