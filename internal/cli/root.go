@@ -27,6 +27,7 @@ func verbs(env *Env) []*cobra.Command {
 		newImagesCommand(env),
 		newAuthCommand(env),
 		newDoctorCommand(env),
+		newSimulateCommand(env),
 		newEnvCommand(env),
 		newGcloudConfigCommand(env),
 		newCompletionCommand(env),
