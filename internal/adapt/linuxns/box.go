@@ -102,7 +102,7 @@ func (b *box) becomeReady(listener string, sockets []*os.File) {
 	defer b.mu.Unlock()
 	b.spare = append(b.spare, sockets...)
 	if b.listener == "" {
-		b.stages = append(b.stages, ipc.Mark("listens"))
+		b.stages = append(b.stages, ipc.Mark("listen"))
 		b.listener = listener
 		close(b.ready)
 	}

@@ -90,7 +90,7 @@ func (e *Engine) Start(ctx context.Context, spec sandbox.Spec) (sandbox.Sandbox,
 	if err := e.register(b); err != nil {
 		return nil, err
 	}
-	described := ipc.Mark("described")
+	described := ipc.Mark("describe")
 	m, files, err := e.call(ctx, &ipc.Message{Verb: ipc.Create, Sandbox: spec.ID, Document: doc})
 	if err != nil {
 		e.unregister(b)
@@ -100,7 +100,7 @@ func (e *Engine) Start(ctx context.Context, spec sandbox.Spec) (sandbox.Sandbox,
 		return nil, fmt.Errorf("start sandbox %s: %w", spec.ID, err)
 	}
 	b.mark(begin, described)
-	b.mark(append(m.Stages, ipc.Mark("answered"))...)
+	b.mark(append(m.Stages, ipc.Mark("answer"))...)
 	if err := b.begin(m, files); err != nil {
 		return nil, errors.Join(fmt.Errorf("start sandbox %s: %w", spec.ID, err), b.Stop(context.WithoutCancel(ctx), 0))
 	}

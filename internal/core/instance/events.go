@@ -19,6 +19,7 @@ type event struct {
 	Reason    string   `json:"reason,omitempty"`
 	ColdStart bool     `json:"coldStart,omitempty"`
 	TookMS    int64    `json:"tookMs,omitempty"`
+	Stages    []stage  `json:"stages,omitempty"` // of a start: where the time went
 	ExitCode  *int     `json:"exitCode,omitempty"`
 	Output    []string `json:"output,omitempty"`
 }
@@ -31,7 +32,31 @@ func (m *Manager) logStart(i *Instance, why Reason, took time.Duration) {
 		Reason:    string(why),
 		ColdStart: why == ColdStart,
 		TookMS:    took.Milliseconds(),
+		Stages:    stagesOf(i.box),
 	})
+}
+
+// stage is a part of a start.
+type stage struct {
+	Name string  `json:"name"`
+	MS   float64 `json:"ms"`
+}
+
+// stagesOf returns where a start has spent its time, as far as the sandbox of the
+// container that answers knows.
+func stagesOf(box sandbox.Sandbox) []stage {
+	if g, ok := box.(*group); ok {
+		box = g.Sandbox
+	}
+	timed, ok := box.(sandbox.Timed)
+	if !ok {
+		return nil
+	}
+	var out []stage
+	for _, s := range timed.Stages() {
+		out = append(out, stage{s.Name, float64(s.Took.Microseconds()) / 1000})
+	}
+	return out
 }
 
 // logCall logs a request of the platform itself.

@@ -163,7 +163,7 @@ func TestStartIsLoggedWithItsDuration(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, instancetest.Revision(1), &instancetest.Engine{Boot: 212 * time.Millisecond})
 		wantState(t, w.start(t), sunya.InstanceReady)
-		if got := w.messages(); !strings.Contains(got, `"started in 212 ms, cold start"`) || !strings.Contains(got, `"tookMs":212`) {
+		if got := w.messages(); !strings.Contains(got, `"started in 212 ms, cold start"`) || !strings.Contains(got, `"tookMs":212,"stages":[{"name":"exec","ms":1.5}]`) {
 			t.Errorf("log = %s", got)
 		}
 	})

@@ -56,8 +56,8 @@ type Sandbox interface {
 
 // Timed is a Sandbox that can say where its start has spent its time.
 type Timed interface {
-	// Stages are the parts of the start so far, in their order; empty where it is
-	// not known, as of one that was adopted.
+	// Stages are the parts of the start so far, in their order (see
+	// docs/cold-start.md); empty where it is not known, as of one that was adopted.
 	Stages() []Stage
 }
 

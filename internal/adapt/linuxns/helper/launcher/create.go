@@ -46,7 +46,7 @@ func (s *server) create(m, answer *ipc.Message) (files []*os.File, after func(),
 		s.leave(b)
 		return nil, nil, err
 	}
-	b.mark("started")
+	b.mark("report")
 	answer.State, answer.Stages = b.snapshot(), b.stages
 	answer.State.Document = nil // whoever asked has it
 	answer.Packet = b.packet != nil
@@ -76,7 +76,7 @@ func (s *server) begin(name string, doc *ipc.Document, prepared bool) (*box, err
 		name: name, doc: doc, asked: doc, begin: time.Now(), server: s,
 		ended: make(chan struct{}), started: make(chan *ipc.Message, 1), pending: map[uint64]chan reply{},
 	}
-	b.mark("launcher")
+	b.mark("ask")
 	if err := s.join(b); err != nil {
 		return b, err
 	}
@@ -93,10 +93,10 @@ func (s *server) start(b *box, prepared bool) error {
 	if err := s.settle(b, prepared); err != nil {
 		return err
 	}
-	b.mark("shell")
+	b.mark("find")
 	sources, err := s.openSources(b)
 	if err == nil {
-		b.mark("sources")
+		b.mark("open")
 		err = errors.Join(b.group.Limit(limitsOf(b.doc)), s.giveOutput(b))
 	}
 	defer ipc.CloseAll(sources)
@@ -147,7 +147,7 @@ func (s *server) setUp(b *box, sources []*os.File) error {
 	if err := b.control.Send(&ipc.Message{Verb: ipc.Setup, Setup: setup}, sources...); err != nil {
 		return b.endedEarly(err)
 	}
-	b.mark("set up")
+	b.mark("limit")
 	timer := time.NewTimer(startTimeout)
 	defer timer.Stop()
 	select {

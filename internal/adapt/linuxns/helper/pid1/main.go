@@ -135,7 +135,7 @@ func (p *process) report(packet *os.File) error {
 
 // start completes the root and starts the program in it.
 func (p *process) start(sources []*os.File) (err error) {
-	p.mark("asked")
+	p.mark("prepare")
 	if err := p.completeRoot(sources); err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package pid1
 import (
 	"fmt"
 	"io"
+	"net/netip"
 	"os"
 	"slices"
 	"strconv"
@@ -13,9 +14,22 @@ import (
 	"github.com/sunya-cloud/sunya/internal/adapt/linuxns/helper/ipc"
 )
 
-// fastWatch is how long the port is looked for every millisecond; a program
-// that takes longer does not notice ten.
-const fastWatch = 5 * time.Second
+var (
+	loopback4 = netip.MustParseAddr("127.0.0.1")
+	loopback6 = netip.MustParseAddr("::1")
+)
+
+// A program's port is looked for again after a part of the time that it has taken
+// so far: what boots in a moment is found at once, and what takes long does not
+// notice. What listens elsewhere is looked for less often.
+const (
+	lookPart, lookMin, lookMax = 200, 100 * time.Microsecond, 10 * time.Millisecond
+	elsePart, elseMin, elseMax = 20, 5 * time.Millisecond, 200 * time.Millisecond
+)
+
+func pauseAfter(passed time.Duration, part int, least, most time.Duration) time.Duration {
+	return min(max(passed/time.Duration(part), least), most)
+}
 
 // openTables opens this namespace's socket tables once, to be read again and
 // again.
@@ -30,31 +44,63 @@ func (p *process) openTables() (err error) {
 	return nil
 }
 
-// watch asks the kernel's socket tables until something listens on the port.
-// No connection is ever made to the program for this.
+// watch asks the kernel until something listens on the port. No connection is
+// ever made to the program for this.
 func (p *process) watch() {
-	port, _ := strconv.Atoi(p.doc.Annotations[ipc.AnnotationPort])
+	port, _ := strconv.ParseUint(p.doc.Annotations[ipc.AnnotationPort], 10, 16)
 	if port == 0 {
 		return
 	}
+	d, err := openDiag()
+	if err == nil {
+		defer d.close()
+	}
 	var told []int
 	begin := time.Now()
-	for {
-		listeners := p.listeners()
-		if address := dialAddress(listeners, port); address != "" {
+	for next := begin; ; { // when to look at everything
+		if address := d.loopback(uint16(port)); address != "" {
 			p.ready(address)
 			return
 		}
-		if ports := portsOf(listeners); len(ports) > 0 && !slices.Equal(ports, told) {
-			told = ports
-			_ = p.conn.Send(&ipc.Message{Verb: ipc.Elsewhere, Ports: ports})
+		passed := time.Since(begin)
+		if d == nil || !time.Now().Before(next) {
+			listeners := p.listeners(d)
+			if address := dialAddress(listeners, int(port)); address != "" {
+				p.ready(address)
+				return
+			}
+			if ports := portsOf(listeners); len(ports) > 0 && !slices.Equal(ports, told) {
+				told = ports
+				_ = p.conn.Send(&ipc.Message{Verb: ipc.Elsewhere, Ports: ports})
+			}
+			next = time.Now().Add(pauseAfter(passed, elsePart, elseMin, elseMax))
 		}
-		pause := time.Millisecond
-		if time.Since(begin) > fastWatch {
-			pause = 10 * time.Millisecond
+		pause := pauseAfter(passed, lookPart, lookMin, lookMax)
+		if d == nil { // looking takes what may be a lot of time from the program
+			pause = max(pause, time.Since(begin)-passed)
 		}
-		time.Sleep(pause)
+		nap(pause)
 	}
+}
+
+// nap sleeps for less than a millisecond too, which the runtime's timers do not.
+func nap(d time.Duration) {
+	ts := unix.NsecToTimespec(int64(d))
+	_ = unix.Nanosleep(&ts, nil) // one that is cut short is looked after sooner
+}
+
+// loopback returns the loopback address under which the port is reached, or "";
+// without a diag always that.
+func (d *diag) loopback(port uint16) string {
+	if d == nil {
+		return ""
+	}
+	for _, ip := range []netip.Addr{loopback4, loopback6} {
+		if there, _ := d.listens(ip, port); there {
+			return ip.String()
+		}
+	}
+	return ""
 }
 
 func (p *process) ready(address string) {
@@ -64,7 +110,14 @@ func (p *process) ready(address string) {
 	ipc.CloseAll(files)
 }
 
-func (p *process) listeners() []listener {
+// listeners returns everything that listens; without a diag from the socket
+// tables, which takes a walk through the sockets of the whole machine.
+func (p *process) listeners(d *diag) []listener {
+	if d != nil {
+		if all, err := d.all(); err == nil {
+			return all
+		}
+	}
 	ls := parseListeners(readTable(p.tcp), false)
 	if p.tcp6 == nil {
 		return ls
