@@ -90,13 +90,15 @@ fuzz:
 # Where figures go. Those of a quick run say nothing and stay out of the docs.
 OUT   ?= $(if $(QUICK),bin/performance,docs/performance)
 BENCH ?= .
+# Go takes each alternative and each level of a name for itself.
+MATCH := (?i)$(subst |,|(?i),$(subst /,/(?i),$(BENCH)))
 
 ## bench: Sunya beside the bare programs and other servers, as ratios (BENCH=regexp: a part; QUICK=1: does it work)
 .PHONY: bench
 bench: $(BIN)
 	@SUNYA_DEPS=bench scripts/deps.sh
 	@status=0; SUNYA_BIN=$(CURDIR)/$(BIN) SUNYA_PEERS=$(CURDIR)/bin/peers/bin SUNYA_BENCH_RESULTS=$(abspath $(OUT))/results.json SUNYA_BENCH_QUICK=$(QUICK) \
-		go test -tags e2e -count=1 -timeout 90m -run '^$$' -bench '(?i)$(BENCH)' -benchtime 1x ./e2e/bench/ || status=$$?; \
+		go test -tags e2e -count=1 -timeout 90m -run '^$$' -bench '$(MATCH)' -benchtime 1x ./e2e/bench/ || status=$$?; \
 		$(MAKE) --no-print-directory bench-report; exit $$status
 
 ## bench-report: show and draw once more what was measured

@@ -4,76 +4,76 @@ package bench
 
 import (
 	"fmt"
-	"log/slog"
-	"path/filepath"
 	"testing"
 	"time"
 
-	"github.com/sunya-cloud/sunya"
+	"github.com/sunya-cloud/sunya/e2e/bench/results"
 	"github.com/sunya-cloud/sunya/e2e/platform"
-	"github.com/sunya-cloud/sunya/internal/adapt/sqlite"
-	"github.com/sunya-cloud/sunya/internal/core/serving"
 )
 
 // idleServices is what a server holds that nobody asks for (robustness.md L10).
 const idleServices = 10_000
 
-// BenchmarkIdleServices: what ten thousand services at rest cost: the start of
-// the server, its memory, and the first request of one of them. They are made in
-// the store, as copies of one that was deployed.
-func BenchmarkIdleServices(b *testing.B) {
-	s := platform.Start(b)
-	s.Deploy(platform.Bare(b, "hello"))
-	s.Stop()
-	multiply(b, filepath.Join(s.Data, "state.db"))
-	begin := time.Now()
-	s.Up()
-	b.ReportMetric(time.Since(begin).Seconds(), "start-s")
-	begin = time.Now()
-	s.Get(fmt.Sprintf("idle-%d.localhost:%s", idleServices/2, s.Port), "/")
-	b.ReportMetric(float64(time.Since(begin).Milliseconds()), "first-ms")
-	b.ReportMetric(float64(s.Memory())/(1<<20), "server-MiB")
-	begin = time.Now()
-	s.OK("status")
-	b.ReportMetric(float64(time.Since(begin).Milliseconds()), "status-ms")
-	b.ReportMetric(0, "ns/op") // says nothing here
+// BenchmarkIdle: what the platform costs while nobody asks for anything: with one
+// service whose instance is frozen, and with ten thousand that have none.
+func BenchmarkIdle(b *testing.B) {
+	s := begin(b, "idle")
+	defer s.end()
+	s.run("one", idleOne)
+	s.run("services", idleMany)
 }
 
-// multiply copies the service of a store that is not open.
-func multiply(b *testing.B, path string) {
-	b.Helper()
-	db, err := sqlite.Open(b.Context(), path, slog.New(slog.DiscardHandler))
-	if err != nil {
-		b.Fatal(err)
+func idleOne(s *sheet) {
+	cpu := s.figure(results.Figure{
+		ID: "idle/one/cpu", Title: "one frozen Flask service", Unit: "% of a core", Note: "over a minute; a tick of the kernel's count is 0.02",
+		Goals: []results.Goal{{Subject: "all of it", As: results.AsValue, Limit: 0.5}},
+	})
+	memory := s.figure(results.Figure{ID: "idle/one/memory", Title: "one frozen Flask service: memory (PSS)", Unit: "MiB"})
+	server := platform.Start(s)
+	host := server.Deploy(flask(s, ""))
+	server.Get(host, "/")
+	allFrozen(server, 1)
+	span := time.Duration(less(60, 5)) * time.Second
+	before := weigh(s, server)
+	time.Sleep(span) // what happens when nothing happens
+	after := weigh(s, server)
+	for name, at := range map[string]int{"server": 0, "launcher and helpers": 1, "the app": 2} {
+		cpu.Add(name, share(after[at].cpu-before[at].cpu, span))
+		memory.Add(name, mib(after[at].pss))
 	}
-	defer db.Close()
-	snapshot, err := db.Load(b.Context())
-	if err != nil {
-		b.Fatal(err)
-	}
-	model := snapshot.Revisions[0]
-	const batch = 1000
-	for from := 0; from < idleServices; from += batch {
-		var c serving.Change
-		for n := from; n < from+batch; n++ {
-			svc, rev := idle(model, n)
-			c.PutServices = append(c.PutServices, svc)
-			c.PutRevisions = append(c.PutRevisions, rev)
-			c.PutHosts = append(c.PutHosts, sunya.Host{Label: fmt.Sprintf("idle-%d", n), Service: svc.Name})
-		}
-		if err := db.Apply(b.Context(), c); err != nil {
-			b.Fatal(err)
-		}
-	}
+	cpu.Add("all of it", share(total(after).cpu-total(before).cpu, span))
+	memory.Add("all of it", mib(total(after).pss))
 }
 
-func idle(model sunya.Revision, n int) (sunya.Service, sunya.Revision) {
-	name := fmt.Sprintf("projects/sunya/locations/local/services/idle-%d", n)
-	rev := model
-	rev.Name, rev.ID, rev.Service = name+"/revisions/idle-00001-abc", fmt.Sprintf("idle-%d-00001-abc", n), name
-	rev.Product = sunya.CloudRun
-	rev.Labels = map[string]string{"service_name": fmt.Sprintf("idle-%d", n), "project_id": "sunya"}
-	svc := sunya.Service{Name: name, Project: rev.Project, Product: sunya.CloudRun, CreateTime: rev.CreateTime, UpdateTime: rev.CreateTime}
-	svc.Traffic = sunya.Traffic{Targets: []sunya.Target{{Revision: rev.Name, Permille: 1000}}}
-	return svc, rev
+// share is CPU time in hundredths of a core.
+func share(cpu, span time.Duration) float64 { return 100 * float64(cpu) / float64(span) }
+
+// idleMany: the start of the server with ten thousand services, its memory and
+// the first request of one of them, beside the same with one.
+func idleMany(s *sheet) {
+	times := s.figure(results.Figure{ID: "idle/services/time", Title: "10,000 services at rest: time", Unit: "ms"})
+	cpu := s.figure(results.Figure{ID: "idle/services/cpu", Title: "10,000 services at rest: CPU", Unit: "% of a core", Note: "over twenty seconds"})
+	memory := s.figure(results.Figure{ID: "idle/services/memory", Title: "10,000 services at rest: the server's memory", Unit: "MiB", Base: "one service"})
+	held := s.figure(results.Figure{ID: "idle/services/held", Title: "10,000 services at rest: what the server holds", Unit: "pieces"})
+	server := platform.Start(s)
+	server.Deploy(platform.Bare(s, "hello"))
+	server.Stop()
+	server.Up()
+	memory.Add("one service", mib(server.Memory()))
+	one, oneThreads, _ := platform.Resources(s, server.PID())
+	n := less(idleServices, 500)
+	multiply(s, server, n)
+	times.Add("server ready", took(s, func() error { server.Up(); return nil }).Seconds()*1000)
+	span := time.Duration(less(20, 2)) * time.Second
+	before := weigh(s, server)
+	time.Sleep(span) // what happens when nothing happens
+	cpu.Add("server, launcher and helpers", share(total(weigh(s, server)).cpu-total(before).cpu, span))
+	memory.Add(fmt.Sprintf("%d services", n), mib(server.Memory()))
+	all, threads, _ := platform.Resources(s, server.PID())
+	held.Add("descriptors", float64(all))
+	held.Add("threads", float64(threads))
+	held.Add("descriptors with one service", float64(one))
+	held.Add("threads with one service", float64(oneThreads))
+	times.Add("first request of one of them, bare Python", ms(first(s, address(server), copyHost(server, n/2))))
+	times.Add("sunya status", took(s, func() error { server.OK("status"); return nil }).Seconds()*1000)
 }
