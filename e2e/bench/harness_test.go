@@ -43,7 +43,7 @@ type sheet struct {
 // begin opens the sheet of a benchmark; id is where its failure is noted when it
 // has named no figure yet.
 func begin(b *testing.B, id string) *sheet {
-	return &sheet{B: b, id: id, busy: busy(200 * time.Millisecond)}
+	return &sheet{B: b, id: id, busy: settled()}
 }
 
 // figure starts a figure of this sheet.

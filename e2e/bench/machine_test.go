@@ -19,7 +19,7 @@ import (
 var machine = sync.OnceValue(func() results.Machine {
 	return results.Machine{
 		CPU: entry("/proc/cpuinfo", "model name"), Cores: runtime.NumCPU(), MemoryMiB: kilobytes("/proc/meminfo", "MemTotal") >> 10,
-		System: strings.Trim(entryOf("/etc/os-release", "PRETTY_NAME", "="), `"`), Kernel: file("/proc/sys/kernel/osrelease"),
+		System: strings.Trim(entryOf("/etc/os-release", "PRETTY_NAME", "="), `"`), Kernel: kernel(),
 		Cgroups: cgroups(), Versions: versions(),
 	}
 })
@@ -39,6 +39,12 @@ func versions() map[string]string {
 		}
 	}
 	return all
+}
+
+// kernel is its version, without what its builder adds.
+func kernel() string {
+	version, _, _ := strings.Cut(file("/proc/sys/kernel/osrelease"), "-")
+	return version
 }
 
 // cgroups is which generation the kernel has mounted.
@@ -84,6 +90,20 @@ func kilobytes(path, name string) int64 {
 
 // available is the machine's memory that is free for programs, in bytes.
 func available() int64 { return kilobytes("/proc/meminfo", "MemAvailable") << 10 }
+
+// settled waits a moment until the machine is quiet, which it is not right after
+// the figure before, and says how busy it is then.
+func settled() (share float64) {
+	for range 15 {
+		if share = busy(200 * time.Millisecond); share < quiet {
+			break
+		}
+	}
+	return share
+}
+
+// quiet is a share of the machine that a few kernel threads may have.
+const quiet = 0.03
 
 // busy is the share of the machine's time that is used, watched for a while.
 func busy(span time.Duration) float64 {

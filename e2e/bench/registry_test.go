@@ -34,15 +34,26 @@ func BenchmarkRegistry(b *testing.B) {
 	defer peer.Close()
 	push := s.figure(results.Figure{ID: "registry/push", Title: "push 5 layers of 20 MiB", Unit: "ms", Base: other})
 	pull := s.figure(results.Figure{ID: "registry/pull", Title: "pull 5 layers of 20 MiB", Unit: "ms", Base: other})
-	for range s.rounds(imageRounds) {
-		img, err := random.Image(20<<20, 5)
-		if err != nil {
+	var image v1.Image // another one each round
+	transfer := func(name, host string) func() {
+		ref := host + "/bench/image:v1"
+		return func() {
+			push.Add(name, ms(took(s, func() error { return crane.Push(image, ref) })))
+			pull.Add(name, ms(took(s, func() error { return drain(ref) })))
+		}
+	}
+	ours, theirs := transfer("Sunya", "localhost:"+server.Port), transfer(other, strings.TrimPrefix(peer.URL, "http://"))
+	for round := range s.rounds(imageRounds) {
+		var err error
+		if image, err = random.Image(20<<20, 5); err != nil {
 			s.Fatal(err)
 		}
-		for _, at := range [][2]string{{"Sunya", "localhost:" + server.Port}, {other, strings.TrimPrefix(peer.URL, "http://")}} {
-			ref := at[1] + "/bench/image:v1"
-			push.Add(at[0], ms(took(s, func() error { return crane.Push(img, ref) })))
-			pull.Add(at[0], ms(took(s, func() error { return drain(ref) })))
+		if round%2 == 0 {
+			ours()
+			theirs()
+		} else {
+			theirs()
+			ours()
 		}
 	}
 }

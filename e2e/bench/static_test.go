@@ -90,7 +90,7 @@ func BenchmarkStatic(b *testing.B) {
 		{"small", "/small.txt", "8 KiB", 64},
 	} {
 		s.run(fmt.Sprintf("%s/c=%d", c.name, c.conns), func(s *sheet) {
-			f := s.figure(results.Figure{ID: s.id, Title: fmt.Sprintf("%s, %d connections", c.title, c.conns), Unit: "req/s", Higher: true, Base: "nginx"})
+			f := s.figure(results.Figure{ID: s.id, Title: c.title + ", " + connections(c.conns), Unit: "req/s", Higher: true, Base: "nginx"})
 			if c.name == "large" {
 				f.Unit = "MB/s"
 			}

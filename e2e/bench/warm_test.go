@@ -40,6 +40,14 @@ func BenchmarkWarm(b *testing.B) {
 	}
 }
 
+// connections is a number of them in words.
+func connections(n int) string {
+	if n == 1 {
+		return "1 connection"
+	}
+	return fmt.Sprintf("%d connections", n)
+}
+
 func needWrk(s *sheet) {
 	if !wrk.Installed() {
 		s.Skip("SKIP: wrk is not installed: apt-get install wrk")
@@ -48,13 +56,10 @@ func needWrk(s *sheet) {
 
 // warm loads each target in turn.
 func warm(s *sheet, conns int, targets []target) {
-	at := fmt.Sprintf("%d connections", conns)
-	if conns == 1 {
-		at = "1 connection"
-	}
+	at := connections(conns)
 	rate := s.figure(results.Figure{ID: fmt.Sprintf("warm/rate/c=%d", conns), Title: at, Unit: "req/s", Higher: true, Base: "direct", Goals: rateGoals(conns)})
-	median := s.figure(results.Figure{ID: fmt.Sprintf("warm/p50/c=%d", conns), Title: at + ": median latency", Unit: "us", Base: "direct", Goals: latencyGoals(conns)})
-	tail := s.figure(results.Figure{ID: fmt.Sprintf("warm/p99/c=%d", conns), Title: at + ": p99 of latency", Unit: "us", Base: "direct"})
+	median := s.figure(results.Figure{ID: fmt.Sprintf("warm/p50/c=%d", conns), Title: at + ": median latency", Unit: "us", Base: "direct", Undrawn: conns > 1, Goals: latencyGoals(conns)})
+	tail := s.figure(results.Figure{ID: fmt.Sprintf("warm/p99/c=%d", conns), Title: at + ": p99 of latency", Unit: "us", Base: "direct", Undrawn: true})
 	var turns []func()
 	for _, t := range targets {
 		turns = append(turns, func() {
@@ -162,7 +167,7 @@ func BenchmarkPython(b *testing.B) {
 	for _, conns := range []int{1, 16, 64} {
 		s.run(fmt.Sprintf("c=%d", conns), func(s *sheet) {
 			f := s.figure(results.Figure{
-				ID: fmt.Sprintf("python/rate/c=%d", conns), Title: fmt.Sprintf("gunicorn, %d connections", conns), Unit: "req/s", Higher: true, Base: direct.name,
+				ID: fmt.Sprintf("python/rate/c=%d", conns), Title: "gunicorn, " + connections(conns), Unit: "req/s", Higher: true, Base: direct.name,
 			})
 			if conns > 1 {
 				f.Goals = []results.Goal{{Subject: through.name, As: results.AsRatio, Over: direct.name, Limit: 0.95, AtLeast: true}}

@@ -41,7 +41,7 @@ func drawn(g group) bool {
 }
 
 func compared(f *results.Figure) bool {
-	return f.Failed == "" && f.Base != "" && len(f.Of(f.Base)) > 0 && len(f.Subjects) > 1
+	return f.Failed == "" && !f.Undrawn && f.Base != "" && len(f.Of(f.Base)) > 0 && len(f.Subjects) > 1
 }
 
 // bars draws one block of bars a figure, each on a scale of its own.
@@ -68,20 +68,22 @@ func block(p *svg.Picture, f *results.Figure, y float64) float64 {
 	scale, top := (width-left-right)/most(f), y
 	for i, l := range lines(f) {
 		s := f.Subjects[i]
-		bar(p, y, scale, results.SpreadOf(s.Samples), colour(f, s.Name), l)
-		y += barHeight + barGap
-	}
-	for _, g := range f.Goals {
-		if at, ok := place(f, g); ok {
-			x := left + at*scale
-			p.Line(x, top-2, x, y-barGap+2, svg.Goal)
+		spread := results.SpreadOf(s.Samples)
+		bar(p, y, scale, reach(f, s.Name, spread), spread, colour(f, s.Name), l)
+		for _, g := range f.Goals {
+			if at, ok := place(f, g); ok && g.Subject == s.Name {
+				p.Line(left+at*scale, y-barGap/2, left+at*scale, y+barHeight+barGap/2, svg.Goal)
+			}
 		}
+		y += barHeight + barGap
 	}
 	p.Line(left, top-2, left, y-barGap+2, svg.Axis)
 	return y
 }
 
-func bar(p *svg.Picture, y, scale float64, s results.Spread, c svg.Class, l line) {
+// bar draws a subject; end is where its label begins, behind the spread and the
+// goals.
+func bar(p *svg.Picture, y, scale, end float64, s results.Spread, c svg.Class, l line) {
 	p.Text(left-8, y+11, svg.End, svg.Plain, l.subject)
 	p.Rect(left, y, s.Median*scale, barHeight, c, l.subject+": "+l.median)
 	p.Line(left+s.Low*scale, y+barHeight/2, left+s.High*scale, y+barHeight/2, svg.Axis)
@@ -89,20 +91,25 @@ func bar(p *svg.Picture, y, scale float64, s results.Spread, c svg.Class, l line
 	if l.ratio != "" {
 		label += " · " + l.ratio
 	}
-	p.Text(left+max(s.Median, s.High)*scale+6, y+11, svg.Start, svg.Muted, label)
+	p.Text(left+end*scale+6, y+11, svg.Start, svg.Muted, label)
+}
+
+// reach is the largest value that is shown of a subject.
+func reach(f *results.Figure, subject string, s results.Spread) float64 {
+	top := max(s.Median, s.High)
+	for _, g := range f.Goals {
+		if at, ok := place(f, g); ok && g.Subject == subject {
+			top = max(top, at)
+		}
+	}
+	return top
 }
 
 // most is the largest value that a figure shows.
 func most(f *results.Figure) float64 {
 	top := 0.0
 	for _, s := range f.Subjects {
-		spread := results.SpreadOf(s.Samples)
-		top = max(top, spread.Median, spread.High)
-	}
-	for _, g := range f.Goals {
-		if at, ok := place(f, g); ok {
-			top = max(top, at)
-		}
+		top = max(top, reach(f, s.Name, results.SpreadOf(s.Samples)))
 	}
 	if top <= 0 {
 		return 1

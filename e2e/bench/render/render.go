@@ -104,6 +104,8 @@ func number(v float64) string {
 		return strconv.FormatFloat(v, 'f', 1, 64)
 	case a >= 0.1:
 		return strconv.FormatFloat(v, 'f', 2, 64)
+	case a < 0.001:
+		return "0.000"
 	default:
 		return strconv.FormatFloat(v, 'g', 2, 64)
 	}

@@ -3,6 +3,7 @@ package render
 import (
 	"fmt"
 	"io"
+	"slices"
 	"text/tabwriter"
 
 	"github.com/sunya-cloud/sunya/e2e/bench/results"
@@ -25,8 +26,17 @@ func figure(t io.Writer, f *results.Figure) {
 	if f.Base != "" {
 		over = "of " + f.Base
 	}
-	fmt.Fprintf(t, "  %s\tmedian\tspread\tp99\t%s\tin pairs\n", f.Title, over)
-	for _, l := range lines(f) {
+	all := lines(f)
+	tail := ""
+	if slices.ContainsFunc(all, func(l line) bool { return l.tail != "" }) {
+		tail = "p99"
+	}
+	pairs := ""
+	if f.Base != "" {
+		pairs = "in pairs"
+	}
+	fmt.Fprintf(t, "  %s\tmedian\tspread\t%s\t%s\t%s\n", f.Title, tail, over, pairs)
+	for _, l := range all {
 		fmt.Fprintf(t, "    %s\t%s\t%s\t%s\t%s\t%s\n", l.subject, l.median, l.spread, l.tail, l.ratio, l.paired)
 	}
 	for _, o := range outcomes(f) {

@@ -37,6 +37,7 @@ type Figure struct {
 	Goals    []Goal    `json:"goals,omitempty"`
 	Checks   []Check   `json:"checks,omitempty"`
 	Note     string    `json:"note,omitempty"`
+	Undrawn  bool      `json:"undrawn,omitempty"` // it has no place in the picture of its part
 
 	Date   time.Time `json:"date"`
 	Commit string    `json:"commit"`

@@ -35,12 +35,12 @@ func (c Class) Stroke() Class { return c + "l" }
 const style = `<style>
 text{font-family:system-ui,sans-serif;font-size:12px}
 .strong{font-weight:600;fill:#1f2328}.plain{fill:#1f2328}.muted{fill:#59636e;font-size:11px}
-.axis{stroke:#59636e}.grid{stroke:#d1d9e0}.goal{stroke:#cf222e;stroke-dasharray:4 3}
+.axis{stroke:#59636e}.grid{stroke:#d1d9e0}.goal{stroke:#1f2328;stroke-width:2;stroke-dasharray:4 2}
 .s0{fill:#1a7f64}.s1{fill:#9aa4b0}.s2{fill:#4c7fc4}.s3{fill:#c7892b}.s4{fill:#8f6bb5}.s5{fill:#c4604c}
 .s0l{stroke:#1a7f64}.s1l{stroke:#9aa4b0}.s2l{stroke:#4c7fc4}.s3l{stroke:#c7892b}.s4l{stroke:#8f6bb5}.s5l{stroke:#c4604c}
 polyline{fill:none;stroke-width:1.5}
 @media (prefers-color-scheme:dark){
-.strong,.plain{fill:#e6edf3}.muted{fill:#9198a1}.axis{stroke:#9198a1}.grid{stroke:#3d444d}.goal{stroke:#ff7b72}
+.strong,.plain{fill:#e6edf3}.muted{fill:#9198a1}.axis{stroke:#9198a1}.grid{stroke:#3d444d}.goal{stroke:#f0f6fc}
 .s0{fill:#3fb68f}.s1{fill:#7d8590}.s2{fill:#6aa3ee}.s3{fill:#dda34a}.s4{fill:#b18fd6}.s5{fill:#e5806b}
 .s0l{stroke:#3fb68f}.s1l{stroke:#7d8590}.s2l{stroke:#6aa3ee}.s3l{stroke:#dda34a}.s4l{stroke:#b18fd6}.s5l{stroke:#e5806b}
 }
