@@ -89,6 +89,7 @@ fuzz:
 
 # Where figures go. Those of a quick run say nothing and stay out of the docs.
 OUT   ?= $(if $(QUICK),bin/performance,docs/performance)
+REPORT := go run ./e2e/bench/report -results $(OUT)/results.json -pictures $(OUT) $(if $(filter docs/performance,$(OUT)),-page docs/performance.md)
 BENCH ?= .
 # Go takes each alternative and each level of a name for itself.
 MATCH := (?i)$(subst |,|(?i),$(subst /,/(?i),$(BENCH)))
@@ -99,12 +100,12 @@ bench: $(BIN)
 	@SUNYA_DEPS=bench scripts/deps.sh
 	@status=0; SUNYA_BIN=$(CURDIR)/$(BIN) SUNYA_PEERS=$(CURDIR)/bin/peers/bin SUNYA_BENCH_RESULTS=$(abspath $(OUT))/results.json SUNYA_BENCH_QUICK=$(QUICK) \
 		go test -tags e2e -count=1 -timeout 90m -run '^$$' -bench '$(MATCH)' -benchtime 1x ./e2e/bench/ || status=$$?; \
-		$(MAKE) --no-print-directory bench-report; exit $$status
+		$(REPORT); exit $$status
 
 ## bench-report: show and draw once more what was measured
 .PHONY: bench-report
 bench-report:
-	@go run ./e2e/bench/report -results $(OUT)/results.json -pictures $(OUT) $(if $(filter docs/performance,$(OUT)),-page docs/performance.md)
+	@$(REPORT)
 
 ## timeline: watch three kinds of scaling and draw docs/img/instances.svg
 .PHONY: timeline
