@@ -17,7 +17,6 @@ import (
 	"github.com/sunya-cloud/sunya/internal/adapt/ociremote"
 	"github.com/sunya-cloud/sunya/internal/adapt/usernet"
 	"github.com/sunya-cloud/sunya/internal/core/front"
-	"github.com/sunya-cloud/sunya/internal/core/gateway"
 	"github.com/sunya-cloud/sunya/internal/core/sandbox"
 )
 
@@ -145,9 +144,6 @@ func listen(ctx context.Context, cfg Config, log *slog.Logger) ([]front.Listener
 		fl := front.Listener{Listener: l, Roles: spec.Roles}
 		if i >= public {
 			fl.TLS = cert
-		}
-		if fl.TLS == nil {
-			fl.Listener = gateway.Guard(l)
 		}
 		out = append(out, fl)
 	}

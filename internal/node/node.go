@@ -14,6 +14,7 @@ import (
 	"github.com/sunya-cloud/sunya/internal/adapt/peeruid"
 	"github.com/sunya-cloud/sunya/internal/core/front"
 	"github.com/sunya-cloud/sunya/internal/core/functions"
+	"github.com/sunya-cloud/sunya/internal/core/gateway"
 	"github.com/sunya-cloud/sunya/internal/core/identity"
 	"github.com/sunya-cloud/sunya/internal/core/metadata"
 )
@@ -86,6 +87,8 @@ func (n *Node) newServer() (*front.Server, error) {
 		Later:   later,
 		GRPC:    a.grpc,
 		Apps:    n.serve.gateway,
+		Direct:  n.serve.gateway,
+		Guard:   gateway.GuardConn,
 		Owners:  []int{0, n.machine.owner},
 		PeerUID: peeruid.Lookup,
 		Token:   n.admin,

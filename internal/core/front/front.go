@@ -33,6 +33,10 @@ type Config struct {
 	// Apps is the gateway: every host that is none of the others. It decides
 	// itself who may call.
 	Apps http.Handler
+	// Direct, when not nil, serves common requests to those hosts past net/http.
+	Direct Direct
+	// Guard, when not nil, wraps the connections that net/http serves.
+	Guard func(net.Conn) net.Conn
 
 	// Owners are the uids that a loopback listener trusts: whoever owns the
 	// server, and root.
@@ -57,6 +61,8 @@ type Front struct {
 	guard  guard
 	grpc   http.Handler
 	apps   http.Handler
+	direct Direct
+	wrap   func(net.Conn) net.Conn
 	lookup func(net.Conn) (int, error)
 	now    func() time.Time
 	log    *slog.Logger
@@ -83,6 +89,8 @@ func New(c Config) (*Front, error) {
 		guard:  newGuard(c),
 		grpc:   c.GRPC,
 		apps:   c.Apps,
+		direct: c.Direct,
+		wrap:   c.Guard,
 		lookup: c.PeerUID,
 		now:    c.Now,
 		log:    c.Log.With("component", "front"),
@@ -93,6 +101,9 @@ func New(c Config) (*Front, error) {
 // have passed through a Server.
 func (f *Front) Handler(roles Role) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.TLS == nil {
+			r.TLS = tlsOf(r)
+		}
 		f.serve(w, r, roles)
 	})
 }

@@ -2,6 +2,7 @@ package front
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"net"
 	"net/http"
@@ -14,7 +15,8 @@ type peerKey struct{}
 // peer is the other end of a connection.
 type peer struct {
 	loopback  bool
-	tunnelled bool // it has come through a tunnel
+	tunnelled bool                 // it has come through a tunnel
+	tls       *tls.ConnectionState // of a connection that net/http took for a plain one
 
 	once   sync.Once // guards the lookup
 	lookup func() (int, error)
@@ -28,13 +30,18 @@ type peer struct {
 func (f *Front) connContext(lookup func(net.Conn) (int, error)) func(context.Context, net.Conn) context.Context {
 	return func(ctx context.Context, c net.Conn) context.Context {
 		_, through := c.(*tunnelled)
-		if t, ok := c.(interface{ NetConn() net.Conn }); ok { // of TLS, or tunnelled
+		p := &peer{tunnelled: through}
+		for {
+			if l, ok := c.(*leftover); ok {
+				p.tls = l.tls
+			}
+			t, ok := c.(interface{ NetConn() net.Conn }) // of TLS, or tunnelled
+			if !ok {
+				break
+			}
 			c = t.NetConn()
 		}
-		p := &peer{
-			loopback:  addrOf(c.RemoteAddr()).IsLoopback() && addrOf(c.LocalAddr()).IsLoopback(),
-			tunnelled: through,
-		}
+		p.loopback = addrOf(c.RemoteAddr()).IsLoopback() && addrOf(c.LocalAddr()).IsLoopback()
 		p.lookup = func() (int, error) {
 			if lookup == nil {
 				return -1, errors.New("no way to look up the peer")
@@ -55,6 +62,14 @@ func (p *peer) owner() (int, error) {
 func peerOf(r *http.Request) *peer {
 	p, _ := r.Context().Value(peerKey{}).(*peer)
 	return p
+}
+
+// tlsOf is the TLS that net/http does not know of; nil: there is none.
+func tlsOf(r *http.Request) *tls.ConnectionState {
+	if p := peerOf(r); p != nil {
+		return p.tls
+	}
+	return nil
 }
 
 // localIP is the address of this machine that the request came in on.

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -51,28 +52,54 @@ func (f *Front) NewServer(listeners []Listener) *Server {
 func (s *Server) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	for _, l := range s.listeners {
-		srv, sock := s.httpServer(l), l.Listener
-		if l.TLS != nil {
-			sock = tls.NewListener(sock, srv.TLSConfig)
-		}
+		srv := s.httpServer(l)
+		in := s.intake(l, srv.TLSConfig)
 		group.Go(func() error {
-			if err := srv.Serve(sock); !errors.Is(err, http.ErrServerClosed) {
+			if err := in.Run(); err != nil {
+				return fmt.Errorf("listen on %s: %w", l.Addr(), err)
+			}
+			return nil
+		})
+		group.Go(func() error {
+			if err := srv.Serve(in); !errors.Is(err, http.ErrServerClosed) {
 				return fmt.Errorf("serve %s: %w", l.Addr(), err)
 			}
 			return nil
 		})
 		group.Go(func() error {
 			<-ctx.Done()
-			return s.shutdown(ctx, srv)
+			return s.shutdown(ctx, in, srv)
 		})
 	}
 	return group.Wait()
 }
 
+// intake stands between a listener and its HTTP server.
+func (s *Server) intake(l Listener, conf *tls.Config) *Intake {
+	sock := l.Listener
+	if conf != nil {
+		sock = tls.NewListener(sock, conf)
+	}
+	direct := s.front.direct
+	if direct == nil || !l.Roles.Has(Apps) {
+		direct = nothing{}
+	}
+	return NewIntake(sock, direct, s.front.wrap, func(local netip.Addr) func(string) bool {
+		return func(host string) bool { return s.front.hosts.classify(host, local, l.Roles) == hostApps }
+	})
+}
+
+// nothing leaves every connection to net/http.
+type nothing struct{}
+
+// ServeConn implements Direct.
+func (nothing) ServeConn(net.Conn, *Session) ([]byte, bool) { return nil, true }
+
 // shutdown ends a server in order, and after Drain without.
-func (s *Server) shutdown(ctx context.Context, srv *http.Server) error {
+func (s *Server) shutdown(ctx context.Context, in *Intake, srv *http.Server) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.Drain)
 	defer cancel()
+	_ = in.Shutdown(ctx) // what it leaves over meanwhile is still served
 	if err := srv.Shutdown(ctx); err == nil {
 		return nil
 	}

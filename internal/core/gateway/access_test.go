@@ -25,7 +25,9 @@ func (verifier) Verify(_ context.Context, token, _ string) (*identity.Claims, er
 	return &identity.Claims{Email: email, Audience: []string{audience}}, nil
 }
 
-func TestPrivateServicesAskWhoCalls(t *testing.T) {
+func TestPrivateServicesAskWhoCalls(t *testing.T) { onBothPaths(t, testPrivateServicesAskWhoCalls) }
+
+func testPrivateServicesAskWhoCalls(t *testing.T) {
 	w := newWorldWith(t, func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, r.URL.Path) },
 		func(p *gateway.Parts, _ *gateway.Options) { p.Verifier = verifier{} })
 	svc := w.catalog.Table().Services()[0]
@@ -78,7 +80,9 @@ func TestPrivateServicesAskWhoCalls(t *testing.T) {
 	}
 }
 
-func TestFunctionsByPath(t *testing.T) {
+func TestFunctionsByPath(t *testing.T) { onBothPaths(t, testFunctionsByPath) }
+
+func testFunctionsByPath(t *testing.T) {
 	w := newWorldWith(t, func(w http.ResponseWriter, r *http.Request) {
 		io.WriteString(w, r.URL.EscapedPath()+"?"+r.URL.RawQuery)
 	},
@@ -120,6 +124,10 @@ func TestFunctionsByPath(t *testing.T) {
 // TestProgramsDoNotGetTheirCallersTokens: what was checked cannot be used again;
 // what was not is the program's own.
 func TestProgramsDoNotGetTheirCallersTokens(t *testing.T) {
+	onBothPaths(t, testProgramsDoNotGetTheirCallersTokens)
+}
+
+func testProgramsDoNotGetTheirCallersTokens(t *testing.T) {
 	const token = "head.a@b>http://demo.localhost#.signature"
 	private := sunya.Access{Private: true, Invokers: []string{"user:head.a@b"}}
 	w := newWorldWith(t, func(w http.ResponseWriter, r *http.Request) {
@@ -153,6 +161,8 @@ func TestProgramsDoNotGetTheirCallersTokens(t *testing.T) {
 // TestInternalIngress: a service that only instances of its project may call is
 // not there for anybody else; its log says why.
 func TestInternalIngress(t *testing.T) {
+	standardOnly = true // requests from inside come through net/http
+	defer func() { standardOnly = false }()
 	w := newWorld(t, nil)
 	svc := w.catalog.Table().Services()[0]
 	svc.Ingress = sunya.IngressInternal

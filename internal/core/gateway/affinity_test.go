@@ -14,7 +14,9 @@ import (
 
 // TestSessionAffinity: a client comes back to its instance while there is room
 // in it, and is told the next one when it is gone.
-func TestSessionAffinity(t *testing.T) {
+func TestSessionAffinity(t *testing.T) { onBothPaths(t, testSessionAffinity) }
+
+func testSessionAffinity(t *testing.T) {
 	busy := make(chan struct{})
 	entered := make(chan struct{}, 2)
 	engine := &instancetest.Engine{Handler: func(b *instancetest.Box) http.Handler {
@@ -73,7 +75,9 @@ func TestSessionAffinity(t *testing.T) {
 	}
 }
 
-func TestCookiesStayOutOfCaches(t *testing.T) {
+func TestCookiesStayOutOfCaches(t *testing.T) { onBothPaths(t, testCookiesStayOutOfCaches) }
+
+func testCookiesStayOutOfCaches(t *testing.T) {
 	for _, c := range []struct {
 		product       sunya.Product
 		cookie, cache string

@@ -14,26 +14,31 @@ type client struct {
 	scheme  string
 	via     string // value of X-Forwarded-For for the instance
 	proxied bool   // a trusted proxy said what the scheme is
+
+	addr netip.Addr // of the other end; invalid: unknown
 }
 
 // clientOf believes X-Forwarded-For and X-Forwarded-Proto only from trusted
 // proxies.
 func (g *Gateway) clientOf(r *request) client {
+	c := g.peer(r)
+	if c.addr.IsValid() && g.trusts(c.addr) && r.caller == nil {
+		c.believe(r.header, g.trusts)
+	}
+	return c
+}
+
+// peer is who is at the other end of the connection.
+func (g *Gateway) peer(r *request) client {
 	c := client{ip: r.remote, scheme: "http"}
 	if r.tls {
 		c.scheme = "https"
 	}
-	peer, err := netip.ParseAddrPort(r.remote)
-	if err != nil {
-		c.via = c.ip
-		return c
+	if peer, err := netip.ParseAddrPort(r.remote); err == nil {
+		c.addr = peer.Addr().Unmap().WithZone("")
+		c.ip = c.addr.String()
 	}
-	addr := peer.Addr().Unmap().WithZone("")
-	c.ip = addr.String()
 	c.via = c.ip
-	if g.trusts(addr) && r.caller == nil {
-		c.believe(r.header, g.trusts)
-	}
 	return c
 }
 

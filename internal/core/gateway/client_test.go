@@ -29,7 +29,8 @@ func TestClientOf(t *testing.T) {
 			if tt.proto != "" {
 				r.header.Add("X-Forwarded-Proto", tt.proto)
 			}
-			if got, want := g.clientOf(&r), (client{tt.ip, tt.scheme, tt.via, tt.scheme == tt.proto && tt.proto != ""}); got != want {
+			got, want := g.clientOf(&r), client{ip: tt.ip, scheme: tt.scheme, via: tt.via, proxied: tt.scheme == tt.proto && tt.proto != ""}
+			if got.addr = want.addr; got != want {
 				t.Errorf("client = %+v, want %+v", got, want)
 			}
 		})

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"net/textproto"
 	"strings"
 	"sync"
@@ -21,6 +22,7 @@ import (
 
 	"github.com/sunya-cloud/sunya"
 	"github.com/sunya-cloud/sunya/internal/core/activator"
+	"github.com/sunya-cloud/sunya/internal/core/front"
 	"github.com/sunya-cloud/sunya/internal/core/gateway"
 	"github.com/sunya-cloud/sunya/internal/core/http1"
 	"github.com/sunya-cloud/sunya/internal/core/instance"
@@ -127,13 +129,54 @@ func buildWorld(t testing.TB, engine *instancetest.Engine, adjust func(*gateway.
 
 func (w *world) serve(h http.Handler) {
 	w.server = httptest.NewUnstartedServer(h)
-	w.server.Listener = gateway.Guard(w.server.Listener)
+	w.intake(h)
 	w.server.Config.Protocols = new(http.Protocols)
 	w.server.Config.Protocols.SetHTTP1(true)
 	w.server.Config.Protocols.SetUnencryptedHTTP2(true)
 	w.server.Start()
 	w.client = &http.Client{Transport: &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 64}}
 }
+
+// standardOnly leaves every request to net/http.
+var standardOnly bool
+
+// onBothPaths runs a test with common requests served by the gateway itself, and
+// with all left to net/http.
+func onBothPaths(t *testing.T, test func(*testing.T)) {
+	for _, standardOnly = range []bool{false, true} {
+		t.Run(map[bool]string{false: "direct", true: "standard"}[standardOnly], test)
+	}
+	standardOnly = false
+}
+
+// intake puts the gateway's own path in front of the server's.
+func (w *world) intake(h http.Handler) {
+	direct, ok := h.(front.Direct)
+	if !ok || standardOnly {
+		direct = noDirect{}
+	}
+	in := front.NewIntake(w.server.Listener, direct, gateway.GuardConn, func(netip.Addr) func(string) bool {
+		return func(string) bool { return true }
+	})
+	w.server.Listener = in
+	done := make(chan error, 1)
+	go func() { done <- in.Run() }()
+	w.t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		if err := in.Shutdown(ctx); err != nil {
+			w.t.Error(err)
+		}
+		in.Close()
+		if err := <-done; err != nil {
+			w.t.Error(err)
+		}
+	})
+}
+
+type noDirect struct{}
+
+func (noDirect) ServeConn(net.Conn, *front.Session) ([]byte, bool) { return nil, true }
 
 func (w *world) request(method, path string, body io.Reader) *http.Request {
 	w.t.Helper()
@@ -194,6 +237,10 @@ func echoHeaders(w http.ResponseWriter, r *http.Request) {
 }
 
 func TestRequestReachesTheProgramAndIsLogged(t *testing.T) {
+	onBothPaths(t, testRequestReachesTheProgramAndIsLogged)
+}
+
+func testRequestReachesTheProgramAndIsLogged(t *testing.T) {
 	w := newWorld(t, func(rw http.ResponseWriter, r *http.Request) {
 		b, _ := io.ReadAll(r.Body)
 		rw.Header().Set("X-Mine", "1")
@@ -237,7 +284,9 @@ func TestUnknownHost(t *testing.T) {
 	}
 }
 
-func TestHostForms(t *testing.T) {
+func TestHostForms(t *testing.T) { onBothPaths(t, testHostForms) }
+
+func testHostForms(t *testing.T) {
 	w := newWorld(t, nil)
 	for host, want := range map[string]int{
 		"demo.localhost":       200,
@@ -274,7 +323,9 @@ func seen(w *world, head string) http.Header {
 	return http.Header(h)
 }
 
-func TestTimeoutIs504(t *testing.T) {
+func TestTimeoutIs504(t *testing.T) { onBothPaths(t, testTimeoutIs504) }
+
+func testTimeoutIs504(t *testing.T) {
 	w := newWorld(t, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() },
 		func(r *sunya.Revision) { r.RequestTimeout = 50 * time.Millisecond })
 	resp, _ := w.do(w.request("GET", "/", nil))
@@ -285,7 +336,9 @@ func TestTimeoutIs504(t *testing.T) {
 
 // TestProgramThatHangsIsReplaced (F4): after a request that got no answer in
 // its time the next one meets another instance.
-func TestProgramThatHangsIsReplaced(t *testing.T) {
+func TestProgramThatHangsIsReplaced(t *testing.T) { onBothPaths(t, testProgramThatHangsIsReplaced) }
+
+func testProgramThatHangsIsReplaced(t *testing.T) {
 	w := newWorld(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/hang" {
 			<-r.Context().Done()
@@ -303,6 +356,10 @@ func TestProgramThatHangsIsReplaced(t *testing.T) {
 // TestSlowBodyIsAnsweredWithoutItsRest (F16): 408 at once when the time is
 // over, and not only when the rest has come.
 func TestSlowBodyIsAnsweredWithoutItsRest(t *testing.T) {
+	onBothPaths(t, testSlowBodyIsAnsweredWithoutItsRest)
+}
+
+func testSlowBodyIsAnsweredWithoutItsRest(t *testing.T) {
 	w := newWorld(t, echoHeaders, func(r *sunya.Revision) { r.RequestTimeout = 50 * time.Millisecond })
 	got := w.raw("POST / HTTP/1.1\r\nHost: demo.localhost\r\nContent-Length: 100\r\n\r\npart")
 	if !strings.HasPrefix(got, "HTTP/1.1 408") || !strings.Contains(got, "Connection: close") {
@@ -313,6 +370,10 @@ func TestSlowBodyIsAnsweredWithoutItsRest(t *testing.T) {
 // TestClientThatDoesNotReadLosesItsSlot (F16): it is cut off long before the
 // request's timeout.
 func TestClientThatDoesNotReadLosesItsSlot(t *testing.T) {
+	onBothPaths(t, testClientThatDoesNotReadLosesItsSlot)
+}
+
+func testClientThatDoesNotReadLosesItsSlot(t *testing.T) {
 	w := newWorld(t, func(w http.ResponseWriter, _ *http.Request) {
 		for block := make([]byte, 1<<20); ; {
 			if _, err := w.Write(block); err != nil {
@@ -333,6 +394,10 @@ func TestClientThatDoesNotReadLosesItsSlot(t *testing.T) {
 }
 
 func TestClientThatGoesAwayIs499AndReleasesItsSlot(t *testing.T) {
+	onBothPaths(t, testClientThatGoesAwayIs499AndReleasesItsSlot)
+}
+
+func testClientThatGoesAwayIs499AndReleasesItsSlot(t *testing.T) {
 	arrived := make(chan struct{})
 	w := newWorld(t, func(_ http.ResponseWriter, r *http.Request) {
 		arrived <- struct{}{}
@@ -357,6 +422,10 @@ func TestClientThatGoesAwayIs499AndReleasesItsSlot(t *testing.T) {
 }
 
 func TestRevisionThatNeverGetsReadyIs503(t *testing.T) {
+	onBothPaths(t, testRevisionThatNeverGetsReadyIs503)
+}
+
+func testRevisionThatNeverGetsReadyIs503(t *testing.T) {
 	engine := &instancetest.Engine{Crash: func(*instancetest.Box) error { return errors.New("boom") }}
 	w := newWorldOn(t, engine)
 	for n := range 3 {
@@ -373,7 +442,9 @@ func TestRevisionThatNeverGetsReadyIs503(t *testing.T) {
 	}
 }
 
-func TestDyingInstances(t *testing.T) {
+func TestDyingInstances(t *testing.T) { onBothPaths(t, testDyingInstances) }
+
+func testDyingInstances(t *testing.T) {
 	tests := []struct {
 		rule, method, body string
 		product            sunya.Product
@@ -410,6 +481,10 @@ func TestDyingInstances(t *testing.T) {
 }
 
 func TestResponseThatBreaksOffIsSeenAsBroken(t *testing.T) {
+	onBothPaths(t, testResponseThatBreaksOffIsSeenAsBroken)
+}
+
+func testResponseThatBreaksOffIsSeenAsBroken(t *testing.T) {
 	engine := &instancetest.Engine{Handler: func(b *instancetest.Box) http.Handler {
 		return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 			io.WriteString(rw, "half")

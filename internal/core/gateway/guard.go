@@ -5,27 +5,13 @@ import (
 	"net"
 )
 
-// Guard wraps a listener for plain HTTP so that requests whose end two servers
-// could see in different places never reach a handler: Content-Length beside
-// Transfer-Encoding, bare line feeds and carriage returns, folded headers
-// (rule 22). They are answered with 400 and the connection is closed, which
-// net/http alone does not do. HTTP/2 passes untouched. A TLS listener must not
-// be wrapped: net/http looks for the TLS connection itself.
-func Guard(l net.Listener) net.Listener { return guard{l} }
-
-type guard struct{ net.Listener }
-
-// GuardConn does the same for one connection.
+// GuardConn wraps a connection so that requests whose end two servers could see
+// in different places never reach a handler: Content-Length beside
+// Transfer-Encoding, bare line feeds and carriage returns, folded headers (rule
+// 22). They are answered with 400 and the connection is closed, which net/http
+// alone does not do. HTTP/2 passes untouched. A TLS connection must not be
+// wrapped: net/http looks for it itself.
 func GuardConn(c net.Conn) net.Conn { return &guarded{Conn: c} }
-
-// Accept implements net.Listener.
-func (g guard) Accept() (net.Conn, error) {
-	c, err := g.Listener.Accept()
-	if err != nil {
-		return nil, err
-	}
-	return GuardConn(c), nil
-}
 
 // guarded is a connection whose incoming bytes are followed.
 type guarded struct {

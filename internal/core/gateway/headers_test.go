@@ -17,6 +17,10 @@ import (
 )
 
 func TestClientsCannotForgeOrConfuseHeaders(t *testing.T) {
+	onBothPaths(t, testClientsCannotForgeOrConfuseHeaders)
+}
+
+func testClientsCannotForgeOrConfuseHeaders(t *testing.T) {
 	w := newWorld(t, func(rw http.ResponseWriter, r *http.Request) {
 		r.Header.Set("Host", r.Host)
 		var b strings.Builder
@@ -59,7 +63,9 @@ func TestClientsCannotForgeOrConfuseHeaders(t *testing.T) {
 	}
 }
 
-func TestTraceHeaders(t *testing.T) {
+func TestTraceHeaders(t *testing.T) { onBothPaths(t, testTraceHeaders) }
+
+func testTraceHeaders(t *testing.T) {
 	w := newWorld(t, echoHeaders)
 	const id = "0123456789abcdef0123456789abcdef"
 	tests := []struct{ rule, head, cloud, parent string }{
@@ -80,7 +86,9 @@ func TestTraceHeaders(t *testing.T) {
 	}
 }
 
-func TestSmuggling(t *testing.T) {
+func TestSmuggling(t *testing.T) { onBothPaths(t, testSmuggling) }
+
+func testSmuggling(t *testing.T) {
 	var mu sync.Mutex
 	var reached []string
 	w := newWorld(t, func(rw http.ResponseWriter, r *http.Request) {
@@ -133,6 +141,10 @@ func TestSmuggling(t *testing.T) {
 }
 
 func TestWellFormedRequestsPassTheGuard(t *testing.T) {
+	onBothPaths(t, testWellFormedRequestsPassTheGuard)
+}
+
+func testWellFormedRequestsPassTheGuard(t *testing.T) {
 	w := newWorld(t, func(rw http.ResponseWriter, r *http.Request) {
 		b, _ := io.ReadAll(r.Body)
 		fmt.Fprintf(rw, "%s%s", r.URL.Path, b)
@@ -169,7 +181,9 @@ func TestTrustedProxy(t *testing.T) {
 	}
 }
 
-func TestShortBodyReachesNobody(t *testing.T) {
+func TestShortBodyReachesNobody(t *testing.T) { onBothPaths(t, testShortBodyReachesNobody) }
+
+func testShortBodyReachesNobody(t *testing.T) {
 	reached := false
 	w := newWorld(t, func(http.ResponseWriter, *http.Request) { reached = true })
 	c, err := net.Dial("tcp", w.server.Listener.Addr().String())

@@ -33,7 +33,9 @@ func (w *world) redeploy(n int) error {
 	return w.catalog.Apply(ctx, serving.Change{DeleteRevisions: []string{instancetest.Revision(n - 1).Name}})
 }
 
-func TestRedeploysLoseNoRequest(t *testing.T) {
+func TestRedeploysLoseNoRequest(t *testing.T) { onBothPaths(t, testRedeploysLoseNoRequest) }
+
+func testRedeploysLoseNoRequest(t *testing.T) {
 	const requests, clients, deploys = 1000, 50, 10
 	w := newWorldOn(t, &instancetest.Engine{Handler: func(b *instancetest.Box) http.Handler {
 		return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
@@ -81,6 +83,10 @@ func TestRedeploysLoseNoRequest(t *testing.T) {
 }
 
 func TestFrozenInstancesAnswerEveryMethod(t *testing.T) {
+	onBothPaths(t, testFrozenInstancesAnswerEveryMethod)
+}
+
+func testFrozenInstancesAnswerEveryMethod(t *testing.T) {
 	w := newWorld(t, func(rw http.ResponseWriter, r *http.Request) {
 		b, _ := io.ReadAll(r.Body)
 		fmt.Fprintf(rw, "%s %s", r.Method, b)
@@ -101,7 +107,9 @@ func TestFrozenInstancesAnswerEveryMethod(t *testing.T) {
 	}
 }
 
-func TestCookieSplit(t *testing.T) {
+func TestCookieSplit(t *testing.T) { onBothPaths(t, testCookieSplit) }
+
+func testCookieSplit(t *testing.T) {
 	w := newWorldOn(t, &instancetest.Engine{Handler: func(b *instancetest.Box) http.Handler {
 		return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 			if r.URL.Path == "/own" {

@@ -31,7 +31,7 @@ func (x *standard) relay(ctx context.Context, resp *http.Response) error {
 	defer func() { x.cut = (!release() || x.cut) && !x.concluded }()
 	x.w.WriteHeader(resp.StatusCode)
 	if err := x.copyBody(ctx, resp); err != nil {
-		x.cutShort(ctx, err)
+		x.breakOff(ctx, err)
 		return nil
 	}
 	x.copyTrailer(resp.Trailer, announced)
@@ -111,25 +111,32 @@ func (x *standard) copyTrailer(trailer http.Header, announced int) {
 	}
 }
 
-// cutShort notes why a response that has begun will not be complete, and tells
-// it to a client that has a place for it.
-func (x *standard) cutShort(ctx context.Context, err error) {
+// cutShort notes why a response that has begun will not be complete, and returns
+// the status that stands for it.
+func (x *exchange) cutShort(err error) (status int) {
 	x.cut = true
-	status := http.StatusServiceUnavailable
 	switch {
-	case errors.Is(context.Cause(ctx), errTimeout):
-		status = http.StatusGatewayTimeout
+	case errors.Is(err, errTimeout):
 		x.problem = "cut off: " + errTimeout.Error()
-	case errors.Is(err, os.ErrDeadlineExceeded):
+		return http.StatusGatewayTimeout
+	case isClientGone(err) && errors.Is(err, os.ErrDeadlineExceeded):
 		x.problem = "the client took the response too slowly"
-		return
-	case isClientGone(err) || ctx.Err() != nil:
+	case isClientGone(err) || errors.Is(err, context.Canceled):
 		x.problem = "the client went away"
-		return
 	default:
 		x.problem = "the instance broke off its response: " + err.Error()
 	}
-	if x.grpc() && x.major == 2 && x.r.Context().Err() == nil {
+	return http.StatusServiceUnavailable
+}
+
+// breakOff notes why a response ends early, and tells it to a client that has a
+// place for it.
+func (x *standard) breakOff(ctx context.Context, err error) {
+	if cause := context.Cause(ctx); cause != nil && (errors.Is(cause, errTimeout) || !errors.Is(err, os.ErrDeadlineExceeded)) {
+		err = cause
+	}
+	status := x.cutShort(err)
+	if x.grpc() && x.major == 2 && x.r.Context().Err() == nil && !isClientGone(err) {
 		x.concluded = true
 		x.grpcEnd(status, sentence(x.problem))
 	}

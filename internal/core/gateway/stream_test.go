@@ -15,7 +15,9 @@ import (
 	"github.com/sunya-cloud/sunya"
 )
 
-func TestStreamingBothWays(t *testing.T) {
+func TestStreamingBothWays(t *testing.T) { onBothPaths(t, testStreamingBothWays) }
+
+func testStreamingBothWays(t *testing.T) {
 	w := newWorld(t, func(rw http.ResponseWriter, r *http.Request) {
 		rc := http.NewResponseController(rw)
 		rc.EnableFullDuplex()
@@ -59,6 +61,10 @@ func streamBothWays(t *testing.T, w *world, p *http.Protocols) {
 }
 
 func TestServerSentEventsAreNotHeldBack(t *testing.T) {
+	onBothPaths(t, testServerSentEventsAreNotHeldBack)
+}
+
+func testServerSentEventsAreNotHeldBack(t *testing.T) {
 	next := make(chan struct{})
 	w := newWorld(t, func(rw http.ResponseWriter, r *http.Request) {
 		rw.Header().Set("Content-Type", "text/event-stream")
@@ -85,7 +91,9 @@ func TestServerSentEventsAreNotHeldBack(t *testing.T) {
 	}
 }
 
-func TestLargeBodiesBothWays(t *testing.T) {
+func TestLargeBodiesBothWays(t *testing.T) { onBothPaths(t, testLargeBodiesBothWays) }
+
+func testLargeBodiesBothWays(t *testing.T) {
 	w := newWorld(t, func(rw http.ResponseWriter, r *http.Request) {
 		http.NewResponseController(rw).EnableFullDuplex()
 		io.Copy(rw, r.Body)
@@ -104,7 +112,9 @@ func TestLargeBodiesBothWays(t *testing.T) {
 	}
 }
 
-func TestTrailersBothWays(t *testing.T) {
+func TestTrailersBothWays(t *testing.T) { onBothPaths(t, testTrailersBothWays) }
+
+func testTrailersBothWays(t *testing.T) {
 	w := newWorld(t, func(rw http.ResponseWriter, r *http.Request) {
 		rw.Header().Set("Trailer", "X-Sum")
 		io.Copy(rw, r.Body)
@@ -119,7 +129,9 @@ func TestTrailersBothWays(t *testing.T) {
 	}
 }
 
-func TestInformationalResponses(t *testing.T) {
+func TestInformationalResponses(t *testing.T) { onBothPaths(t, testInformationalResponses) }
+
+func testInformationalResponses(t *testing.T) {
 	hints := 3
 	w := newWorld(t, func(rw http.ResponseWriter, r *http.Request) {
 		for range hints {
@@ -140,7 +152,9 @@ func TestInformationalResponses(t *testing.T) {
 	}
 }
 
-func TestWebSocket(t *testing.T) {
+func TestWebSocket(t *testing.T) { onBothPaths(t, testWebSocket) }
+
+func testWebSocket(t *testing.T) {
 	w := newWorld(t, func(rw http.ResponseWriter, r *http.Request) {
 		c, err := websocket.Accept(rw, r, nil)
 		if err != nil {
@@ -176,6 +190,10 @@ func TestWebSocket(t *testing.T) {
 }
 
 func TestOnlyWebSocketMaySwitchProtocols(t *testing.T) {
+	onBothPaths(t, testOnlyWebSocketMaySwitchProtocols)
+}
+
+func testOnlyWebSocketMaySwitchProtocols(t *testing.T) {
 	w := newWorld(t, func(rw http.ResponseWriter, r *http.Request) {
 		c, _, err := http.NewResponseController(rw).Hijack()
 		if err != nil {
@@ -207,7 +225,9 @@ func TestH2C(t *testing.T) {
 	}
 }
 
-func TestSlowReaderDoesNotHoldItsSlot(t *testing.T) {
+func TestSlowReaderDoesNotHoldItsSlot(t *testing.T) { onBothPaths(t, testSlowReaderDoesNotHoldItsSlot) }
+
+func testSlowReaderDoesNotHoldItsSlot(t *testing.T) {
 	w := newWorld(t, func(rw http.ResponseWriter, r *http.Request) {
 		for r.Context().Err() == nil {
 			if _, err := rw.Write(make([]byte, 1<<20)); err != nil {

@@ -3,7 +3,6 @@ package gateway
 import (
 	"bufio"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -15,7 +14,7 @@ import (
 func (x *standard) tunnel(ctx context.Context, resp *http.Response) error {
 	upstream, ok := resp.Body.(io.ReadWriteCloser)
 	if !ok || !x.wantsWebSocket() {
-		return &badGateway{err: errors.New("the instance switched protocols unasked")}
+		return &badGateway{err: errSwitched}
 	}
 	conn, rw, err := http.NewResponseController(x.w).Hijack()
 	if err != nil {

@@ -83,12 +83,17 @@ func HasToken(list, token string) bool {
 // Append writes the fields as lines.
 func (h Header) Append(b []byte) []byte {
 	for i := range h {
-		b = append(b, h[i].Name...)
-		b = append(b, ": "...)
-		b = append(b, h[i].Value...)
-		b = append(b, "\r\n"...)
+		b = h[i].Append(b)
 	}
 	return b
+}
+
+// Append writes the field as a line.
+func (f Field) Append(b []byte) []byte {
+	b = append(b, f.Name...)
+	b = append(b, ": "...)
+	b = append(b, f.Value...)
+	return append(b, "\r\n"...)
 }
 
 // view is the bytes as a string, without copying.
