@@ -1,6 +1,8 @@
 package linuxns
 
 import (
+	"cmp"
+	"slices"
 	"time"
 
 	"github.com/sunya-cloud/sunya/internal/adapt/linuxns/helper/ipc"
@@ -11,6 +13,8 @@ import (
 func (b *box) Stages() []sandbox.Stage {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	// A program that is quick listens before the answer to its start is here.
+	slices.SortFunc(b.stages, func(a, c ipc.Stage) int { return cmp.Compare(a.NS, c.NS) })
 	var all []sandbox.Stage
 	for i, s := range b.stages {
 		if i > 0 {
