@@ -8,6 +8,7 @@ import (
 	"github.com/sunya-cloud/sunya/internal/adapt/storetest"
 	"github.com/sunya-cloud/sunya/internal/core/deploy"
 	"github.com/sunya-cloud/sunya/internal/core/jobs"
+	"github.com/sunya-cloud/sunya/internal/core/meter"
 	"github.com/sunya-cloud/sunya/internal/core/objects"
 	"github.com/sunya-cloud/sunya/internal/core/operations"
 	"github.com/sunya-cloud/sunya/internal/core/registry"
@@ -58,4 +59,8 @@ func TestRegistry(t *testing.T) {
 
 func TestBuilds(t *testing.T) {
 	storetest.Builds(t, func(t testing.TB) storetest.BuildsStore { return open(t) })
+}
+
+func TestUsage(t *testing.T) {
+	storetest.Usage(t, func(t testing.TB) meter.Store { return open(t) })
 }

@@ -98,7 +98,9 @@ func collect(ch chan<- prometheus.Metric, r *metrics.Revision) {
 	one := func(d *prometheus.Desc, kind prometheus.ValueType, v float64, more ...string) {
 		ch <- prometheus.MustNewConstMetric(d, kind, v, labels(more...)...)
 	}
-	counter := func(d *prometheus.Desc, v int64, more ...string) { one(d, prometheus.CounterValue, float64(v), more...) }
+	counter := func(d *prometheus.Desc, v int64, more ...string) {
+		one(d, prometheus.CounterValue, float64(v), more...)
+	}
 	histogram := func(d *prometheus.Desc, v *metrics.Distribution) {
 		if v.Count() == 0 {
 			return // most revisions never wait, start or thaw within the hour

@@ -1,0 +1,348 @@
+package meter
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/sunya-cloud/sunya"
+	"github.com/sunya-cloud/sunya/internal/core/served"
+)
+
+// The times of the meter.
+const (
+	journalEvery = time.Second // what a kill may cost
+	storeEvery   = time.Minute
+	pruneEvery   = time.Hour
+	keep         = 13 * 31 * 24 * time.Hour // thirteen months: a year can be compared with the one before
+)
+
+// Meter counts what revisions use. It is safe for concurrent use.
+type Meter struct {
+	store   Store
+	journal Journal
+	now     func() time.Time
+	log     *slog.Logger
+
+	accounts sync.Map // revision name to *account
+	wake     chan struct{}
+	awake    atomic.Bool
+
+	mu    sync.Mutex
+	lives map[*life]struct{}
+
+	work    sync.Mutex // held by whoever collects
+	seq     int64      // of the last batch
+	pending ledger     // batches that are in the journal
+	sending *batch     // what is on its way to the store; nil: nothing
+	stored  time.Time  // when the store was last brought up to date
+	leaving []*account // forgotten, but perhaps still in somebody's hands
+	failing bool       // the last attempt to write failed, and was logged
+
+	// horizon is the newest row there was when the meter was opened, and as
+	// much later as it runs; Run's own.
+	horizon time.Time
+}
+
+var (
+	_ served.Observer  = (*Meter)(nil)
+	_ served.Registrar = (*Meter)(nil)
+)
+
+// batch is what is written at once.
+type batch struct {
+	Seq  int64 `json:"seq"`
+	Rows []Row `json:"rows"`
+}
+
+// ledger adds rows up.
+type ledger map[key]Usage
+
+type key struct {
+	hour int64 // unix seconds
+	served.Subject
+}
+
+func (l ledger) add(r Row) {
+	k := key{r.Hour.Unix(), r.Subject}
+	u := l[k]
+	u.Add(r.Usage)
+	l[k] = u
+}
+
+func (l ledger) rows() []Row {
+	out := make([]Row, 0, len(l))
+	for k, u := range l {
+		out = append(out, Row{Hour: time.Unix(k.hour, 0).UTC(), Subject: k.Subject, Usage: u})
+	}
+	return out
+}
+
+// Open returns a Meter that goes on where the last one ended, however it ended.
+// Call Run to make it write.
+func Open(ctx context.Context, store Store, journal Journal, now func() time.Time, log *slog.Logger) (*Meter, error) {
+	m := &Meter{
+		store: store, journal: journal, now: now, log: log.With("component", "meter"),
+		wake: make(chan struct{}, 1), lives: map[*life]struct{}{}, pending: ledger{},
+	}
+	var err error
+	if m.horizon, err = store.NewestUsage(ctx); err != nil {
+		return nil, fmt.Errorf("open the meter: %w", err)
+	}
+	orphans, err := journal.Orphans()
+	if err != nil {
+		return nil, fmt.Errorf("open the meter: %w", err)
+	}
+	for _, writer := range orphans {
+		if err := m.inherit(ctx, writer); err != nil {
+			return nil, fmt.Errorf("open the meter: %w", err)
+		}
+	}
+	return m, nil
+}
+
+// inherit brings to the store what a server that died had not brought there.
+func (m *Meter) inherit(ctx context.Context, writer string) error {
+	seq, err := m.store.UsageSeq(ctx, writer)
+	if err != nil {
+		return err
+	}
+	left := ledger{}
+	added := seq
+	err = m.journal.Replay(writer, func(record []byte) {
+		var b batch
+		if err := json.Unmarshal(record, &b); err != nil {
+			m.log.ErrorContext(ctx, "skip a record of usage", "err", err)
+			return
+		}
+		if b.Seq <= added {
+			return // it died between the store and the journal
+		}
+		seq = max(seq, b.Seq)
+		for _, r := range b.Rows {
+			left.add(r)
+		}
+	})
+	if err != nil {
+		return err
+	}
+	if len(left) > 0 {
+		if err := m.store.AddUsage(ctx, writer, seq, left.rows()); err != nil {
+			return err
+		}
+	}
+	return m.journal.Remove(writer)
+}
+
+// Observe implements served.Observer.
+func (m *Meter) Observe(r *served.Request) {
+	a := m.account(r.Revision)
+	a.requests.Add(1)
+	if r.Received > 0 {
+		a.received.Add(r.Received)
+	}
+	if r.Sent > 0 {
+		a.sent.Add(r.Sent)
+	}
+	m.stir()
+}
+
+// account returns that of a revision, made now if there is none.
+func (m *Meter) account(rev *sunya.Revision) *account {
+	if a, ok := m.accounts.Load(rev.Name); ok {
+		return a.(*account)
+	}
+	a, _ := m.accounts.LoadOrStore(rev.Name, newAccount(rev))
+	return a.(*account)
+}
+
+// Born implements served.Registrar.
+func (m *Meter) Born(rev *sunya.Revision, _ string) served.Life {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	l := &life{m: m, a: m.account(rev)}
+	l.a.lives++
+	m.lives[l] = struct{}{}
+	return l
+}
+
+func (m *Meter) gone(l *life) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.lives, l)
+	l.a.lives--
+}
+
+// stir wakes the meter.
+func (m *Meter) stir() {
+	if m.awake.Load() || m.awake.Swap(true) {
+		return
+	}
+	select {
+	case m.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Run writes down what is used, until ctx ends. Nothing is done while nothing is
+// used, but for a look at what is too old.
+func (m *Meter) Run(ctx context.Context) error {
+	prune := time.NewTicker(pruneEvery)
+	defer prune.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-prune.C:
+			m.prune(ctx)
+		case <-m.wake:
+			m.follow(ctx)
+		}
+	}
+}
+
+// follow writes every second until nothing is used any more, or ctx ends.
+func (m *Meter) follow(ctx context.Context) {
+	tick := time.NewTicker(journalEvery)
+	defer tick.Stop()
+	for busy := true; busy; {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			m.awake.Store(false)
+			busy = m.beat(ctx) || m.awake.Load()
+		}
+	}
+}
+
+// beat collects and writes once, and reports whether there is more to come.
+func (m *Meter) beat(ctx context.Context) (busy bool) {
+	m.work.Lock()
+	defer m.work.Unlock()
+	now := m.now()
+	found, open := m.collect(now)
+	m.note(ctx, found)
+	if since := now.Sub(m.stored); since >= storeEvery || since < 0 {
+		m.stored = now
+		m.report(ctx, "store usage", m.settle(ctx))
+	}
+	return open || len(found) > 0 || len(m.pending) > 0 || m.sending != nil
+}
+
+// collect takes what was used since the last time, and reports whether billable
+// time runs.
+func (m *Meter) collect(now time.Time) (rows []Row, open bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for l := range m.lives {
+		open = l.accrue(now) || open
+	}
+	hour := now.UTC().Truncate(time.Hour)
+	take := func(a *account) bool {
+		u := a.collect()
+		if u == (Usage{}) {
+			return false
+		}
+		rows = append(rows, Row{Hour: hour, Subject: a.subject, Usage: u})
+		return true
+	}
+	for _, a := range m.leaving {
+		take(a)
+	}
+	m.leaving = nil
+	m.accounts.Range(func(name, v any) bool {
+		if a := v.(*account); !take(a) && a.lives == 0 {
+			m.accounts.Delete(name)
+			m.leaving = append(m.leaving, a)
+		}
+		return true
+	})
+	return rows, open
+}
+
+// note writes rows into the journal. When that fails they are still brought to
+// the store, if the server lives so long.
+func (m *Meter) note(ctx context.Context, rows []Row) {
+	if len(rows) == 0 {
+		return
+	}
+	m.seq++
+	for _, r := range rows {
+		m.pending.add(r)
+	}
+	record, err := json.Marshal(batch{m.seq, rows})
+	if err == nil {
+		err = m.journal.Append(record)
+	}
+	m.report(ctx, "write usage down", err)
+}
+
+// settle brings the store up to date and empties the journal. A batch whose
+// fate is unknown is sent again as it was: the store takes it once.
+func (m *Meter) settle(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	for m.sending != nil || len(m.pending) > 0 {
+		if m.sending == nil {
+			m.sending = &batch{m.seq, m.pending.rows()}
+			m.pending = ledger{}
+		}
+		if err := m.store.AddUsage(ctx, m.journal.Writer(), m.sending.Seq, m.sending.Rows); err != nil {
+			return err
+		}
+		m.sending = nil
+	}
+	return m.journal.Reset()
+}
+
+// report logs when writing begins to fail, not each time.
+func (m *Meter) report(ctx context.Context, what string, err error) {
+	if err != nil && !m.failing && ctx.Err() == nil {
+		m.log.ErrorContext(ctx, what, "err", err)
+	}
+	m.failing = err != nil
+}
+
+// Usage returns what was used, up to this moment.
+func (m *Meter) Usage(ctx context.Context, q Query) ([]Row, error) {
+	if err := m.flush(ctx); err != nil {
+		return nil, err
+	}
+	return m.store.Usage(ctx, q)
+}
+
+// flush brings everything up to now into the store.
+func (m *Meter) flush(ctx context.Context) error {
+	m.work.Lock()
+	defer m.work.Unlock()
+	rows, _ := m.collect(m.now())
+	m.note(ctx, rows)
+	if err := m.settle(ctx); err != nil {
+		return fmt.Errorf("store usage: %w", err)
+	}
+	return nil
+}
+
+// Close stores the rest, once nothing is served any more.
+func (m *Meter) Close(ctx context.Context) error { return m.flush(ctx) }
+
+// prune removes what is too old, by the clock and by the horizon: a clock that
+// has jumped ahead removes nothing.
+func (m *Meter) prune(ctx context.Context) {
+	if m.horizon.IsZero() {
+		return // there was nothing
+	}
+	m.horizon = m.horizon.Add(pruneEvery)
+	limit := m.horizon
+	if now := m.now(); now.Before(limit) {
+		limit = now
+	}
+	if err := m.store.PruneUsage(ctx, limit.Add(-keep)); err != nil && ctx.Err() == nil {
+		m.log.ErrorContext(ctx, "prune usage", "err", err)
+	}
+}
