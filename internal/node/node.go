@@ -114,12 +114,11 @@ func (n *Node) Run(ctx context.Context) error {
 }
 
 // run starts the parts in the order in which they need each other. The request
-// log must outlive the requests, so the hub stops last.
+// log and the meter must outlive the requests and the instances, so they stop
+// last.
 func (n *Node) run(ctx context.Context) error {
-	hub, stopHub := context.WithCancel(context.WithoutCancel(ctx))
-	hubEnd := make(chan error, 1)
-	go func() { hubEnd <- n.serve.hub.Run(hub) }()
-	defer func() { stopHub(); <-hubEnd }()
+	defer outlive(ctx, n.serve.hub.Run)()
+	defer outlive(ctx, n.measure)()
 
 	if err := n.serve.catalog.Load(ctx); err != nil {
 		return err
@@ -152,6 +151,26 @@ func (n *Node) run(ctx context.Context) error {
 	err := group.Wait()
 	n.isReady.Store(false)
 	return errors.Join(err, n.stopInstances(ctx))
+}
+
+// outlive runs a part until stop is called, which waits for its end.
+func outlive(ctx context.Context, part func(context.Context) error) (stop func()) {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = part(ctx) // that it was stopped
+	}()
+	return func() { cancel(); <-done }
+}
+
+// measure counts what is used.
+func (n *Node) measure(ctx context.Context) error {
+	err := n.storage.meter.Run(ctx)
+	if err := n.storage.meter.Close(context.WithoutCancel(ctx)); err != nil {
+		n.log.Error("store the last usage: the next start does", "err", err)
+	}
+	return err
 }
 
 // serveGuests answers what instances ask of the platform.

@@ -46,7 +46,7 @@ func newServe(cfg Config, m *machine, st *storage, tokens *identity.Tokens, log 
 		Output:     collect(s.hub),
 		Sink:       s.hub,
 		LogName:    logNamer(systemLog),
-		Registrar:  s.metrics,
+		Registrar:  served.Registrars{s.metrics, st.meter},
 		CheckImage: m.checkImage,
 		Now:        time.Now,
 		Log:        log,
@@ -61,7 +61,7 @@ func newServe(cfg Config, m *machine, st *storage, tokens *identity.Tokens, log 
 		Verifier:   tokens,
 		Sites:      static.NewSites(st.layers.Path),
 		Decorators: map[sunya.Product]gateway.Decorator{sunya.AppEngine: appengine.Headers{}},
-		Observer:   served.All{requests, s.metrics},
+		Observer:   served.All{requests, s.metrics, st.meter},
 		Now:        time.Now,
 		Log:        log,
 	}, gateway.Options{

@@ -5,8 +5,11 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/sunya-cloud/sunya/internal/core/health"
+	"github.com/sunya-cloud/sunya/internal/core/meter"
+	"github.com/sunya-cloud/sunya/internal/core/metrics"
 	"github.com/sunya-cloud/sunya/internal/wire/sunyav1"
 )
 
@@ -79,4 +82,14 @@ func (n *Node) Doctor(ctx context.Context) ([]health.Check, error) {
 		out = append(out, c.Check(ctx)...)
 	}
 	return out, nil
+}
+
+// Usage implements sunyav1.Source.
+func (n *Node) Usage(ctx context.Context, q meter.Query) ([]meter.Row, error) {
+	return n.storage.meter.Usage(ctx, q)
+}
+
+// Past implements sunyav1.Source.
+func (n *Node) Past(project, service string, since time.Time, step time.Duration) (time.Duration, []metrics.Step) {
+	return n.serve.metrics.Past(project, service, since, step)
 }

@@ -9,8 +9,10 @@ import (
 
 	"github.com/sunya-cloud/sunya/internal/adapt/datadir"
 	"github.com/sunya-cloud/sunya/internal/adapt/disk"
+	"github.com/sunya-cloud/sunya/internal/adapt/journal"
 	"github.com/sunya-cloud/sunya/internal/adapt/logdb"
 	"github.com/sunya-cloud/sunya/internal/adapt/sqlite"
+	"github.com/sunya-cloud/sunya/internal/core/meter"
 	"github.com/sunya-cloud/sunya/internal/core/registry"
 )
 
@@ -21,6 +23,8 @@ type storage struct {
 	blobs  *disk.Blobs
 	layers *disk.Layers
 	images *disk.Images
+	usage  *journal.Journal
+	meter  *meter.Meter
 }
 
 // sweepGrace is how old a blob without an owner must be before it is removed:
@@ -50,6 +54,12 @@ func openStorage(ctx context.Context, dir *datadir.Dir, log *slog.Logger) (s *st
 	if s.layers, err = disk.OpenLayers(dir.Join("layers"), layerGrace, time.Now); err != nil {
 		return s, fmt.Errorf("open layers: %w", err)
 	}
+	if s.usage, err = journal.Open(dir.Join("usage")); err != nil {
+		return s, err
+	}
+	if s.meter, err = meter.Open(ctx, s.state, s.usage, time.Now, log); err != nil {
+		return s, err
+	}
 	s.images, err = disk.OpenImages(dir.Join("images"), registry.BlobGrace, registry.BlobGrace, time.Now)
 	if err != nil {
 		return s, fmt.Errorf("open images: %w", err)
@@ -61,6 +71,9 @@ func (s *storage) close() error {
 	var err error
 	if s.logs != nil {
 		err = s.logs.Close()
+	}
+	if s.usage != nil {
+		err = errors.Join(err, s.usage.Close())
 	}
 	if s.state != nil {
 		err = errors.Join(err, s.state.Close())

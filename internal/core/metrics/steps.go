@@ -26,6 +26,9 @@ type Step struct {
 // service or project stands for all.
 func (g *Registry) Past(project, service string, since time.Time, step time.Duration) (time.Duration, []Step) {
 	now := g.now()
+	if since.After(now) {
+		since = now
+	}
 	resolution := Fine
 	if now.Sub(since) > FineFor {
 		resolution, since = Coarse, later(since, now.Add(-CoarseFor))

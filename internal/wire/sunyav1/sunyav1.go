@@ -11,6 +11,8 @@ import (
 
 	"github.com/sunya-cloud/sunya"
 	"github.com/sunya-cloud/sunya/internal/core/health"
+	"github.com/sunya-cloud/sunya/internal/core/meter"
+	"github.com/sunya-cloud/sunya/internal/core/metrics"
 	"github.com/sunya-cloud/sunya/internal/wire/status"
 )
 
@@ -59,9 +61,13 @@ type Instance struct {
 type Source interface {
 	Status(ctx context.Context) (*Status, error)
 	Doctor(ctx context.Context) ([]health.Check, error)
+	// Usage returns what was used until now.
+	Usage(ctx context.Context, q meter.Query) ([]meter.Row, error)
+	// Past returns the recent past, in steps of the length that it returns, too.
+	Past(project, service string, since time.Time, step time.Duration) (time.Duration, []metrics.Step)
 }
 
-// Handler serves GET /sunya/v1/status and GET /sunya/v1/doctor.
+// Handler serves what is under /sunya/v1/.
 func Handler(src Source, log *slog.Logger) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /sunya/v1/status", func(w http.ResponseWriter, r *http.Request) {
@@ -71,6 +77,14 @@ func Handler(src Source, log *slog.Logger) http.Handler {
 	mux.HandleFunc("GET /sunya/v1/doctor", func(w http.ResponseWriter, r *http.Request) {
 		checks, err := src.Doctor(r.Context())
 		reply(w, log, map[string]any{"checks": checks}, err)
+	})
+	mux.HandleFunc("GET /sunya/v1/usage", func(w http.ResponseWriter, r *http.Request) {
+		v, err := usage(r, src)
+		reply(w, log, v, err)
+	})
+	mux.HandleFunc("GET /sunya/v1/metrics", func(w http.ResponseWriter, r *http.Request) {
+		v, err := past(r, src)
+		reply(w, log, v, err)
 	})
 	mux.HandleFunc("GET /sunya/v1/", func(w http.ResponseWriter, r *http.Request) {
 		reply(w, log, nil, sunya.Errorf(sunya.NotFound, "", "no method of this API has the path %s", r.URL.Path))
