@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/sunya-cloud/sunya"
+	"github.com/sunya-cloud/sunya/internal/core/functions"
 	"github.com/sunya-cloud/sunya/internal/core/sandbox"
 	"github.com/sunya-cloud/sunya/internal/node"
 )
@@ -24,6 +25,7 @@ import (
 type upFlags struct {
 	cfg       node.Config
 	isolation string
+	memory    string
 	proxies   []string
 	whileIn   bool
 }
@@ -46,10 +48,11 @@ func newUpCommand(env *Env) *cobra.Command {
 
 func (f *upFlags) register(fs *pflag.FlagSet, env *Env) {
 	fs.StringVar(&f.cfg.Data, "data", "", "data directory (default "+node.DefaultData(env.Getenv)+")")
-	fs.StringArrayVar(&f.cfg.Listen, "listen", nil, "address, as HOST:PORT[,roles=apps+api+console]; may be repeated (default "+node.DefaultListen+" with all roles)")
+	fs.StringArrayVar(&f.cfg.Listen, "listen", nil, "HOST:PORT[,roles=apps+api+console]; may be repeated (default "+node.DefaultListen+", all roles)")
 	fs.StringArrayVar(&f.cfg.Public, "public", nil, "address that serves apps only, such as :80; may be repeated")
 	fs.StringVar(&f.cfg.Domain, "domain", node.DefaultDomain, "what names of services stand in front of")
 	fs.DurationVar(&f.cfg.IdleTimeout, "idle-timeout", node.DefaultIdleTimeout, "from an instance's last request to its stop")
+	fs.StringVar(&f.memory, "max-memory", "", "`SIZE` for all instances, such as 4Gi")
 	fs.StringVar(&f.isolation, "isolation", "", "refuse to start with less than: full or user (default: the best this machine has)")
 	fs.StringVar(&f.cfg.TLSCert, "tls-cert", "", "certificate (PEM) for the --public addresses")
 	fs.StringVar(&f.cfg.TLSKey, "tls-key", "", "its private key (PEM)")
@@ -69,6 +72,13 @@ func (f *upFlags) config(env *Env) (node.Config, error) {
 		cfg.Isolation = sandbox.Level(f.isolation)
 	default:
 		return cfg, usagef("--isolation: %q is not a level: use full, user or none", f.isolation)
+	}
+	if f.memory != "" {
+		n, err := functions.ParseMemory(f.memory)
+		if err != nil || n == 0 {
+			return cfg, usagef("--max-memory: %q is not an amount of memory: write 512Mi or 4Gi", f.memory)
+		}
+		cfg.MaxMemory = n
 	}
 	for _, p := range f.proxies {
 		prefix, err := parsePrefix(p)

@@ -54,6 +54,7 @@ func TestUpFlags(t *testing.T) {
 				c.TrustedProxies = []netip.Prefix{cidr("10.0.0.0/8"), cidr("192.0.2.1/32"), cidr("::1/128")}
 			}},
 		{"a demanded isolation", []string{"--isolation", "full"}, func(c *node.Config) { c.Isolation = sandbox.Full }},
+		{"memory", []string{"--max-memory", "2Gi"}, func(c *node.Config) { c.MaxMemory = 2 << 30 }},
 		{"patience", []string{"--idle-timeout", "1h"}, func(c *node.Config) { c.IdleTimeout = time.Hour }},
 	} {
 		t.Run(c.rule, func(t *testing.T) {
@@ -73,6 +74,8 @@ func TestUpFlags(t *testing.T) {
 func TestUpFlagsThatMakeNoSense(t *testing.T) {
 	for _, args := range [][]string{
 		{"--isolation", "much"},
+		{"--max-memory", "plenty"},
+		{"--max-memory", "0"},
 		{"--trusted-proxy", "proxy.example.org"},
 		{"--trusted-proxy", "10.0.0.0/33"},
 	} {

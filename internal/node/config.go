@@ -36,6 +36,7 @@ type Config struct {
 	Project string // default project; sunya
 
 	IdleTimeout time.Duration // from an instance's last request to its stop; 15 min
+	MaxMemory   int64         // bytes for all instances together; what the machine has
 	Isolation   sandbox.Level // demanded level; the best there is
 }
 
@@ -88,6 +89,8 @@ func (c *Config) complete() error {
 		return sunya.Errorf(sunya.InvalidArgument, "", "--ephemeral uses a directory of its own: leave out --data")
 	case c.IdleTimeout < 0:
 		return sunya.Invalid("--idle-timeout", "%v is negative: use a duration such as 15m", c.IdleTimeout)
+	case c.MaxMemory < 0:
+		return sunya.Invalid("--max-memory", "%d is negative: use an amount such as 4Gi", c.MaxMemory)
 	}
 	if err := sunya.CheckProject(c.Project); err != nil {
 		return fmt.Errorf("project: %w", err)

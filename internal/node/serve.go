@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/sunya-cloud/sunya"
+	"github.com/sunya-cloud/sunya/internal/adapt/hostload"
 	"github.com/sunya-cloud/sunya/internal/core/activator"
 	"github.com/sunya-cloud/sunya/internal/core/appengine"
 	"github.com/sunya-cloud/sunya/internal/core/gateway"
@@ -51,7 +52,13 @@ func newServe(cfg Config, m *machine, st *storage, tokens *identity.Tokens, log 
 		Now:        time.Now,
 		Log:        log,
 	})
-	s.activator = activator.New(s.instances, activator.Options{Idle: cfg.IdleTimeout}, time.Now, log)
+	load := hostload.New()
+	s.activator = activator.New(s.instances, activator.Options{
+		Idle:      cfg.IdleTimeout,
+		Machine:   load.Look,
+		MaxMemory: cfg.MaxMemory,
+		Reserve:   max(load.Total()/reservedPart, leastReserved),
+	}, time.Now, log)
 	s.metrics.SetWorld(s.activator)
 	s.catalog.Watch(s.reached)
 	s.catalog.WatchBounds(s.activator.Bound)
@@ -73,6 +80,13 @@ func newServe(cfg Config, m *machine, st *storage, tokens *identity.Tokens, log 
 	m.callers.named.Store(s.gateway)
 	return s
 }
+
+// What stays free of the machine's memory, for instances that grow and for
+// everything else on it.
+const (
+	reservedPart  = 20 // one part of so many
+	leastReserved = 128 << 20
+)
 
 // reached tells the activator how requests get to a revision.
 func (s *serve) reached(rev *sunya.Revision, how serving.Reach) {

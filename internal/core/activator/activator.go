@@ -16,6 +16,7 @@ import (
 	"github.com/sunya-cloud/sunya"
 	"github.com/sunya-cloud/sunya/internal/core/instance"
 	"github.com/sunya-cloud/sunya/internal/core/pool"
+	"github.com/sunya-cloud/sunya/internal/core/room"
 )
 
 // Options are the platform's defaults. Zero values are the defaults named.
@@ -24,6 +25,11 @@ type Options struct {
 	MaxInstances int           // for revisions that do not say; 20
 	MaxQueue     int           // requests of one revision that wait for a slot; 1000
 	QueueTimeout time.Duration // longest wait while all instances are busy; 1 min
+
+	// Machine looks at what the machine has left; nil: everything is there.
+	Machine   func() room.Machine
+	MaxMemory int64 // bytes for all instances together; 0: what the machine has
+	Reserve   int64 // bytes of the machine that no instance is started into; 0: none
 }
 
 func (o Options) withDefaults() Options {
@@ -32,6 +38,9 @@ func (o Options) withDefaults() Options {
 		MaxInstances: cmp.Or(o.MaxInstances, 20),
 		MaxQueue:     cmp.Or(o.MaxQueue, 1000),
 		QueueTimeout: cmp.Or(o.QueueTimeout, time.Minute),
+		Machine:      o.Machine,
+		MaxMemory:    o.MaxMemory,
+		Reserve:      o.Reserve,
 	}
 }
 
@@ -44,6 +53,7 @@ type Activator struct {
 	keepers   sync.Map // revision name to *keeper
 	parts     sync.Map // revision name to the sunya.Bounds that fall to it
 	agenda    agenda
+	lobby     *lobby
 
 	// starts ends with the activator: a start outlives the request that
 	// wanted it.
@@ -64,6 +74,7 @@ func New(m *instance.Manager, o Options, now func() time.Time, log *slog.Logger)
 		now:        now,
 		log:        log.With("component", "activator"),
 		agenda:     newAgenda(),
+		lobby:      newLobby(o, now),
 		starts:     starts,
 		stopStarts: stop,
 	}

@@ -40,6 +40,9 @@ func explain(rev *sunya.Revision, err error) error {
 	case pool.Busy:
 		return refusal{sunya.Errorf(sunya.ResourceExhausted, rev.Name,
 			"no instance was free within %v: try again later or raise max instances", r.Waited), time.Second}
+	case pool.NoRoom:
+		return refusal{sunya.Errorf(sunya.Unavailable, rev.Name,
+			"the machine has no room for another instance: try again later, stop what is not needed, or give Sunya more memory (sunya up --max-memory)"), r.After}
 	case pool.None:
 		return sunya.Errorf(sunya.Unavailable, rev.Name, "the service is scaled to 0 instances")
 	case pool.NoStart:

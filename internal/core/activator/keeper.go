@@ -9,6 +9,7 @@ import (
 	"github.com/sunya-cloud/sunya/internal/core/autoscale"
 	"github.com/sunya-cloud/sunya/internal/core/instance"
 	"github.com/sunya-cloud/sunya/internal/core/pool"
+	"github.com/sunya-cloud/sunya/internal/core/room"
 )
 
 // keeper keeps the pool of one revision: it tells it what happens and does what
@@ -20,8 +21,9 @@ type keeper struct {
 
 	mu      sync.Mutex
 	pool    *pool.Pool
-	gone    bool      // no longer in Activator.keepers
-	planned time.Time // next.at, or zero: none
+	held    []instance.Reason // of starts that wait for room
+	gone    bool              // no longer in Activator.keepers
+	planned time.Time         // next.at, or zero: none
 }
 
 // waiter is a request without a slot.
@@ -44,6 +46,7 @@ func newKeeper(a *Activator, rev *sunya.Revision) *keeper {
 		MaxQueue:     a.opts.MaxQueue,
 		QueueTimeout: a.opts.QueueTimeout,
 		StartLimit:   instance.StartTimeout(rev) + startSlack,
+		NoEvict:      rev.Scaling.NoFreeze,
 	}
 	if rev.Scaling.Idle > 0 {
 		c.Idle = rev.Scaling.Idle
@@ -66,7 +69,7 @@ func (k *keeper) settle(why instance.Reason) {
 		case act.Stop != nil:
 			k.stop(act.Stop, act.Why)
 		default:
-			open = k.launch(k.starter(because(act.Start, why))) && open
+			open = k.start(because(act.Start, why)) && open
 		}
 	}
 	if !open {
@@ -102,25 +105,50 @@ func (k *keeper) starter(why instance.Reason) starter {
 	}
 }
 
+// start starts an instance, or lets it wait for room. It fails only when the
+// activator is closed. mu is held.
+func (k *keeper) start(why instance.Reason) bool {
+	switch k.a.lobby.ask(k) {
+	case room.Go:
+		if k.pool.Begin(k.a.now()) {
+			return k.launch(k.starter(why), false)
+		}
+		k.a.lobby.cancel(k.rev.Name)
+	case room.Wait:
+		k.held = append(k.held, why)
+	default:
+		k.pool.NoRoom(k.a.now(), 1)
+	}
+	return true
+}
+
 // launch begins the life of an instance in the background; it fails only when
 // the activator is closed.
-func (k *keeper) launch(start starter) bool { return k.a.spawn(func() { k.live(start) }) }
+func (k *keeper) launch(start starter, adopted bool) bool {
+	return k.a.spawn(func() { k.live(start, adopted) })
+}
 
 // live is the life of one instance in its pool, from start to end.
-func (k *keeper) live(start starter) {
+func (k *keeper) live(start starter, adopted bool) {
 	begin := k.a.now()
 	inst, err := start(k.a.starts)
+	if !adopted {
+		k.a.lobby.tell(func(r *room.Room) { r.Booted(k.rev.Name, 0) })
+	}
 	if err != nil {
 		k.on(func() { k.pool.Failed(k.a.now(), err) })
+		k.a.lobby.tell(func(r *room.Room) { r.Ended(k.rev.Name, false) })
 		return
 	}
 	m := &pool.Member{ID: inst.ID(), Owner: inst, Since: inst.Status().StartTime}
-	if !m.Since.Before(begin) { // else it was there before
+	if !adopted {
 		m.Boot = k.a.now().Sub(begin)
 	}
 	k.on(func() { k.pool.Started(k.a.now(), m) })
+	k.a.weigh(k.a.starts, inst)
 	<-inst.Done()
 	k.on(func() { k.pool.Ended(k.a.now(), m) })
+	k.a.lobby.tell(func(r *room.Room) { r.Ended(k.rev.Name, m.Retired()) })
 }
 
 // on tells the pool of an event and does what comes of it.
@@ -135,6 +163,7 @@ func (k *keeper) on(event func()) {
 // for the end. mu is held, so that live has not ended yet.
 func (k *keeper) stop(m *pool.Member, why string) {
 	inst := m.Owner.(*instance.Instance)
+	k.a.lobby.tell(func(r *room.Room) { r.Leaving(k.rev.Name) })
 	k.a.wg.Go(func() { k.a.stop(inst, why) })
 }
 

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/sunya-cloud/sunya/internal/core/instance"
+	"github.com/sunya-cloud/sunya/internal/core/room"
 	"github.com/sunya-cloud/sunya/internal/core/sandbox"
 )
 
@@ -13,13 +14,14 @@ import (
 func (a *Activator) Run(ctx context.Context) error {
 	for {
 		var timer <-chan time.Time
-		if next := a.tick(); !next.IsZero() {
+		if next := earlier(a.tick(), a.admit()); !next.IsZero() {
 			timer = time.After(max(next.Sub(a.now()), time.Millisecond))
 		}
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		case <-a.agenda.wake:
+		case <-a.lobby.wake:
 		case <-timer:
 		}
 	}
@@ -35,6 +37,14 @@ func (a *Activator) tick() (next time.Time) {
 		}
 		k.tick()
 	}
+}
+
+// earlier returns the first of two moments; zero stands for never.
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
 }
 
 func (a *Activator) all() []*keeper {
@@ -60,8 +70,10 @@ func (a *Activator) Adopt(ctx context.Context, boxes []sandbox.Sandbox) {
 func (a *Activator) adopt(inst *instance.Instance) {
 	k := a.locked(inst.Revision())
 	defer k.mu.Unlock()
-	if k.launch(func(ctx context.Context) (*instance.Instance, error) { return inst, inst.Resume(ctx) }) {
+	resume := func(ctx context.Context) (*instance.Instance, error) { return inst, inst.Resume(ctx) }
+	if k.launch(resume, true) {
 		k.pool.Adopt(a.now())
+		a.lobby.tell(func(r *room.Room) { r.Adopted(k.rev.Name, k.memory()) })
 	}
 	k.settle("")
 }
@@ -98,6 +110,7 @@ const stopTimeout = 30 * time.Second
 func (a *Activator) stop(inst *instance.Instance, why string) {
 	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
 	defer cancel()
+	a.weigh(ctx, inst)
 	if err := inst.Stop(ctx, why); err != nil {
 		a.log.Error("stop instance", "instance", inst.ID(), "err", err)
 	}

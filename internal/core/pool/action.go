@@ -6,7 +6,7 @@ import "time"
 // set.
 type Action struct {
 	Wake  *Waiter // its wait is over
-	Start Reason  // an instance: Started or Failed follows
+	Start Reason  // an instance: Begin, if that is a while later, then Started or Failed; or NoRoom
 	Stop  *Member // which has no requests: Ended follows
 	Why   string  // of Stop
 }
@@ -28,7 +28,7 @@ type Refusal struct {
 	Cause  Cause
 	After  time.Duration // after which another attempt makes sense; 0: unknown
 	Queued int           // requests that wait, for QueueFull
-	Waited time.Duration // for Busy
+	Waited time.Duration // for Busy and NoRoom
 	Err    error         // of the last start that failed; may be nil
 }
 
@@ -49,6 +49,7 @@ const (
 	NoStart         // the instance it waited for did not start
 	BackOff         // none is started for a while, because the last ones failed
 	Closed          // the pool is closed
+	NoRoom          // the machine has no room for the instance it needs
 )
 
 // String returns the cause in words.
@@ -66,6 +67,8 @@ func (c Cause) String() string {
 		return "instances fail"
 	case Closed:
 		return "the pool is closed"
+	case NoRoom:
+		return "the machine is full"
 	}
 	return "unknown"
 }

@@ -26,6 +26,9 @@ type Member struct {
 // Used is how many requests have a slot in it.
 func (m *Member) Used() int { return m.used }
 
+// Retired reports whether its end was asked for.
+func (m *Member) Retired() bool { return m.retired }
+
 // key is what a client that comes back prefers.
 func key(id string) string { return id[strings.LastIndexByte(id, '-')+1:] }
 

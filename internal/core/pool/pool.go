@@ -14,6 +14,7 @@ type Config struct {
 	MaxQueue     int           // requests that may wait
 	QueueTimeout time.Duration // longest wait while all instances are busy
 	StartLimit   time.Duration // longest wait while one is starting, when that is more
+	NoEvict      bool          // instances work while they have no requests: none is a Victim
 }
 
 // Pool is the instances of one revision and the requests that wait for them. It
@@ -24,6 +25,7 @@ type Pool struct {
 	byKey    map[string]*Member
 	free     order // the members with a slot
 	starting int
+	held     int // of starting: those that have not begun
 	queue    queue
 	inFlight int // requests in members
 	busy     int // members with requests
@@ -34,6 +36,7 @@ type Pool struct {
 	lastErr  error // of the last start that failed
 	windows  autoscale.Windows
 	boot     time.Duration // how long a start takes, on average; 0: unknown
+	roomAt   time.Time     // until when the machine has no room for another start
 	calmAt   time.Time     // when the last panic is over
 	lookAt   time.Time     // when the windows are asked again
 	due      time.Time
@@ -126,6 +129,8 @@ func (p *Pool) refusal(now time.Time) *Refusal {
 		return &Refusal{Cause: None}
 	case none && p.backoff.Wait(now) > 0:
 		return p.backOff(now)
+	case none && now.Before(p.roomAt):
+		return noRoom(0)
 	case p.queue.n >= p.cfg.MaxQueue:
 		return &Refusal{Cause: QueueFull, Queued: p.queue.n}
 	}
@@ -220,10 +225,50 @@ func (p *Pool) refuseFirst(r *Refusal) {
 	p.actions = append(p.actions, Action{Wake: w})
 }
 
+// Begin says that a start begins now that had to wait for its turn. False: it is
+// no longer wanted, and nothing follows.
+func (p *Pool) Begin(now time.Time) bool {
+	wanted := autoscale.Desired(p.cfg.Policy, p.observe(now))
+	p.held--
+	p.dueForWaiters()
+	if !p.closed && len(p.members)+p.starting-p.held <= wanted {
+		return true
+	}
+	p.starting--
+	p.dueAt(now)
+	return false
+}
+
+// NoRoom says that n starts are not made, because the machine has no room. Who
+// waits is told, unless other instances will serve them.
+func (p *Pool) NoRoom(now time.Time, n int) {
+	p.starting -= n
+	p.held -= n
+	p.roomAt = now.Add(roomPause)
+	if p.starting == 0 && len(p.members) == 0 {
+		for p.queue.first != nil {
+			p.refuseFirst(noRoom(now.Sub(p.queue.first.since)))
+		}
+	}
+	p.dueForWaiters()
+	p.dueAt(p.roomAt)
+}
+
+// roomPause is how long none is asked for after that, and roomAfter when a client
+// may try again.
+const (
+	roomPause = time.Second
+	roomAfter = 10 * time.Second
+)
+
+func noRoom(waited time.Duration) *Refusal {
+	return &Refusal{Cause: NoRoom, After: roomAfter, Waited: waited}
+}
+
 // Started takes an instance into service that was to be started, or one that was
 // there before.
 func (p *Pool) Started(now time.Time, m *Member) {
-	p.starting--
+	p.startOver()
 	m.lastUsed = now
 	if p.closed {
 		p.stop(m, "the server shuts down")
@@ -236,6 +281,12 @@ func (p *Pool) Started(now time.Time, m *Member) {
 	p.dispatch(m, true)
 	p.dueAt(now.Add(p.stay(true)))
 	p.dueForWaiters()
+}
+
+// startOver counts a start out. Who tells of no Begin has none held.
+func (p *Pool) startOver() {
+	p.starting--
+	p.held = min(p.held, p.starting)
 }
 
 // booted keeps the average of what starts take.
@@ -257,7 +308,7 @@ func (p *Pool) Adopt(now time.Time) {
 // Failed records a start that came to nothing. Who waits is told, unless other
 // instances will serve them.
 func (p *Pool) Failed(now time.Time, err error) {
-	p.starting--
+	p.startOver()
 	p.backoff.Failed(now)
 	p.lastErr = err
 	if p.starting == 0 && len(p.members) == 0 {

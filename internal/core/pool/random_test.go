@@ -17,6 +17,7 @@ type model struct {
 	rnd    *rand.Rand
 	p      *Pool
 	now    time.Time
+	turns  int       // starts that wait for their turn
 	starts int       // under way
 	alive  []*Member // not ended
 	held   []*Member // one for each slot that somebody has
@@ -80,6 +81,8 @@ func (m *model) step() {
 		if w, ok := take(m.rnd, &m.queue); ok {
 			m.p.Abandon(m.now, w)
 		}
+	case n < 72:
+		m.begin()
 	case n < 80:
 		m.start(m.rnd.IntN(5) > 0)
 	case n < 83:
@@ -93,6 +96,9 @@ func (m *model) step() {
 			m.p.Lost(m.now, m.alive[m.rnd.IntN(len(m.alive))])
 		}
 	case n < 88:
+		if m.rnd.IntN(2) == 0 {
+			m.p.Evict(m.now, "evicted")
+		}
 		m.p.Keep(m.now, m.rnd.IntN(3), m.rnd.IntN(2))
 	case n < 89:
 		m.p.Drain(m.now)
@@ -105,6 +111,21 @@ func (m *model) step() {
 	}
 	m.settle()
 	m.check()
+}
+
+func (m *model) begin() {
+	switch {
+	case m.turns == 0:
+	case m.rnd.IntN(5) == 0:
+		n := 1 + m.rnd.IntN(m.turns)
+		m.turns -= n
+		m.p.NoRoom(m.now, n)
+	default:
+		m.turns--
+		if m.p.Begin(m.now) {
+			m.starts++
+		}
+	}
 }
 
 func (m *model) start(ok bool) {
@@ -159,7 +180,7 @@ func (m *model) settle() {
 				defer func() { m.p.Ended(m.now, act.Stop); m.settle() }()
 			}
 		default:
-			m.starts++
+			m.turns++
 		}
 	}
 }
@@ -197,8 +218,8 @@ func (m *model) check() {
 	if len(m.p.members)+m.p.starting > m.most {
 		m.t.Errorf("%d instances and %d on their way, want at most %d", len(m.p.members), m.p.starting, m.most)
 	}
-	if m.starts != m.p.starting {
-		m.t.Errorf("%d starts are under way, the pool says %d", m.starts, m.p.starting)
+	if m.starts+m.turns != m.p.starting || m.turns != m.p.held {
+		m.t.Errorf("%d starts are under way, %d wait; the pool says %d in all, %d", m.starts, m.turns, m.p.starting, m.p.held)
 	}
 	if m.p.Queued() != len(m.queue) {
 		m.t.Errorf("%d wait, want %d", m.p.Queued(), len(m.queue))
@@ -221,6 +242,10 @@ func (m *model) finish() {
 		for len(m.held) > 0 {
 			got, _ := take(m.rnd, &m.held)
 			m.p.Release(m.now, got)
+			m.settle()
+		}
+		for m.turns > 0 {
+			m.begin()
 			m.settle()
 		}
 		for m.starts > 0 {

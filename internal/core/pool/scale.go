@@ -9,7 +9,7 @@ import (
 // scale starts as many instances as are wanted and neither there nor on their
 // way. calm is why, when nobody waits for the next one.
 func (p *Pool) scale(now time.Time, calm Reason) {
-	if p.closed || p.backoff.Wait(now) > 0 {
+	if p.closed || p.backoff.Wait(now) > 0 || now.Before(p.roomAt) {
 		return
 	}
 	if there := len(p.members) + p.starting; now.Before(p.lookAt) && autoscale.Enough(p.cfg.Policy, p.inFlight+p.queue.n, there) {
@@ -23,6 +23,7 @@ func (p *Pool) scale(now time.Time, calm Reason) {
 	for n := autoscale.Desired(p.cfg.Policy, o) - len(p.members) - p.starting; n > 0; n-- {
 		p.actions = append(p.actions, Action{Start: p.reason(calm)})
 		p.starting++
+		p.held++
 	}
 }
 
@@ -67,7 +68,7 @@ func (p *Pool) observe(now time.Time) autoscale.Observation {
 // ages counts who has waited for long enough to be given another instance: all
 // where there is none.
 func (p *Pool) ages(now time.Time, o *autoscale.Observation) {
-	if p.cfg.MinPending > 0 && len(p.members)+p.starting > 0 {
+	if p.cfg.MinPending > 0 && len(p.members)+p.starting-p.held > 0 {
 		o.Queued = p.queue.reach(pressing, now.Add(-p.cfg.MinPending))
 	}
 	if p.cfg.MaxPending > 0 {
@@ -130,13 +131,21 @@ func (p *Pool) AtRest(now time.Time) bool {
 // expire refuses those who have waited for too long.
 func (p *Pool) expire(now time.Time) {
 	for w := p.queue.first; w != nil && !now.Before(p.patience(w)); w = p.queue.first {
-		p.refuseFirst(&Refusal{Cause: Busy, Waited: now.Sub(w.since)})
+		p.refuseFirst(p.tooLong(now, now.Sub(w.since)))
 	}
+}
+
+// tooLong says whose fault it is that a request has waited for so long.
+func (p *Pool) tooLong(now time.Time, waited time.Duration) *Refusal {
+	if p.held > 0 || now.Before(p.roomAt) {
+		return noRoom(waited)
+	}
+	return &Refusal{Cause: Busy, Waited: waited}
 }
 
 // patience is when a wait is over.
 func (p *Pool) patience(w *Waiter) time.Time {
-	if p.starting > 0 {
+	if p.starting > p.held {
 		return w.since.Add(max(p.cfg.QueueTimeout, p.cfg.StartLimit))
 	}
 	return w.since.Add(p.cfg.QueueTimeout)
@@ -226,6 +235,34 @@ func (p *Pool) dueWhenSpare(now time.Time, idle time.Duration, o autoscale.Obser
 	} else if o.Stable > 0 {
 		p.dueAt(now.Add(again))
 	}
+}
+
+// settled is how long a Victim has been idle at least: it is frozen by then.
+const settled = 2 * time.Second
+
+// Victim returns the instance that is missed least, which is idle since the moment
+// returned; nil when none can be spared.
+func (p *Pool) Victim(now time.Time) (*Member, time.Time) {
+	m := p.free.longestIdle()
+	if m == nil || p.cfg.NoEvict || now.Sub(m.lastUsed) < settled {
+		return nil, time.Time{}
+	}
+	if len(p.members) <= autoscale.Desired(p.cfg.Policy, p.observe(now)) {
+		return nil, time.Time{}
+	}
+	return m, m.lastUsed
+}
+
+// Evict stops what Victim returns.
+func (p *Pool) Evict(now time.Time, why string) bool {
+	m, _ := p.Victim(now)
+	if m == nil {
+		return false
+	}
+	p.withdraw(now, m)
+	p.stop(m, why)
+	p.dueAt(now)
+	return true
 }
 
 func (p *Pool) whyIdle(now time.Time, m *Member) string {
