@@ -55,7 +55,7 @@ type Scaling struct {
 	MinIdle    int           // kept ready besides the busy ones
 	MaxIdle    int           // more than these besides the busy ones are stopped soon; 0: no limit
 	MinPending time.Duration // how long a request waits for a slot before another instance is started for it
-	MaxPending time.Duration // after which that is done even if a slot would be free sooner; 0: never
+	MaxPending time.Duration // after which that is done whatever is foreseen; 0: as long as a start takes
 	Always     bool          // Min holds for a revision without traffic, too
 }
 

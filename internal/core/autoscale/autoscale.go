@@ -28,7 +28,7 @@ type Policy struct {
 type Observation struct {
 	InFlight int // requests inside instances
 	Queued   int // requests that wait for a slot, for long enough to be given an instance
-	Overdue  int // of Queued: those who are given one whatever it is worth
+	Overdue  int // of Queued: those who have waited for longer than they should have
 	Busy     int // instances with a request
 	Ready    int // instances that serve
 	Starting int // instances on their way
@@ -48,9 +48,9 @@ type Observation struct {
 const panicAt = 2
 
 // Panics reports whether the load of the panic window is at least twice what
-// the instances that are there or on their way are meant for.
+// the instances that serve are meant for.
 func Panics(p Policy, o Observation) bool {
-	return o.Panic >= panicAt*p.target()*float64(max(o.Ready+o.Starting, 1))
+	return o.Panic >= panicAt*p.target()*float64(max(o.Ready, 1))
 }
 
 // Desired returns how many instances there should be now: enough that each is at
@@ -82,14 +82,15 @@ func Enough(p Policy, requests, instances int) bool {
 // load is how many requests are to have slots when a start would be over. Those
 // that are inside count unless they are over by then; those that wait, unless they
 // are served by then, and afterwards a slot serves several of them in the time
-// of a start.
+// of a start. Where somebody is overdue all the same, requests have become longer
+// than they were: the slots are doubled, again and again.
 func (p Policy) load(o Observation) float64 {
 	if o.Hold <= 0 || o.Boot <= 0 || o.Ready == 0 {
 		return float64(o.InFlight + o.Queued)
 	}
 	turns := float64(o.Boot) / float64(o.Hold) // requests that one slot serves while an instance starts
 	served := float64(o.Ready*max(p.Concurrency, 1)) * turns
-	waits := max((float64(o.Queued)-served)/max(turns, 1), float64(o.Overdue))
+	waits := max((float64(o.Queued)-served)/max(turns, 1), float64(min(o.Overdue, o.Ready*max(p.Concurrency, 1))))
 	if waits <= 0 && turns > 1 {
 		return min(float64(o.InFlight), 1)
 	}

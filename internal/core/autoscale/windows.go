@@ -98,11 +98,17 @@ func (w *Windows) load(full span, window time.Duration) float64 {
 	return max(float64(s.inside), float64(s.arrived)*hold.Seconds()) / window.Seconds()
 }
 
-// Hold returns how long a request had its slot, on average over the last minute;
-// 0 while none has given one back.
+// enough is how many requests must have ended to say how long they take.
+const enough = 10
+
+// Hold returns how long a request has its slot, on average: of late if that can be
+// said, else over the last minute; 0 while too few have given one back.
 func (w *Windows) Hold() time.Duration {
-	s := w.stable.plus(w.ring[w.at])
-	if s.done == 0 {
+	s := w.panic.plus(w.ring[w.at])
+	if s.done < enough {
+		s = w.stable.plus(w.ring[w.at])
+	}
+	if s.done < enough {
 		return 0
 	}
 	return time.Duration(float64(s.inside) / float64(s.done) * float64(time.Second))

@@ -22,20 +22,20 @@ func TestWindows(t *testing.T) {
 	at := func(d time.Duration) time.Time { return begin.Add(d) }
 	check("nothing seen", 0, 0, 0)
 	w.Observe(at(0), 0)
-	for range 6 {
+	for range 12 {
 		w.Arrived()
 	}
-	w.Observe(at(3*time.Second), 6)
-	check("six requests for three seconds", 0.3, 3, 0)
-	for range 6 {
+	w.Observe(at(3*time.Second), 12)
+	check("twelve requests for three seconds", 0.6, 6, 0)
+	for range 12 {
 		w.Done()
 	}
-	w.Observe(at(3*time.Second), 6)
-	check("and they are over", 0.3, 3, 3*time.Second)
+	w.Observe(at(3*time.Second), 12)
+	check("and they are over", 0.6, 6, 3*time.Second)
 	w.Observe(at(9*time.Second), 0)
-	check("a while later", 0.3, 0, 3*time.Second)
+	check("a while later", 0.6, 0, 3*time.Second)
 	w.Observe(at(59*time.Second), 0)
-	check("a minute later", 0.3, 0, 3*time.Second)
+	check("a minute later", 0.6, 0, 3*time.Second)
 	w.Observe(at(64*time.Second), 0)
 	check("forgotten", 0, 0, 0)
 	w.Observe(at(24*time.Hour), 2)

@@ -10,7 +10,7 @@ import (
 type Config struct {
 	autoscale.Policy
 	MinPending   time.Duration // how long a request waits before another instance is started for it
-	MaxPending   time.Duration // after which one is started even if a slot would be free sooner; 0: never
+	MaxPending   time.Duration // after which one is started whatever is foreseen; 0: as long as a start takes
 	MaxQueue     int           // requests that may wait
 	QueueTimeout time.Duration // longest wait while all instances are busy
 	StartLimit   time.Duration // longest wait while one is starting, when that is more
@@ -279,6 +279,9 @@ func (p *Pool) Started(now time.Time, m *Member) {
 	p.windows.Observe(now, p.inFlight)
 	p.serve(m)
 	p.dispatch(m, true)
+	if p.queue.n > 0 {
+		p.scale(now, Spare) // it was not enough
+	}
 	p.dueAt(now.Add(p.stay(true)))
 	p.dueForWaiters()
 }

@@ -115,6 +115,27 @@ func TestWhoIsServedSoonStartsNothing(t *testing.T) {
 	}
 }
 
+// TestWhoHasWaitedLongerThanAStartStartsOne: requests have become longer than
+// anybody foresaw.
+func TestWhoHasWaitedLongerThanAStartStartsOne(t *testing.T) {
+	y := newPlay(t, nil)
+	short(y)
+	for range 9 {
+		y.ask()
+	}
+	y.pass(199 * time.Millisecond)
+	if y.starts != 0 {
+		t.Errorf("%d starts before the wait was as long as a start takes", y.starts)
+	}
+	for _, want := range []int{1, 2, 4} { // as many again as there are
+		y.pass(time.Millisecond)
+		if y.starts != want {
+			t.Fatalf("%d starts for who waits, want %d", y.starts, want)
+		}
+		y.boot(200 * time.Millisecond)
+	}
+}
+
 func TestMaxPendingStartsAnother(t *testing.T) {
 	y := newPlay(t, func(c *Config) { c.MaxPending = time.Second })
 	short(y)
@@ -143,7 +164,7 @@ func TestRequestsThatLastStartAnother(t *testing.T) {
 	y := newPlay(t, nil)
 	_, w := y.ask()
 	y.boot(200 * time.Millisecond)
-	for range 10 {
+	for range 20 {
 		y.pass(time.Second)
 		y.done(w.Member)
 		w.Member, _ = y.ask()
@@ -191,20 +212,64 @@ func TestTheStableWindowKeepsWhatWasNeeded(t *testing.T) {
 	}
 }
 
-func TestNothingStopsAfterAPanic(t *testing.T) {
+// flow makes so many requests of 5 ms every 5 ms; an instance boots in 200.
+func flow(y *play, each int, d time.Duration) {
+	var held []*Waiter
+	for n := range int(d / (5 * time.Millisecond)) {
+		var rest, over []*Waiter
+		for _, w := range held {
+			if w.Member == nil {
+				rest = append(rest, w)
+			} else {
+				over = append(over, w)
+			}
+		}
+		for _, w := range over {
+			y.done(w.Member)
+		}
+		held = rest
+		for range each {
+			m, w := y.ask()
+			if w == nil {
+				w = &Waiter{Member: m}
+			}
+			held = append(held, w)
+		}
+		y.pass(5 * time.Millisecond)
+		if n%40 == 39 {
+			starts := y.starts
+			y.boot(0)
+			if starts > 0 {
+				y.p.boot = 200 * time.Millisecond
+			}
+		}
+	}
+	for _, w := range held {
+		y.p.Abandon(y.now, w)
+	}
+	y.settle()
+}
+
+func TestLoadThatMultipliesGetsWhatItNeeds(t *testing.T) {
 	y := newPlay(t, func(c *Config) { c.Idle = time.Second })
-	load(y, 1, time.Minute)
-	load(y, 10, 10*time.Second)
-	y.pass(time.Second)
-	if n := y.p.Members(); n != 10 {
-		t.Fatalf("%d instances, want 10", n)
+	short(y)
+	flow(y, 6, 10*time.Second)
+	if n := y.p.Members(); n < 6 || n > 12 || y.p.Queued() > 0 {
+		t.Fatalf("%d instances and %d who wait for six requests of 5 ms every 5 ms, want 6 or a few more", n, y.p.Queued())
 	}
+}
+
+// TestNothingStopsAfterAPanic: more comes than the maximum can take.
+func TestNothingStopsAfterAPanic(t *testing.T) {
+	y := newPlay(t, func(c *Config) { c.Idle, c.Max, c.MaxQueue = time.Second, 3, 100000 })
+	short(y)
+	flow(y, 8, 8*time.Second)
 	y.pass(40 * time.Second)
-	if n := y.p.Members(); n != 10 {
-		t.Errorf("%d instances within a minute of a panic, want 10", n)
+	if got := y.p.Members(); got != 3 {
+		t.Errorf("%d instances within a minute of a panic, want 3", got)
 	}
-	y.pass(time.Minute)
-	if n := y.p.Members(); n != 0 {
-		t.Errorf("%d instances in the end, want none", n)
+	y.pass(2 * time.Minute)
+	if got := y.p.Members(); got != 0 {
+		t.Errorf("%d instances in the end, want none", got)
 	}
 }

@@ -71,9 +71,21 @@ func (p *Pool) ages(now time.Time, o *autoscale.Observation) {
 	if p.cfg.MinPending > 0 && len(p.members)+p.starting-p.held > 0 {
 		o.Queued = p.queue.reach(pressing, now.Add(-p.cfg.MinPending))
 	}
-	if p.cfg.MaxPending > 0 {
-		o.Overdue = p.queue.reach(overdue, now.Add(-p.cfg.MaxPending))
+	if late := p.late(); late > 0 {
+		o.Overdue = p.queue.reach(overdue, now.Add(-late))
 	}
+}
+
+// late is how long nobody should wait: for longer than a start takes, unless the
+// revision says otherwise; 0: unknown.
+func (p *Pool) late() time.Duration {
+	if p.cfg.MaxPending > 0 {
+		return p.cfg.MaxPending
+	}
+	if p.boot > 0 {
+		return p.cfg.MinPending + p.boot
+	}
+	return 0
 }
 
 // Keep sets the instances that are kept ready: at least, and besides the busy
@@ -156,7 +168,7 @@ func (p *Pool) dueForWaiters() {
 	if w := p.queue.first; w != nil {
 		p.dueAt(p.patience(w))
 	}
-	for i, d := range [ages]time.Duration{pressing: p.cfg.MinPending, overdue: p.cfg.MaxPending} {
+	for i, d := range [ages]time.Duration{pressing: p.cfg.MinPending, overdue: p.late()} {
 		if w := p.queue.ages[i].next; w != nil && d > 0 {
 			p.dueAt(w.since.Add(d))
 		}
