@@ -57,6 +57,7 @@ type fake struct {
 	entries  []*loggingpb.LogEntry
 	changed  chan struct{} // closed and replaced when entries grow
 	tokens   map[string]bool
+	mux      *http.ServeMux
 	asked    []string // the changes that were asked for, in short
 
 	// What the next deploy does.
@@ -95,6 +96,7 @@ func newFake(t *testing.T) *fake {
 	f.jobs = newFakeJobs(t, rpc)
 	f.images = newFakeImages(rpc)
 	mux := http.NewServeMux()
+	f.mux = mux
 	mux.HandleFunc("GET /sunya/v1/status", f.serveStatus)
 	mux.HandleFunc("GET /sunya/v1/doctor", func(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprint(w, `{"checks":[{"name":"orphans","status":"ok","detail":"none"}]}`)

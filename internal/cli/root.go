@@ -20,6 +20,8 @@ func verbs(env *Env) []*cobra.Command {
 		newOpenCommand(env),
 		newLogsCommand(env),
 		newStatusCommand(env),
+		newMetricsCommand(env),
+		newUsageCommand(env),
 		newAppCommand(env),
 		newFunctionsCommand(env),
 		newRunCommand(env),

@@ -275,8 +275,7 @@ func (p *Point) merge(o *Point) {
 	p.Starts += o.Starts
 	p.Failures += o.Failures
 	p.InFlight, p.Waiting = max(p.InFlight, o.InFlight), max(p.Waiting, o.Waiting)
-	s, t := &p.States, &o.States
-	*s = States{max(s.Starting, t.Starting), max(s.Ready, t.Ready), max(s.Frozen, t.Frozen), max(s.Draining, t.Draining)}
+	p.States.raise(&o.States)
 }
 
 func (s *Sparse) merge(o *Sparse) {

@@ -113,3 +113,33 @@ func (s *Step) count(p *Point) {
 	s.Starts += p.Starts
 	s.Failures += p.Failures
 }
+
+// Sum adds up steps: what happened is the sum, what was true the most of it.
+func Sum(steps []Step) (total Step) {
+	for i := range steps {
+		s := &steps[i]
+		if i == 0 {
+			total.At = s.At
+		}
+		for class, n := range s.Requests {
+			total.Requests[class] += n
+		}
+		total.Latency.Add(&s.Latency)
+		total.Waited.Add(&s.Waited)
+		total.Cold.Add(&s.Cold)
+		total.Thaw.Add(&s.Thaw)
+		total.Shed += s.Shed
+		total.Received += s.Received
+		total.Sent += s.Sent
+		total.Starts += s.Starts
+		total.Failures += s.Failures
+		total.InFlight, total.Waiting = max(total.InFlight, s.InFlight), max(total.Waiting, s.Waiting)
+		total.States.raise(&s.States)
+	}
+	return total
+}
+
+// raise makes each figure the larger of two.
+func (s *States) raise(o *States) {
+	*s = States{max(s.Starting, o.Starting), max(s.Ready, o.Ready), max(s.Frozen, o.Frozen), max(s.Draining, o.Draining)}
+}

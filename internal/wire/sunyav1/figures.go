@@ -87,6 +87,7 @@ func moment(v url.Values, name string) (time.Time, error) {
 // shortest that a step shall be (a duration such as 30s).
 type Metrics struct {
 	StepSeconds float64       `json:"stepSeconds"`
+	Total       MetricsStep   `json:"total"` // of all steps
 	Steps       []MetricsStep `json:"steps"`
 }
 
@@ -144,7 +145,8 @@ func past(r *http.Request, src Source) (*Metrics, error) {
 		}
 	}
 	length, steps := src.Past(v.Get("project"), v.Get("service"), since, step)
-	out := &Metrics{StepSeconds: length.Seconds(), Steps: make([]MetricsStep, len(steps))}
+	total := metrics.Sum(steps)
+	out := &Metrics{StepSeconds: length.Seconds(), Total: metricsStep(&total), Steps: make([]MetricsStep, len(steps))}
 	for i := range steps {
 		out.Steps[i] = metricsStep(&steps[i])
 	}
