@@ -128,6 +128,9 @@ type Instance struct {
 	State     InstanceState
 	StartTime time.Time
 	InFlight  int
+	// Start is how it came to its program, where the revision asks for a template:
+	// "template", "boot", or "boot: " and why.
+	Start string
 }
 
 // InstanceState is where an instance is in its life:

@@ -68,6 +68,7 @@ type instanceStatus struct {
 	StartTime   time.Time `json:"startTime"`
 	InFlight    int       `json:"inFlight"`
 	MemoryBytes int64     `json:"memoryBytes"`
+	Start       string    `json:"start"`
 }
 
 const (

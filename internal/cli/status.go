@@ -84,14 +84,18 @@ func printStatusTables(env *Env, s *serverStatus) error {
 	if err := write(env.Stdout, []byte("\n")); err != nil {
 		return err
 	}
-	return table[instanceStatus]{
+	columns := table[instanceStatus]{
 		{"INSTANCE", func(i instanceStatus) string { return i.ID }},
 		{"REVISION", func(i instanceStatus) string { return shortRevision(i.Revision) }},
 		{"STATE", func(i instanceStatus) string { return i.State }},
 		{"REQUESTS", func(i instanceStatus) string { return fmt.Sprint(i.InFlight) }},
 		{"MEMORY", func(i instanceStatus) string { return sunya.Bytes(i.MemoryBytes).String() }},
 		{"STARTED", func(i instanceStatus) string { return ago(i.StartTime, env.Now()) }},
-	}.write(env, s.Instances)
+	}
+	if slices.ContainsFunc(s.Instances, func(i instanceStatus) bool { return i.Start != "" }) {
+		columns = append(columns, column[instanceStatus]{"FROM", func(i instanceStatus) string { return cmp.Or(i.Start, "-") }})
+	}
+	return columns.write(env, s.Instances)
 }
 
 // shortest is the name that people will want to type.

@@ -69,6 +69,7 @@ func (n *Node) instances(ctx context.Context) []sunyav1.Instance {
 			State:       string(i.State),
 			StartTime:   i.StartTime,
 			InFlight:    i.InFlight,
+			Start:       i.Start,
 			MemoryBytes: n.serve.instances.MemoryBytes(ctx, i.ID),
 		})
 	}

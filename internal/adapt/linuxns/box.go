@@ -22,9 +22,10 @@ type box struct {
 	engine *Engine
 	spec   sandbox.Spec // set before anybody else sees the box
 	start  time.Time
-	ready  chan struct{} // closed by the first ready event
-	done   chan struct{} // closed when every process has ended
-	strays chan struct{} // closed once the program listens on another port than its own
+	ready  chan struct{}      // closed by the first ready event
+	done   chan struct{}      // closed when every process has ended
+	kept   chan *ipc.Template // what came of keeping it, once
+	strays chan struct{}      // closed once the program listens on another port than its own
 
 	mu             sync.Mutex
 	stdout, stderr *os.File   // until Output takes them
@@ -34,11 +35,12 @@ type box struct {
 	refilling      bool
 	ended          bool
 	exit           sandbox.Exit
-	stages         []ipc.Stage // of the start; empty for one that was adopted
+	template       *ipc.Template // what came of starting from it
+	stages         []ipc.Stage   // of the start; empty for one that was adopted
 }
 
 func newBox(e *Engine, spec sandbox.Spec) *box {
-	return &box{engine: e, spec: spec, ready: make(chan struct{}), done: make(chan struct{}), strays: make(chan struct{})}
+	return &box{engine: e, spec: spec, ready: make(chan struct{}), done: make(chan struct{}), strays: make(chan struct{}), kept: make(chan *ipc.Template, 1)}
 }
 
 // begin takes over what the launcher handed out with a created or adopted
@@ -51,6 +53,7 @@ func (b *box) begin(m *ipc.Message, files []*os.File) error {
 	b.start = time.Unix(0, m.State.StartNS)
 	b.mu.Lock()
 	b.stdout, b.stderr = files[0], files[1]
+	b.template = m.State.Template
 	b.mu.Unlock()
 	if m.State.Listener != "" {
 		b.becomeReady(m.State.Listener, nil)
@@ -89,6 +92,8 @@ func (b *box) event(m *ipc.Message, files []*os.File) {
 		return
 	case ipc.Elsewhere:
 		b.listensElsewhere(m.Ports)
+	case ipc.Kept:
+		b.isKept(m.Template)
 	case ipc.Exited:
 		if m.Exit != nil {
 			b.end(*m.Exit)

@@ -44,7 +44,7 @@ func document(spec sandbox.Spec) (*ipc.Document, error) {
 
 func runtimeSpec(spec sandbox.Spec) (*specs.Spec, error) {
 	p := profiles[spec.Profile]
-	filter, err := seccompFilter(p.caps)
+	filter, err := seccompFilter(p.caps, spec.Template != "")
 	if err != nil {
 		return nil, err
 	}

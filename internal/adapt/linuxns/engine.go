@@ -74,6 +74,14 @@ func (e *Engine) Lost() <-chan struct{} { return e.lost }
 
 // Start implements sandbox.Engine.
 func (e *Engine) Start(ctx context.Context, spec sandbox.Spec) (sandbox.Sandbox, error) {
+	b, err := e.create(ctx, spec, startFrom(spec))
+	if err != nil {
+		return nil, err
+	}
+	return b, nil
+}
+
+func (e *Engine) create(ctx context.Context, spec sandbox.Spec, from *ipc.Template) (*box, error) {
 	begin := ipc.Mark("begin")
 	doc, err := e.document(spec)
 	if err != nil {
@@ -91,7 +99,7 @@ func (e *Engine) Start(ctx context.Context, spec sandbox.Spec) (sandbox.Sandbox,
 		return nil, err
 	}
 	described := ipc.Mark("describe")
-	m, files, err := e.call(ctx, &ipc.Message{Verb: ipc.Create, Sandbox: spec.ID, Document: doc})
+	m, files, err := e.call(ctx, &ipc.Message{Verb: ipc.Create, Sandbox: spec.ID, Document: doc, Template: from})
 	if err != nil {
 		e.unregister(b)
 		if ctx.Err() != nil {

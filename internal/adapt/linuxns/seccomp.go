@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
-	"strings"
 	"sync"
 
 	"github.com/elastic/go-seccomp-bpf/arch"
@@ -29,9 +28,10 @@ var denied = []string{
 var filters sync.Map
 
 // seccompFilter returns the program for the launcher, compiled once for each
-// set of capabilities: some calls are of use with one only.
-func seccompFilter(caps []string) (string, error) {
-	key := strings.Join(caps, " ")
+// set of capabilities: some calls are of use with one only. With kept it is for
+// programs whose memory may be that of a template.
+func seccompFilter(caps []string, kept bool) (string, error) {
+	key := fmt.Sprint(caps, kept)
 	if filter, ok := filters.Load(key); ok {
 		return filter.(string), nil
 	}
@@ -39,7 +39,11 @@ func seccompFilter(caps []string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	program, err := compile(append(rules, socketRules()...))
+	rules = append(rules, socketRules()...)
+	if kept {
+		rules = keptRules(rules)
+	}
+	program, err := compile(rules)
 	if err != nil {
 		return "", err
 	}
@@ -110,4 +114,22 @@ func socketRules() []rule {
 
 func equal(index uint, value uint64) specs.LinuxSeccompArg {
 	return specs.LinuxSeccompArg{Index: index, Value: value, Op: specs.OpEqualTo}
+}
+
+// keptRules refuse to give up pages by madvise(MADV_DONTNEED): those of a template
+// would come back as they were in it, where a program may count on zeros. One that
+// is told that the call has failed does not.
+func keptRules(rules []rule) []rule {
+	rules = slices.DeleteFunc(rules, func(r rule) bool {
+		return r.number == unix.SYS_MADVISE || r.number == unix.SYS_PROCESS_MADVISE
+	})
+	// The advice is an int: what is above it means nothing.
+	advice := func(mask, value uint64) []specs.LinuxSeccompArg {
+		return []specs.LinuxSeccompArg{{Index: 2, Value: mask, ValueTwo: value, Op: specs.OpMaskedEqual}}
+	}
+	const low = 1<<32 - 1
+	return append(rules,
+		rule{number: unix.SYS_MADVISE, args: advice(low, unix.MADV_DONTNEED), refuse: unix.EINVAL},
+		rule{number: unix.SYS_MADVISE, args: advice(low, unix.MADV_DONTNEED_LOCKED), refuse: unix.EINVAL},
+		rule{number: unix.SYS_MADVISE, args: advice(0, 0)})
 }

@@ -13,7 +13,7 @@ import (
 // event is the payload of what the platform says about an instance.
 type event struct {
 	Message   string   `json:"message"`
-	Event     string   `json:"event"` // started, called, stopped, exited, killed, failed
+	Event     string   `json:"event"` // started, called, stopped, exited, killed, failed, template
 	Revision  string   `json:"revision"`
 	Instance  string   `json:"instance,omitempty"`
 	Reason    string   `json:"reason,omitempty"`
@@ -25,8 +25,12 @@ type event struct {
 }
 
 func (m *Manager) logStart(i *Instance, why Reason, took time.Duration) {
+	how := string(why)
+	if yes, _ := restored(i.box); yes {
+		how += ", from the template"
+	}
 	m.write(i.rev, logs.Info, event{
-		Message:   fmt.Sprintf("started in %d ms, %s", took.Milliseconds(), why),
+		Message:   fmt.Sprintf("started in %d ms, %s", took.Milliseconds(), how),
 		Event:     "started",
 		Instance:  i.ID(),
 		Reason:    string(why),

@@ -94,6 +94,7 @@ func (i *Instance) Usage(ctx context.Context) (sandbox.Usage, error) { return i.
 
 // Status returns the instance as seen from outside.
 func (i *Instance) Status() sunya.Instance {
+	came := i.came()
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	return sunya.Instance{
@@ -102,6 +103,7 @@ func (i *Instance) Status() sunya.Instance {
 		State:     i.state,
 		StartTime: i.box.StartTime(),
 		InFlight:  i.inFlight,
+		Start:     came,
 	}
 }
 

@@ -65,6 +65,8 @@ type Manager struct {
 
 	mu   sync.Mutex
 	live map[*Instance]struct{}
+
+	templates templates
 }
 
 // New returns a Manager; call Run to make it freeze and thaw.

@@ -80,6 +80,7 @@ func (m *Manager) spec(rev *sunya.Revision, c *sunya.Container, id, network stri
 		spec.Labels[labelContainer] = c.ContainerName
 	}
 	spec.UIDRange = svc.UIDRange
+	spec.Template = m.templateKey(rev)
 	if len(rev.Sidecars) == 0 { // otherwise other ports are the sidecars'
 		spec.StrayLimit = strayLimit
 	}

@@ -26,25 +26,37 @@ const (
 // Start starts an instance of rev and returns once it listens and has had the
 // requests of its Lifecycle. Its error is a *StartError. The caller owns the instance and must Stop it.
 func (m *Manager) Start(ctx context.Context, rev *sunya.Revision, why Reason) (*Instance, error) {
+	i, again, err := m.start(ctx, rev, why)
+	if again && ctx.Err() == nil {
+		i, _, err = m.start(ctx, rev, why)
+	}
+	return i, err
+}
+
+// start also reports whether another attempt is of use: when it was a template
+// that failed.
+func (m *Manager) start(ctx context.Context, rev *sunya.Revision, why Reason) (i *Instance, again bool, err error) {
 	begin := m.now()
 	id := newID(rev)
 	box, lines, err := m.assemble(ctx, rev, id)
 	if err != nil {
-		return nil, m.failed(rev, id, err, lines)
+		return nil, false, m.failed(rev, id, err, lines)
 	}
-	i := m.newInstance(rev, box)
+	i = m.newInstance(rev, box)
 	err = i.awaitReady(ctx, firstQuestion(rev))
 	if err == nil {
 		err = i.greet(ctx, why)
 	}
 	if err != nil {
 		i.discard(ctx)
-		return nil, m.failed(rev, id, explain(i, err), i.LogLines())
+		again = m.templateFailed(ctx, i, err)
+		return nil, again, m.failed(rev, id, explain(i, err), i.LogLines())
 	}
 	took := m.now().Sub(begin)
 	i.begin(func() { i.told.Ready(m.now(), took, why.waited()) })
 	m.logStart(i, why, took)
-	return i, nil
+	m.tendTemplate(i)
+	return i, false, nil
 }
 
 // The pauses between attempts while the engine says "try again".

@@ -61,6 +61,7 @@ func (i *Instance) supervise() {
 	if err := i.box.Stop(ctx, 0); err != nil {
 		i.m.log.Error("clean up instance", "instance", i.ID(), "err", err)
 	}
+	i.m.endTemplate(ctx, i.rev)
 	i.transport.CloseIdleConnections()
 	i.upstream.Close()
 	close(i.done)

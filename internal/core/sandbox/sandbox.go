@@ -120,6 +120,11 @@ type Spec struct {
 	Port        int   // 0: nothing is expected to listen
 	Network     bool  // outbound network and DNS
 
+	// Template is the key of what may have been kept of this program (Keeper): it
+	// starts from there if it can. Not for containers. Empty: it starts as any
+	// other.
+	Template string
+
 	// StrayLimit is how long a program may listen on other ports only before
 	// Ready gives it up; 0: for as long as Ready is asked.
 	StrayLimit time.Duration

@@ -49,12 +49,15 @@ type Service struct {
 
 // Instance is one running sandbox.
 type Instance struct {
-	ID          string    `json:"id"`
-	Revision    string    `json:"revision"`
-	State       string    `json:"state"`
-	StartTime   time.Time `json:"startTime"`
-	InFlight    int       `json:"inFlight"`
-	MemoryBytes int64     `json:"memoryBytes"`
+	ID        string    `json:"id"`
+	Revision  string    `json:"revision"`
+	State     string    `json:"state"`
+	StartTime time.Time `json:"startTime"`
+	InFlight  int       `json:"inFlight"`
+	// Start is "template", "boot" or "boot: " and why, of revisions that ask for a
+	// template.
+	Start       string `json:"start,omitempty"`
+	MemoryBytes int64  `json:"memoryBytes"`
 }
 
 // Source answers for the server.

@@ -80,6 +80,7 @@ type Message struct {
 	Packet   bool       `json:"packet,omitempty"` // the last file is a packet socket
 	Command  *Command   `json:"command,omitempty"`
 	Stages   []Stage    `json:"stages,omitempty"` // what has been done, in this order
+	Template *Template  `json:"template,omitempty"`
 }
 
 // Command is how a server was started.
@@ -132,6 +133,8 @@ type SetupInfo struct {
 	Config   Config `json:"config"`
 	NProc    int    `json:"nproc,omitempty"` // RLIMIT_NPROC, where there is no pids controller
 	Groups   bool   `json:"groups"`          // whether setgroups is allowed
+	// Template comes with its file as the last descriptor.
+	Template *Template `json:"template,omitempty"`
 }
 
 // State is what a new server learns about a sandbox.
@@ -142,6 +145,7 @@ type State struct {
 	Elsewhere []int     `json:"elsewhere,omitempty"`
 	Exit      *ExitInfo `json:"exit,omitempty"`
 	Frozen    bool      `json:"frozen,omitempty"`
+	Template  *Template `json:"template,omitempty"` // what came of starting from one
 }
 
 // ExitInfo is how a sandbox ended.

@@ -24,7 +24,8 @@ type box struct {
 	segment *segment // what it shares with others; guarded by server.mu
 	stages  []ipc.Stage
 	*shell
-	waited bool // for a program: it was prepared
+	waited   bool        // for a program: it was prepared
+	template *templateOf // what it starts from, or makes; nil: nothing
 
 	closeOnce sync.Once
 
@@ -94,6 +95,8 @@ func (b *box) dispatch(m *ipc.Message, files []*os.File) {
 		b.elsewhere = m.Ports
 		b.mu.Unlock()
 		b.emit(&ipc.Message{Verb: ipc.Elsewhere, Sandbox: b.name, Ports: m.Ports}, nil)
+	case ipc.Kept:
+		b.server.kept(b, m)
 	case ipc.Exited:
 		b.mu.Lock()
 		b.exit = m.Exit
@@ -133,6 +136,7 @@ func (b *box) finish() {
 		fmt.Fprintf(os.Stderr, "launcher: end %s: %v\n", b.name, err)
 	}
 	giveBack(b.owned)
+	b.template.close()
 	b.server.ranges.giveBack(b.base)
 	_ = b.control.Close()
 	b.emit(&ipc.Message{Verb: ipc.Exited, Sandbox: b.name, Exit: &exit}, nil)
@@ -300,6 +304,9 @@ func (b *box) snapshot() *ipc.State {
 	}
 	if b.hasEnded() {
 		state.Exit = b.exit
+	}
+	if b.template != nil {
+		state.Template = &b.template.Template
 	}
 	return state
 }

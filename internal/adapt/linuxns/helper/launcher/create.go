@@ -27,9 +27,9 @@ func (s *server) create(m, answer *ipc.Message) (files []*os.File, after func(),
 	if err := s.claim(m.Sandbox); err != nil {
 		return nil, nil, err
 	}
-	b, err := s.begin(m.Sandbox, doc, true)
+	b, err := s.begin(m, true)
 	if errors.Is(err, errDied) {
-		b, err = s.begin(m.Sandbox, doc, false)
+		b, err = s.begin(m, false)
 	}
 	s.mu.Lock()
 	if err == nil && s.closing {
@@ -71,16 +71,22 @@ var errDied = errors.New("the sandbox died while it waited for a program")
 
 // begin starts a sandbox, in one that was prepared if that may be. What it returns
 // with an error has still to leave its segment.
-func (s *server) begin(name string, doc *ipc.Document, prepared bool) (*box, error) {
+func (s *server) begin(m *ipc.Message, prepared bool) (*box, error) {
 	b := &box{
-		name: name, doc: doc, asked: doc, begin: time.Now(), server: s,
+		name: m.Sandbox, doc: m.Document, asked: m.Document, begin: time.Now(), server: s,
 		ended: make(chan struct{}), started: make(chan *ipc.Message, 1), pending: map[uint64]chan reply{},
 	}
 	b.mark("ask")
 	if err := s.join(b); err != nil {
 		return b, err
 	}
+	if err := s.setTemplate(b, m.Template); err != nil {
+		return b, err
+	}
 	err := s.start(b, prepared)
+	if err != nil || !b.template.makes() {
+		b.template.close()
+	}
 	if errors.Is(err, errDied) {
 		s.leave(b)
 	}
@@ -141,6 +147,8 @@ func (s *server) settle(b *box, prepared bool) (err error) {
 func (s *server) setUp(b *box, sources []*os.File) error {
 	setup := &ipc.SetupInfo{Kind: b.kind, Document: b.doc.ForProgram(), Detached: s.full, Config: s.cfg, Groups: s.full}
 	setup.Kind.Seccomp = "" // it has that
+	template, file := b.template.setup()
+	setup.Template, sources = template, append(sources, file...)
 	if limit := limitsOf(b.doc).PIDs; limit > 0 && !s.tree.Has("pids") {
 		setup.NProc = int(limit)
 	}
@@ -159,6 +167,7 @@ func (s *server) setUp(b *box, sources []*os.File) error {
 			return m.Error
 		}
 		b.stages = append(b.stages, m.Stages...)
+		b.template.started(m)
 		return nil
 	case <-timer.C:
 		return ipc.Errorf(ipc.Unavailable, "sandbox %s was not set up within %s", b.name, startTimeout)

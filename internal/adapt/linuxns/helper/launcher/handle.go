@@ -29,6 +29,8 @@ func (s *server) handle(conn *ipc.Conn, m *ipc.Message) {
 		files, after, err = s.create(m, answer)
 	case ipc.Keep:
 		err = s.keep(m.Document)
+	case ipc.Discard:
+		err = s.discard(m)
 	case ipc.List:
 		answer.Names, answer.N = s.names(), s.reserve.count()
 	case ipc.Shutdown:

@@ -72,14 +72,15 @@ type server struct {
 	swept   []string
 	done    chan struct{} // closed when everything has ended
 
-	mu      sync.Mutex
-	boxes   map[string]*box // nil while one is being created
-	client  *ipc.Conn
-	retired map[*ipc.Conn]bool // servers that finish what they have
-	command *ipc.Command       // how the server was started; nil when it did not say
-	linger  *time.Timer
-	absence int // how often the launcher was without a server
-	closing bool
+	mu        sync.Mutex
+	boxes     map[string]*box // nil while one is being created
+	templates map[string]*template
+	client    *ipc.Conn
+	retired   map[*ipc.Conn]bool // servers that finish what they have
+	command   *ipc.Command       // how the server was started; nil when it did not say
+	linger    *time.Timer
+	absence   int // how often the launcher was without a server
+	closing   bool
 }
 
 func newServer(cfg ipc.Config, build string) *server {

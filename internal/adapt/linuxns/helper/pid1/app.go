@@ -20,14 +20,15 @@ import (
 // A child inherits them from the thread that forks it, so no second helper has to
 // be executed in between.
 func (p *process) prepareThread() error {
-	filter, err := base64.StdEncoding.DecodeString(p.setup.Kind.Seccomp)
-	if err != nil || len(filter) == 0 || len(filter)%8 != 0 {
-		return errors.New("read system call filter: not a program")
+	filter, err := readFilter(p.setup.Kind.Seccomp)
+	if err != nil {
+		return err
 	}
 	keep, err := kept(p.setup.Kind.Capabilities())
 	if err != nil {
 		return err
 	}
+	p.filter = filter
 	image := p.setup.Kind.Image
 	p.forks = make(chan func())
 	done := make(chan error)
@@ -75,17 +76,12 @@ func (p *process) fork(path string) (int, error) {
 		return 0, fmt.Errorf("open standard input: %w", err)
 	}
 	defer func() { _ = null.Close() }()
+	files := []uintptr{null.Fd(), stdoutFD, stderrFD}
+	for _, f := range p.extraFiles {
+		files = append(files, f.Fd())
+	}
 	pid, err := syscall.ForkExec(path, proc.Args, &syscall.ProcAttr{
-		Dir:   proc.Cwd,
-		Env:   proc.Env,
-		Files: []uintptr{null.Fd(), stdoutFD, stderrFD},
-		Sys: &syscall.SysProcAttr{
-			Setsid: true,
-			Credential: &syscall.Credential{
-				Uid: uint32(proc.User.UID), Gid: uint32(proc.User.GID),
-				Groups: p.extra, NoSetGroups: !p.setup.Groups,
-			},
-		},
+		Dir: proc.Cwd, Env: proc.Env, Files: files, Sys: p.attributes(),
 	})
 	if err != nil {
 		return 0, explainStart(path, proc.Cwd, proc.User.UID, err)
@@ -94,6 +90,17 @@ func (p *process) fork(path string) (int, error) {
 	_ = unix.Close(stdoutFD)
 	_ = unix.Close(stderrFD)
 	return pid, nil
+}
+
+// attributes are those of the program's process.
+func (p *process) attributes() *syscall.SysProcAttr {
+	user := p.doc.Process.User
+	return &syscall.SysProcAttr{
+		Setsid: true,
+		Credential: &syscall.Credential{
+			Uid: uint32(user.UID), Gid: uint32(user.GID), Groups: p.extra, NoSetGroups: !p.setup.Groups,
+		},
+	}
 }
 
 func envOf(env []string, name string) string {
@@ -106,9 +113,17 @@ func envOf(env []string, name string) string {
 	return value
 }
 
-// dropThread takes from the calling thread what the program must not have. Of
-// the capabilities in keep, one that is root inside gets all by exec.
+// dropThread takes from the calling thread what the program must not have.
 func dropThread(filter []byte, keep map[uintptr]bool) error {
+	if err := dropRights(keep); err != nil {
+		return err
+	}
+	return loadFilter(filter)
+}
+
+// dropRights takes everything but system calls. Of the capabilities in keep, one
+// that is root inside gets all by exec.
+func dropRights(keep map[uintptr]bool) error {
 	for c := uintptr(0); c <= unix.CAP_LAST_CAP; c++ {
 		if keep[c] {
 			continue
@@ -126,6 +141,20 @@ func dropThread(filter []byte, keep map[uintptr]bool) error {
 	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
 		return fmt.Errorf("set no_new_privs: %w", err)
 	}
+	return nil
+}
+
+// readFilter reads a system call filter, base64 of struct sock_filter[].
+func readFilter(text string) ([]byte, error) {
+	filter, err := base64.StdEncoding.DecodeString(text)
+	if err != nil || len(filter) == 0 || len(filter)%8 != 0 {
+		return nil, errors.New("read system call filter: not a program")
+	}
+	return filter, nil
+}
+
+// loadFilter puts the filter in force for the calling thread.
+func loadFilter(filter []byte) error {
 	prog := unix.SockFprog{
 		Len:    uint16(len(filter) / 8),
 		Filter: (*unix.SockFilter)(unsafe.Pointer(&filter[0])),

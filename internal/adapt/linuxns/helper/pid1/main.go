@@ -51,6 +51,9 @@ func Main() int {
 		}
 	}
 	go p.obey()
+	if p.setup.Template != nil && p.setup.Template.Keep {
+		return p.keep()
+	}
 	go p.watch()
 	return p.reap()
 }
@@ -77,6 +80,11 @@ type process struct {
 	tcp    *os.File    // the socket tables, opened before hidepid matters
 	tcp6   *os.File
 	stages []ipc.Stage
+
+	filter     []byte   // system calls that the program may make
+	lastPID    *os.File // where the kernel is told which process id comes next
+	template   template
+	extraFiles []*os.File // of the program, besides its standard ones
 }
 
 func (p *process) mark(name string) { p.stages = append(p.stages, ipc.Mark(name)) }
@@ -91,6 +99,7 @@ func (p *process) prepare(files []*os.File) error {
 	if err := unix.CloseRange(controlFD, ^uint(0), unix.CLOSE_RANGE_CLOEXEC); err != nil {
 		return fmt.Errorf("close descriptors on exec: %w", err)
 	}
+	p.lastPID = openLastPID()
 	packet, err := p.prepareSpace()
 	if err != nil {
 		return err
@@ -136,7 +145,7 @@ func (p *process) report(packet *os.File) error {
 // start completes the root and starts the program in it.
 func (p *process) start(sources []*os.File) (err error) {
 	p.mark("prepare")
-	if err := p.completeRoot(sources); err != nil {
+	if err := p.completeRoot(p.splitTemplate(sources)); err != nil {
 		return err
 	}
 	if err := p.openTables(); err != nil {
@@ -149,11 +158,11 @@ func (p *process) start(sources []*os.File) (err error) {
 		return err
 	}
 	p.mark("root")
-	if p.app, err = p.startApp(); err != nil {
+	if p.app, err = p.startProgram(); err != nil {
 		return err
 	}
 	p.mark("exec")
-	return p.conn.Send(&ipc.Message{Verb: ipc.Started, Stages: p.stages})
+	return p.conn.Send(&ipc.Message{Verb: ipc.Started, Stages: p.stages, Template: p.template.report})
 }
 
 // obey serves the launcher until it goes away, and then ends the sandbox.

@@ -1,8 +1,6 @@
 package pid1
 
 import (
-	"encoding/base64"
-	"errors"
 	"fmt"
 	"os"
 	"runtime"
@@ -35,7 +33,11 @@ func dropStep(doc *ipc.Document) error {
 	if err := unix.Prctl(unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0); err != nil {
 		return fmt.Errorf("clear ambient capabilities: %w", err)
 	}
-	if err := loadFilter(doc.Annotations[ipc.AnnotationSeccomp]); err != nil {
+	filter, err := readFilter(doc.Annotations[ipc.AnnotationSeccomp])
+	if err != nil {
+		return err
+	}
+	if err := loadFilter(filter); err != nil {
 		return err
 	}
 	if err := setStepUser(doc.Process.User); err != nil {
@@ -45,23 +47,6 @@ func dropStep(doc *ipc.Document) error {
 		return nil // the change of user has cleared them
 	}
 	return keepCapabilities(stepCapabilities)
-}
-
-func loadFilter(text string) error {
-	filter, err := base64.StdEncoding.DecodeString(text)
-	if err != nil || len(filter) == 0 || len(filter)%8 != 0 {
-		return errors.New("read system call filter: not a program")
-	}
-	prog := unix.SockFprog{
-		Len:    uint16(len(filter) / 8),
-		Filter: (*unix.SockFilter)(unsafe.Pointer(&filter[0])),
-	}
-	_, _, errno := unix.RawSyscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, 0, uintptr(unsafe.Pointer(&prog)))
-	runtime.KeepAlive(filter)
-	if errno != 0 {
-		return fmt.Errorf("load system call filter: %w", errno)
-	}
-	return nil
 }
 
 // setStepUser changes the ids of this thread alone; exec ends the others.
