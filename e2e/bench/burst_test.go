@@ -110,7 +110,7 @@ func many(s *sheet, dir string, n int) *platform.Server {
 	s.Helper()
 	server := platform.Start(s)
 	server.Deploy(dir)
-	multiply(s, server, n)
+	server.Multiply(n)
 	server.Up()
 	scaledToZero(server)
 	return server

@@ -62,7 +62,7 @@ func idleMany(s *sheet) {
 	memory.Add("one service", mib(server.Memory()))
 	one, oneThreads, _ := platform.Resources(s, server.PID())
 	n := less(idleServices, 500)
-	multiply(s, server, n)
+	server.Multiply(n)
 	times.Add("server ready", took(s, func() error { server.Up(); return nil }).Seconds()*1000)
 	span := time.Duration(less(20, 2)) * time.Second
 	before := weigh(s, server)
@@ -74,6 +74,6 @@ func idleMany(s *sheet) {
 	held.Add("threads", float64(threads))
 	held.Add("descriptors with one service", float64(one))
 	held.Add("threads with one service", float64(oneThreads))
-	times.Add("first request of one of them, bare Python", ms(first(s, address(server), copyHost(server, n/2))))
+	times.Add("first request of one of them, bare Python", ms(first(s, address(server), server.CopyHost(n/2))))
 	times.Add("sunya status", took(s, func() error { server.OK("status"); return nil }).Seconds()*1000)
 }

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"sync"
 	"time"
+
+	"github.com/sunya-cloud/sunya/e2e/platform"
 )
 
 // volley is what came of many requests, each on a connection of its own.
@@ -101,4 +103,13 @@ func (v volley) String() string {
 		text += fmt.Sprintf(", %d without an answer, the first: %v", len(v.lost), v.lost[0])
 	}
 	return text
+}
+
+// copyHosts are those of n copies.
+func copyHosts(server *platform.Server, n int) []string {
+	hosts := make([]string, n)
+	for i := range hosts {
+		hosts[i] = server.CopyHost(i)
+	}
+	return hosts
 }

@@ -1,6 +1,4 @@
-//go:build e2e
-
-package bench
+package platform
 
 import (
 	"fmt"
@@ -8,24 +6,24 @@ import (
 	"path/filepath"
 
 	"github.com/sunya-cloud/sunya"
-	"github.com/sunya-cloud/sunya/e2e/platform"
 	"github.com/sunya-cloud/sunya/internal/adapt/sqlite"
 	"github.com/sunya-cloud/sunya/internal/core/serving"
 )
 
-// multiply copies the service that a server has n times in its store. The server
-// is stopped for it, and not started again.
-func multiply(s *sheet, server *platform.Server, n int) {
-	s.Helper()
-	server.Stop()
-	db, err := sqlite.Open(s.Context(), filepath.Join(server.Data, "state.db"), slog.New(slog.DiscardHandler))
+// Multiply copies the service that the server has n times in its store, as Cloud
+// Run services without an instance. The server is stopped for it, and not started
+// again.
+func (s *Server) Multiply(n int) {
+	s.t.Helper()
+	s.Stop()
+	db, err := sqlite.Open(s.t.Context(), filepath.Join(s.Data, "state.db"), slog.New(slog.DiscardHandler))
 	if err != nil {
-		s.Fatal(err)
+		s.t.Fatal(err)
 	}
 	defer db.Close()
-	snapshot, err := db.Load(s.Context())
+	snapshot, err := db.Load(s.t.Context())
 	if err != nil {
-		s.Fatal(err)
+		s.t.Fatal(err)
 	}
 	const batch = 1000
 	for from := 0; from < n; from += batch {
@@ -36,27 +34,16 @@ func multiply(s *sheet, server *platform.Server, n int) {
 			c.PutRevisions = append(c.PutRevisions, rev)
 			c.PutHosts = append(c.PutHosts, sunya.Host{Label: copyName(i), Service: svc.Name})
 		}
-		if err := db.Apply(s.Context(), c); err != nil {
-			s.Fatal(err)
+		if err := db.Apply(s.t.Context(), c); err != nil {
+			s.t.Fatal(err)
 		}
 	}
 }
 
 func copyName(i int) string { return fmt.Sprintf("copy-%d", i) }
 
-// copyHost is where the ith copy answers.
-func copyHost(server *platform.Server, i int) string {
-	return copyName(i) + ".localhost:" + server.Port
-}
-
-// copyHosts are those of n copies.
-func copyHosts(server *platform.Server, n int) []string {
-	hosts := make([]string, n)
-	for i := range hosts {
-		hosts[i] = copyHost(server, i)
-	}
-	return hosts
-}
+// CopyHost is where the ith copy answers, from 0.
+func (s *Server) CopyHost(i int) string { return copyName(i) + ".localhost:" + s.Port }
 
 func duplicate(model sunya.Revision, i int) (sunya.Service, sunya.Revision) {
 	name := "projects/sunya/locations/local/services/" + copyName(i)
