@@ -42,13 +42,13 @@ type call struct {
 	watch *watch                        // nil: nobody looks
 }
 
-// forward sends the request to an instance and the response back; once more
-// when an instance died and repeating cannot do anything twice.
+// forward sends the request to an instance and the response back, again when an
+// instance died and repeating cannot do anything twice.
 func (l *link) forward(target string, body []byte) error {
 	l.compose(target, body)
 	err, again := l.attempt(body)
-	if again {
-		err, _ = l.attempt(body)
+	for n := 1; again && n < attempts; n++ {
+		err, again = l.attempt(body)
 	}
 	return err
 }

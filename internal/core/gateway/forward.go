@@ -16,16 +16,22 @@ import (
 	"github.com/sunya-cloud/sunya/internal/core/activator"
 )
 
-// forward sends the request to an instance and the response back; once more
-// when an instance died and repeating cannot do anything twice.
+// attempts is how often a request is sent when instances die under it and repeating
+// cannot do anything twice. One that was killed while it was frozen is known to be
+// dead when it is thawed only, so that a second death is not rare; three that one
+// request brings about do not yet make the pool pause (core/pool, freeCrashes).
+const attempts = 3
+
+// forward sends the request to an instance and the response back, again when an
+// instance died and repeating cannot do anything twice.
 func (x *standard) forward(ctx context.Context, b *body) error {
 	if b.src != nil {
 		// HTTP/2 to an instance does not look at ctx while it waits for the body.
 		defer context.AfterFunc(ctx, b.abandon)()
 	}
 	err, again := x.attempt(ctx, b)
-	if again {
-		err, _ = x.attempt(ctx, b)
+	for n := 1; again && n < attempts; n++ {
+		err, again = x.attempt(ctx, b)
 	}
 	x.received += b.read.Load()
 	return err
