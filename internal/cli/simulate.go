@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/sunya-cloud/sunya/internal/core/appyaml"
+	services "github.com/sunya-cloud/sunya/internal/core/run"
 	"github.com/sunya-cloud/sunya/internal/core/simulate"
 	"github.com/sunya-cloud/sunya/internal/core/simulate/trace"
 )
@@ -45,6 +46,14 @@ or a file: lines of time,service,duration (docs/simulator.md).`,
 	return cmd
 }
 
+// sizeFlag registers a flag that is a number of bytes, as Kubernetes writes it.
+func sizeFlag(fs *pflag.FlagSet, name, usage string, to *int64) {
+	textFlag(fs, name, usage, func(v string) (err error) {
+		*to, err = services.ParseMemory(v)
+		return err
+	})
+}
+
 // The sizes of a simulation: what a machine of today holds.
 const (
 	mostServices = 100_000
@@ -62,7 +71,10 @@ func (s *simulation) register(fs *pflag.FlagSet) {
 	fs.IntVar(&s.platform.Concurrency, "concurrency", 80, "requests at once in an instance, 1 to 1000")
 	fs.IntVar(&s.platform.MaxInstances, "max-instances", 1000, "instances of a service")
 	fs.DurationVar(&s.platform.FreezeAfter, "freeze-after", 0, "from last request to freeze (default: learnt)")
-	fs.IntVar(&s.platform.Machine.Boots, "boots-at-once", 0, "instances that may boot at a time (default: all)")
+	fs.IntVar(&s.platform.Machine.Cores, "cores", 0, "of the machine, which bound boots (default: no bound)")
+	sizeFlag(fs, "memory", "of the machine, as 8Gi (default: no bound)", &s.platform.Machine.MemoryBytes)
+	s.load.Memory = 128 << 20
+	sizeFlag(fs, "instance-memory", "of one instance (default 128Mi)", &s.load.Memory)
 	fs.Float64Var(&s.platform.Kills, "kills", 0, "deaths in an hour that an instance lives")
 	fs.Uint64Var(&s.platform.Seed, "seed", 1, "of the dice: the same seed gives the same figures")
 	fs.StringVar(&s.svg, "svg", "", "file to draw the run in")
@@ -85,7 +97,7 @@ func (s *simulation) check() error {
 		{"requests", float64(s.load.Requests), 1, mostRequests},
 		{"concurrency", float64(s.platform.Concurrency), 1, 1000},
 		{"max-instances", float64(s.platform.MaxInstances), 1, 1_000_000},
-		{"boots-at-once", float64(s.platform.Machine.Boots), 0, 1_000_000},
+		{"cores", float64(s.platform.Machine.Cores), 0, 1_000_000},
 		{"safe", s.load.Safe, 0, 1},
 		{"kills", s.platform.Kills, 0, 1e6},
 	} {

@@ -94,7 +94,11 @@ func reportVerdict(r *simulate.Report) string {
 	if r.Violations.Any() {
 		broken = fmt.Sprintf("RULES BROKEN: %+v", r.Violations)
 	}
-	return fmt.Sprintf("%.1f %% above the optimum; %s; longest wait in the queue %v", 100*r.Over(), broken, virtual(r.LongestWait))
+	over := fmt.Sprintf("%.1f %% above the optimum", 100*r.Over())
+	if r.Shed+r.Failed+r.Lost > 0 {
+		over += fmt.Sprintf(", which serves the other %d requests, too", r.Shed+r.Failed+r.Lost)
+	}
+	return fmt.Sprintf("%s; %s; longest wait in the queue %v", over, broken, virtual(r.LongestWait))
 }
 
 func reportCharts(r *simulate.Report) []chart {

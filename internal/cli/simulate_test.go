@@ -59,6 +59,7 @@ func TestSimulateRefuses(t *testing.T) {
 		{"no concurrency", []string{"--concurrency", "0"}, "use 1 to 1000"},
 		{"a share above one", []string{"--safe", "1.1"}, "--safe"},
 		{"kills that are no number", []string{"--kills", "NaN"}, "--kills"},
+		{"memory without sense", []string{"--memory", "much"}, "--memory"},
 		{"a boot of a day", []string{"--boot", "24h"}, "--boot"},
 		{"a picture nowhere", []string{"--requests", "10", "--svg", "/nonexistent/x.svg"}, "--svg"},
 	} {

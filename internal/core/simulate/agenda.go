@@ -21,6 +21,7 @@ const (
 	ready        // an instance has booted
 	finish       // a request is over
 	death        // an instance ends by itself
+	look         // those who stand in line look for room
 	kinds   = 8
 )
 

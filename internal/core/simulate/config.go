@@ -20,7 +20,7 @@ type Config struct {
 
 	FreezeAfter time.Duration // from an instance's last request to its freeze; as freeze.Patience
 	Thaw        time.Duration // what a request waits for a frozen instance; 1.5 ms
-	Attempts    int           // times a request that is safe to repeat is sent; 2
+	Attempts    int           // times a request that is safe to repeat is sent; 3
 
 	Kills   float64 // deaths in an hour that an instance lives; 0: none
 	Machine Machine
@@ -29,7 +29,7 @@ type Config struct {
 
 // Machine is where the instances are. Zero is no limit.
 type Machine struct {
-	Boots       int   // instances that boot at once; others wait for their turn
+	Cores       int   // how many instances boot at once depends on them
 	MemoryBytes int64 // of all instances, frozen ones too
 }
 
@@ -41,7 +41,7 @@ func (c Config) withDefaults() Config {
 	c.QueueTimeout = cmp.Or(c.QueueTimeout, time.Minute)
 	c.StartLimit = cmp.Or(c.StartLimit, 4*time.Minute+15*time.Second)
 	c.Thaw = cmp.Or(c.Thaw, 1500*time.Microsecond)
-	c.Attempts = cmp.Or(c.Attempts, 2)
+	c.Attempts = cmp.Or(c.Attempts, 3)
 	return c
 }
 

@@ -6,7 +6,8 @@
 // What is imagined: an instance boots for a time around its service's, takes a
 // request at once, does not slow down when others work beside it, is frozen a
 // second after its last request, thaws in a moment, and dies when the dice say so.
-// A machine boots so many at once and has so much memory, or has no limits.
+// The machine lets instances in by the rules of core/room, or has no
+// limits.
 //
 // Beside the run stands the optimum (package optimum): what a platform that knows
 // the future would have cost. The unfrozen instance-seconds of both are what is

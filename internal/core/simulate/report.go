@@ -33,6 +33,8 @@ type Report struct {
 	Kills int64 `json:"kills"`
 	Thaws int64 `json:"thaws"`
 
+	Evictions int64 `json:"evictions"` // of Stops: because the memory was needed
+
 	Seconds    Seconds    `json:"instanceSeconds"`
 	Optimum    Optimum    `json:"optimum"`
 	Violations Violations `json:"violations"`

@@ -21,6 +21,7 @@ type run struct {
 	agenda    agenda
 	machine   machine
 	services  []*service
+	byName    map[string]*service
 	live      []*instance // that boot or have booted
 	record    *recorder
 	waits     Histogram
@@ -57,13 +58,15 @@ func newRun(t *trace.Trace, c Config) *run {
 	r := &run{
 		cfg:     c,
 		rng:     rand.New(rand.NewPCG(c.Seed, 0x5a17)),
-		machine: machine{limits: c.Machine},
+		machine: newMachine(c.Machine),
+		byName:  map[string]*service{},
 		record:  newRecorder(t.Length),
 		report:  newReport(t, c),
 	}
 	for _, s := range t.Services {
 		svc := &service{
 			run:     r,
+			name:    s.Name,
 			pool:    pool.New(c.pool()),
 			source:  s.Requests,
 			boot:    s.Boot,
@@ -75,6 +78,7 @@ func newRun(t *trace.Trace, c Config) *run {
 		})
 		svc.await()
 		r.services = append(r.services, svc)
+		r.byName[svc.name] = svc
 	}
 	return r
 }
@@ -98,6 +102,11 @@ func (r *run) happen(e event) {
 		}
 	case death:
 		e.svc.die(e.inst)
+	case look:
+		r.machine.looks, r.machine.moved = false, true
+	}
+	if r.machine.moved {
+		r.admit()
 	}
 }
 

@@ -112,7 +112,10 @@ func TestConservation(t *testing.T) {
 			c.Kills = 100 * rng.Float64()
 		}
 		if rng.IntN(2) == 0 {
-			c.Machine.Boots = 1 + rng.IntN(4)
+			c.Machine.Cores = 1 + rng.IntN(4)
+		}
+		if rng.IntN(3) == 0 {
+			c.Machine.MemoryBytes = 1 << 30
 		}
 		name := trace.Shapes[rng.IntN(len(trace.Shapes))]
 		r := replay(t, load(t, name, o), c)
@@ -181,9 +184,14 @@ func TestLimits(t *testing.T) {
 		t.Errorf("shed %d %v, longest wait %v s", r.Shed, r.ShedWhy, r.LongestWait)
 	}
 	o.Services = 100
-	one := replay(t, load(t, "herd", o), Config{Machine: Machine{Boots: 1}, MaxInstances: 1, QueueTimeout: time.Hour})
-	if one.LongestWait < 60 {
-		t.Errorf("100 boots of a second, one at a time: the longest wait is %v s", one.LongestWait)
+	one := replay(t, load(t, "herd", o), Config{Machine: Machine{Cores: 1}, MaxInstances: 1, QueueTimeout: time.Hour})
+	if one.LongestWait < 25 || one.Shed > 0 {
+		t.Errorf("100 boots of a second, two to three at a time: the longest wait is %v s, %d shed", one.LongestWait, one.Shed)
+	}
+	o.Memory = 100 << 20
+	few := replay(t, load(t, "herd", o), Config{Machine: Machine{MemoryBytes: 1 << 30}, MaxInstances: 1})
+	if few.ShedWhy["the machine is full"] == 0 {
+		t.Errorf("100 instances in the memory of ten: %v", few.ShedWhy)
 	}
 }
 

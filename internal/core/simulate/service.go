@@ -14,6 +14,7 @@ import (
 // service is one revision.
 type service struct {
 	run     *run
+	name    string
 	pool    *pool.Pool
 	best    *optimum.Service
 	source  trace.Requests
@@ -21,6 +22,7 @@ type service struct {
 	boot    time.Duration
 	memory  int64
 	planned time.Duration // of the tick; negative: none
+	held    int           // starts that stand in line
 
 	// What the checks need.
 	instances int // on their way and there
@@ -70,7 +72,7 @@ func (s *service) submit(q *request) {
 	q.attempt++
 	q.asked = r.now
 	if m := s.pool.Take(r.clock(), ""); m != nil {
-		s.begin(q, m)
+		s.enter(q, m)
 	} else if err := s.pool.Queue(r.clock(), &q.Waiter); err != nil {
 		s.shed(q, err)
 	} else {
@@ -85,6 +87,7 @@ func (s *service) act() {
 	r := s.run
 	for actions := s.pool.Actions(); len(actions) > 0; actions = s.pool.Actions() {
 		r.stops = r.stops[:0]
+		starts := 0
 		for _, a := range actions {
 			switch {
 			case a.Wake != nil:
@@ -92,8 +95,11 @@ func (s *service) act() {
 			case a.Stop != nil:
 				r.stops = append(r.stops, a.Stop)
 			default:
-				s.start()
+				starts++
 			}
+		}
+		for range starts {
+			s.start()
 		}
 		for _, m := range r.stops {
 			r.report.Stops++
@@ -144,11 +150,11 @@ func (s *service) wake(w *pool.Waiter) {
 	if w.Cold {
 		s.run.report.ColdStarts++
 	}
-	s.begin(q, w.Member)
+	s.enter(q, w.Member)
 }
 
-// begin puts a request in an instance.
-func (s *service) begin(q *request, m *pool.Member) {
+// enter puts a request in an instance.
+func (s *service) enter(q *request, m *pool.Member) {
 	r := s.run
 	q.inst = m.Owner.(*instance)
 	s.inFlight++
@@ -187,15 +193,6 @@ func (s *service) shed(q *request, err error) {
 	r.recycle(q)
 }
 
-// start orders an instance.
-func (s *service) start() {
-	s.instances++
-	if s.instances > s.run.cfg.MaxInstances {
-		s.run.report.Violations.MaxInstances++
-	}
-	s.run.ask(s)
-}
-
 // ready is an instance that has booted.
 func (s *service) ready(i *instance) {
 	r := s.run
@@ -210,9 +207,11 @@ func (s *service) ready(i *instance) {
 		r.agenda.plan(event{at: r.now + lives, svc: s, inst: i}, death)
 	}
 	r.machine.booting--
+	r.machine.memory += s.memory
+	r.machine.room.Booted(s.name, s.memory)
+	r.machine.moved = true
 	s.pool.Started(r.clock(), &i.Member)
 	s.act()
-	r.freed()
 }
 
 // leave ends an instance, and tells the pool.
@@ -223,7 +222,8 @@ func (s *service) leave(i *instance) {
 	s.slots -= r.cfg.Concurrency
 	r.forget(i)
 	s.pool.Ended(r.clock(), &i.Member)
-	r.freed()
+	r.machine.room.Ended(s.name, false)
+	r.machine.moved = true
 }
 
 // die ends an instance with what is in it: what may be sent again is, the rest has
