@@ -21,10 +21,11 @@ type disk struct {
 	mu      sync.Mutex
 	err     error
 	batches int
+	packs   []Pack
 	gate    chan struct{} // nil, or every append takes one
 }
 
-func (d *disk) Append(ctx context.Context, entries []Entry, _ []Pack) error {
+func (d *disk) Append(ctx context.Context, entries []Entry, packs []Pack) error {
 	if d.gate != nil {
 		select {
 		case <-d.gate:
@@ -39,6 +40,7 @@ func (d *disk) Append(ctx context.Context, entries []Entry, _ []Pack) error {
 		return d.err
 	}
 	d.Write(entries...)
+	d.packs = append(d.packs, packs...)
 	return nil
 }
 
@@ -54,10 +56,21 @@ func (d *disk) fail(err error) {
 func runHub(t *testing.T, d *disk, o HubOptions, f func(h *Hub)) {
 	t.Helper()
 	h := NewHub(d, time.Now, slog.New(slog.DiscardHandler), o)
+	runs(t, h, func() { f(h) })
+}
+
+func newHub(t *testing.T, d *disk) *Hub {
+	t.Helper()
+	return NewHub(d, time.Now, slog.New(slog.DiscardHandler), HubOptions{})
+}
+
+// runs runs a hub for as long as f.
+func runs(t *testing.T, h *Hub, f func()) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- h.Run(ctx) }()
-	f(h)
+	f()
 	cancel()
 	if err := <-done; !errors.Is(err, context.Canceled) {
 		t.Errorf("Run = %v", err)

@@ -211,3 +211,24 @@ func BenchmarkObserve(b *testing.B) {
 		}
 	})
 }
+
+func TestFrozenInstancesKeepNothingAwake(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g, w := running(t)
+		w.set(sunya.Instance{Revision: revision(1).Name, State: sunya.InstanceReady})
+		l := g.Born(revision(1), "i")
+		l.Ready(time.Now(), time.Second, true)
+		time.Sleep(time.Minute)
+		w.set(sunya.Instance{Revision: revision(1).Name, State: sunya.InstanceFrozen})
+		l.Frozen(time.Now(), served.Used{})
+		time.Sleep(3 * time.Minute)
+		if g.awake.Load() || len(g.past.services) != 1 {
+			t.Error("it still samples")
+		}
+		before := g.past.points
+		time.Sleep(time.Hour)
+		if g.past.points != before {
+			t.Errorf("%d points became %d while nothing happened", before, g.past.points)
+		}
+	})
+}
