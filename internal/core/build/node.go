@@ -79,7 +79,7 @@ func (Node) Build(ctx context.Context, j *Job) (*Result, error) {
 	if len(b.own) > 0 {
 		img.Fingerprint = "" // it stands on nothing of this machine
 	}
-	return &Result{Image: img, Command: []string{b.plan.Shell, "-c", b.heapLine() + b.plan.Line}, Env: append(b.env(), b.functionEnv(target)...), Dir: Workspace}, nil
+	return &Result{Image: img, Command: []string{b.plan.Shell, "-c", b.heapLine() + b.plan.Line}, Env: append(b.env(layers), b.functionEnv(target)...), Dir: Workspace}, nil
 }
 
 // prepare reads the source and chooses the runtime.
@@ -107,8 +107,9 @@ func (b *nodeBuild) heapLine() string {
 }
 
 // env is what a Node.js program of ours runs with.
-func (b *nodeBuild) env() []sunya.EnvVar {
+func (b *nodeBuild) env(layers []sunya.Layer) []sunya.EnvVar {
 	env := map[string]string{"PATH": modulesDir + "/.bin:" + b.path(), "NODE_ENV": "production", "LANG": "C.UTF-8"}
+	maps.Copy(env, b.compileEnv(layers))
 	maps.Copy(env, b.plan.Env)
 	if b.plan.PnP {
 		env["NODE_OPTIONS"] = "--require " + Workspace + "/.pnp.cjs"

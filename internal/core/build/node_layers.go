@@ -53,7 +53,7 @@ func (b *nodeBuild) dependencies(ctx context.Context) (sunya.Layer, error) {
 		}
 		files[name] = string(data)
 	}
-	k, err := key([]any{"node deps 1", b.Project, b.plan.Manager, b.plan.Version, b.plan.Dev, files, b.rt.Fingerprint, b.cacheEnv()})
+	k, err := key([]any{"node deps 2", b.keepsCompiled(), b.Project, b.plan.Manager, b.plan.Version, b.plan.Dev, files, b.rt.Fingerprint, b.cacheEnv()})
 	if err != nil {
 		return sunya.Layer{}, err
 	}
@@ -79,7 +79,11 @@ func (b *nodeBuild) installAlone(ctx context.Context, modules string) error {
 			return err
 		}
 	}
-	return b.install(ctx, sandbox.Mount{Source: dir, Target: Workspace, Writable: true}, sandbox.Mount{Source: modules, Target: modulesDir, Writable: true})
+	workspace := []sandbox.Mount{{Source: dir, Target: Workspace, Writable: true}, {Source: modules, Target: modulesDir, Writable: true}}
+	if err := b.install(ctx, workspace...); err != nil {
+		return err
+	}
+	return b.warm(ctx, workspace...)
 }
 
 // install runs the package manager.

@@ -29,6 +29,8 @@ func nodeKind(s sandbox.Spec) string {
 		return "manager"
 	case writable("/layers/node"):
 		return "node"
+	case strings.Contains(args, "SUNYA_WARM"):
+		return "warm"
 	case strings.Contains(args, "--check"):
 		return "check"
 	case strings.Contains(args, " run "):
@@ -47,6 +49,8 @@ func nodeKind(s sandbox.Spec) string {
 func nodeWorks(_ context.Context, s sandbox.Spec, out io.Writer) sandbox.Exit {
 	for _, m := range s.Mounts {
 		switch {
+		case m.Writable && m.Target == "/workspace/node_modules" && nodeKind(s) == "warm":
+			os.Mkdir(filepath.Join(m.Source, ".compile-cache"), 0o700)
 		case m.Writable && m.Target == "/workspace/node_modules":
 			os.WriteFile(filepath.Join(m.Source, "installed"), nil, 0o600)
 		case m.Writable && m.Target == "/layers/node":
@@ -265,12 +269,16 @@ func TestNodeEntryThatIsNotThere(t *testing.T) {
 // a project.
 func TestNodeSandboxes(t *testing.T) {
 	b := newNodeBench(t, "server.js", "1", "package.json", nodePackage, "yarn.lock", "")
-	if _, err := b.node(t, func(r *build.Request) {
+	res, err := b.node(t, func(r *build.Request) {
 		r.Spec.Runtime, r.Spec.Env = "nodejs22", map[string]string{"MINE": "1"}
-	}); err != nil {
+	})
+	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]string{"node", "manager", "install", "check"}, b.nodeKinds()); diff != "" {
+	if !slices.Contains(res.Env, sunya.EnvVar{Name: "NODE_COMPILE_CACHE", Value: "/workspace/node_modules/.compile-cache"}) {
+		t.Errorf("env = %v", res.Env)
+	}
+	if diff := cmp.Diff([]string{"node", "manager", "install", "warm", "check"}, b.nodeKinds()); diff != "" {
 		t.Fatal(diff)
 	}
 	for _, s := range b.engine.starts[:2] {
