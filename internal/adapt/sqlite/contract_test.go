@@ -1,6 +1,8 @@
 package sqlite_test
 
 import (
+	"log/slog"
+	"path/filepath"
 	"testing"
 
 	"github.com/sunya-cloud/sunya"
@@ -11,6 +13,7 @@ import (
 	"github.com/sunya-cloud/sunya/internal/core/meter"
 	"github.com/sunya-cloud/sunya/internal/core/objects"
 	"github.com/sunya-cloud/sunya/internal/core/operations"
+	"github.com/sunya-cloud/sunya/internal/core/pubsub"
 	"github.com/sunya-cloud/sunya/internal/core/registry"
 	"github.com/sunya-cloud/sunya/internal/core/serving"
 )
@@ -63,4 +66,15 @@ func TestBuilds(t *testing.T) {
 
 func TestUsage(t *testing.T) {
 	storetest.Usage(t, func(t testing.TB) meter.Store { return open(t) })
+}
+
+func TestPubSub(t *testing.T) {
+	storetest.PubSub(t, func(t testing.TB) pubsub.Store {
+		e, err := sqlite.OpenEvents(t.Context(), filepath.Join(t.TempDir(), "events.db"), slog.New(slog.DiscardHandler))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = e.Close() })
+		return e
+	})
 }

@@ -30,6 +30,7 @@ const readers = 4
 // DB is an open state database. Its methods are safe for concurrent use.
 type DB struct {
 	path  string
+	steps fs.FS // the migrations of its schema
 	log   *slog.Logger
 	write *sql.DB // one connection
 	read  *sql.DB // connections that cannot write
@@ -45,11 +46,20 @@ type DB struct {
 // date. A database that a newer Sunya wrote is FailedPrecondition and is left
 // as it is. The caller owns the result and must Close it.
 func Open(ctx context.Context, path string, log *slog.Logger) (*DB, error) {
+	return open(ctx, path, "migrations", log)
+}
+
+// open is Open for the schema whose migrations are in a folder.
+func open(ctx context.Context, path, schema string, log *slog.Logger) (*DB, error) {
 	path, err := filepath.Abs(path)
 	if err != nil {
 		return nil, fmt.Errorf("open state: %w", err)
 	}
-	db := &DB{path: path, log: log.With("component", "sqlite"), turn: make(chan struct{}, 1)}
+	steps, err := fs.Sub(migrations, schema)
+	if err != nil {
+		return nil, fmt.Errorf("read migrations: %w", err)
+	}
+	db := &DB{path: path, steps: steps, log: log.With("component", "sqlite"), turn: make(chan struct{}, 1)}
 	db.turn <- struct{}{}
 	if err := create(path); err != nil {
 		return nil, fmt.Errorf("open state: %w", err)

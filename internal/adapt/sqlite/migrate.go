@@ -5,14 +5,13 @@ import (
 	"embed"
 	"errors"
 	"fmt"
-	"io/fs"
 
 	"github.com/pressly/goose/v3"
 
 	"github.com/sunya-cloud/sunya"
 )
 
-//go:embed migrations/*.sql
+//go:embed migrations/*.sql events/*.sql
 var migrations embed.FS
 
 // migrate brings the schema up to date, each step in a transaction of its own.
@@ -58,11 +57,7 @@ func tooNew(path string, have, want int64) error {
 }
 
 func (db *DB) provider() (*goose.Provider, error) {
-	dir, err := fs.Sub(migrations, "migrations")
-	if err != nil {
-		return nil, fmt.Errorf("read migrations: %w", err)
-	}
-	p, err := goose.NewProvider(goose.DialectSQLite3, db.write, dir,
+	p, err := goose.NewProvider(goose.DialectSQLite3, db.write, db.steps,
 		goose.WithDisableGlobalRegistry(true), goose.WithSlog(db.log))
 	return p, errors.Join(err)
 }

@@ -1,0 +1,61 @@
+package pubsub
+
+import (
+	"time"
+
+	"github.com/sunya-cloud/sunya"
+)
+
+// Topic is what is published to.
+type Topic struct {
+	Name   string            // projects/P/topics/T
+	Labels map[string]string `json:",omitempty"`
+	// Retention is how long messages are kept for a seek, acknowledged or not;
+	// 0: only as long as a subscription wants them. 10 minutes to 31 days.
+	Retention time.Duration `json:",omitempty"`
+	// Regions and KMSKey change nothing here; they are given back as they came.
+	Regions []string `json:",omitempty"`
+	KMSKey  string   `json:",omitempty"`
+	Schema  *Schema  `json:",omitempty"`
+}
+
+// Schema is what messages of a topic must match.
+type Schema struct {
+	Name          string // projects/P/schemas/S
+	Encoding      string // JSON or BINARY
+	FirstRevision string `json:",omitempty"`
+	LastRevision  string `json:",omitempty"`
+}
+
+const (
+	minRetention = 10 * time.Minute
+	maxRetention = 31 * 24 * time.Hour
+	maxLabels    = 64
+)
+
+func (t *Topic) check() error {
+	if _, err := checkName(Topics, t.Name); err != nil {
+		return err
+	}
+	if t.Retention != 0 {
+		if err := within("message_retention_duration", t.Retention, minRetention, maxRetention); err != nil {
+			return err
+		}
+	}
+	return checkLabels(t.Labels)
+}
+
+// within reports whether a duration is in a range.
+func within(field string, d, least, most time.Duration) error {
+	if d < least || d > most {
+		return sunya.Invalid(field, "%v is out of range: at least %v, at most %v", d, least, most)
+	}
+	return nil
+}
+
+func checkLabels(labels map[string]string) error {
+	if len(labels) > maxLabels {
+		return sunya.Invalid("labels", "%d labels are too many: at most %d", len(labels), maxLabels)
+	}
+	return nil
+}
