@@ -35,7 +35,7 @@ func newEnvCommand(env *Env) *cobra.Command {
 // server has little or nothing, and says so: without an address gcloud would ask
 // Google's.
 var (
-	gcloudAPIs  = []string{"appengine", "logging", "storage"}
+	gcloudAPIs  = []string{"appengine", "logging", "pubsub", "storage"}
 	gcloudNamed = []string{"artifactregistry", "cloudbuild", "cloudfunctions", "cloudresourcemanager", "cloudscheduler", "cloudtasks", "datastore", "iam", "serviceusage"}
 )
 
@@ -71,6 +71,8 @@ func clientVariables(ctx context.Context, env *Env) ([]variable, error) {
 		{"SUNYA_SERVER", base.String()},
 		{"GOOGLE_CLOUD_PROJECT", project},
 		{"STORAGE_EMULATOR_HOST", base.String()},
+		{"PUBSUB_EMULATOR_HOST", base.Host},
+		{"PUBSUB_PROJECT_ID", project},
 		{"CLOUDSDK_CORE_PROJECT", project},
 		{"CLOUDSDK_AUTH_DISABLE_CREDENTIALS", "true"},
 	}

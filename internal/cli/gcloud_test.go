@@ -18,7 +18,7 @@ func TestGcloudConfig(t *testing.T) {
 		t.Errorf("stdout = %s, stderr = %s", r.stdout, r.stderr)
 	}
 	want := "[core]\nproject = sunya\n\n[auth]\ncredential_file_override = " + filepath.Join(dir, "sunya.key.json") + "\ntoken_host = " + f.url + "/token\n\n[api_endpoint_overrides]\n" +
-		"appengine = " + f.url + "/\nlogging = " + f.url + "/\nstorage = " + f.url + "/\n"
+		"appengine = " + f.url + "/\nlogging = " + f.url + "/\npubsub = " + f.url + "/\nstorage = " + f.url + "/\n"
 	for _, api := range []string{"artifactregistry", "cloudbuild", "cloudfunctions", "cloudresourcemanager", "cloudscheduler", "cloudtasks", "datastore", "iam", "serviceusage"} {
 		want += api + " = " + f.url + "/" + api + ".googleapis.com/\n"
 	}

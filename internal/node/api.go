@@ -24,6 +24,7 @@ import (
 	"github.com/sunya-cloud/sunya/internal/wire/oauth2"
 	"github.com/sunya-cloud/sunya/internal/wire/openmetrics"
 	"github.com/sunya-cloud/sunya/internal/wire/projectv1"
+	"github.com/sunya-cloud/sunya/internal/wire/pubsubv1"
 	"github.com/sunya-cloud/sunya/internal/wire/runv2"
 	"github.com/sunya-cloud/sunya/internal/wire/storagev1"
 	"github.com/sunya-cloud/sunya/internal/wire/sunyav1"
@@ -85,6 +86,7 @@ func newAPI(n *Node, log *slog.Logger) (*api, error) {
 		Registry: n.products.registry, Put: n.products.operations.Put, NewID: uuid.NewString, Now: time.Now,
 	})
 	artifacts.Register(a.grpc)
+	pubsubv1.Register(a.grpc, n.products.pubsub, uuid.NewString)
 	lro.New(n.products.operations, append(runJobs.Operations(), gae.Operations(), builds.Operations(), fn.Operations(), first.Operations(), services.Operations(), artifacts.Operations())...).Register(a.grpc)
 
 	for _, t := range []struct {
@@ -101,6 +103,7 @@ func newAPI(n *Node, log *slog.Logger) (*api, error) {
 		{functionsv1.Descriptor(), functionsv1.Patterns(), nil}, // operations are Service Usage's too, which has none
 		{artifactregistryv1.Descriptor(), artifactregistryv1.Patterns(), nil},
 		{iamcredentialsv1.Descriptor(), []string{iamcredentialsv1.Pattern}, nil},
+		{pubsubv1.Descriptor(), pubsubv1.Patterns(), nil},
 		{logging2(), []string{"/v2/entries:list", "/v2/entries:write", "/v2/entries:tail", "/v2/projects/", "/v2/monitoredResourceDescriptors"}, nil},
 	} {
 		h, err := transcode.New(a.grpc, t.api, log)

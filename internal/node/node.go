@@ -62,6 +62,7 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (n *Node, err error
 	if n.products.builds, err = n.newBuilds(); err != nil {
 		return n, err
 	}
+	n.products.pubsub = n.newPubSub(n.log)
 	if n.server, err = n.newServer(); err != nil {
 		return n, err
 	}
@@ -141,6 +142,7 @@ func (n *Node) run(ctx context.Context) error {
 		n.products.runner.Run,
 		n.products.tasks.Run,
 		n.products.builds.Run,
+		n.products.pubsub.Run,
 		n.serveGuests,
 		n.serveCallers,
 		n.server.Run,

@@ -21,6 +21,7 @@ import (
 	"github.com/sunya-cloud/sunya/internal/core/logs"
 	"github.com/sunya-cloud/sunya/internal/core/objects"
 	"github.com/sunya-cloud/sunya/internal/core/operations"
+	"github.com/sunya-cloud/sunya/internal/core/pubsub"
 	"github.com/sunya-cloud/sunya/internal/core/registry"
 	"github.com/sunya-cloud/sunya/internal/core/run"
 )
@@ -40,6 +41,7 @@ type products struct {
 	images     *images.Service
 	jobs       *jobs.Admin
 	tasks      *jobs.Runner
+	pubsub     *pubsub.Broker
 }
 
 // The limits of what may be uploaded: a file of a source, and all objects.

@@ -19,6 +19,7 @@ import (
 // storage is everything that survives the process.
 type storage struct {
 	state  *sqlite.DB
+	events *sqlite.Events
 	logs   *logdb.Store
 	blobs  *disk.Blobs
 	layers *disk.Layers
@@ -44,6 +45,9 @@ func openStorage(ctx context.Context, dir *datadir.Dir, log *slog.Logger) (s *st
 	}()
 	if s.state, err = sqlite.Open(ctx, dir.Join("state.db"), log); err != nil {
 		return s, err
+	}
+	if s.events, err = sqlite.OpenEvents(ctx, dir.Join("events.db"), log); err != nil {
+		return s, fmt.Errorf("open events: %w", err)
 	}
 	if s.logs, err = logdb.Open(ctx, dir.Join("logs"), time.Now, log, logdb.Options{}); err != nil {
 		return s, fmt.Errorf("open logs: %w", err)
@@ -74,6 +78,9 @@ func (s *storage) close() error {
 	}
 	if s.usage != nil {
 		err = errors.Join(err, s.usage.Close())
+	}
+	if s.events != nil {
+		err = errors.Join(err, s.events.Close())
 	}
 	if s.state != nil {
 		err = errors.Join(err, s.state.Close())

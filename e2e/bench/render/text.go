@@ -3,6 +3,7 @@ package render
 import (
 	"fmt"
 	"io"
+	"slices"
 	"text/tabwriter"
 
 	"github.com/sunya-cloud/sunya/e2e/bench/results"
@@ -27,7 +28,7 @@ func figure(t io.Writer, f *results.Figure) {
 	}
 	all := lines(f)
 	tail := ""
-	if hasTail(all) {
+	if slices.ContainsFunc(all, func(l line) bool { return l.tail != "" }) {
 		tail = "p99"
 	}
 	pairs := ""
