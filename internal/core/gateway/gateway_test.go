@@ -48,6 +48,7 @@ func (decorator) Decorate(h *http1.Header, info gateway.RequestInfo) {
 type world struct {
 	t       testing.TB
 	server  *httptest.Server
+	in      *front.Intake
 	client  *http.Client
 	engine  *instancetest.Engine
 	catalog *serving.Catalog
@@ -158,7 +159,7 @@ func (w *world) intake(h http.Handler) {
 	in := front.NewIntake(w.server.Listener, direct, gateway.GuardConn, func(netip.Addr) func(string) bool {
 		return func(string) bool { return true }
 	})
-	w.server.Listener = in
+	w.server.Listener, w.in = in, in
 	done := make(chan error, 1)
 	go func() { done <- in.Run() }()
 	w.t.Cleanup(func() {
