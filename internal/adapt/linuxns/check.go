@@ -40,7 +40,7 @@ func (e *Engine) checkLauncher(ctx context.Context) health.Check {
 		return c
 	}
 	orphans := e.unknown(list.Names)
-	c.Detail = fmt.Sprintf("process %d, %d sandboxes", e.info.PID, len(list.Names))
+	c.Detail = fmt.Sprintf("process %d, %d sandboxes, %d more ready for a program", e.info.PID, len(list.Names), list.N)
 	if len(orphans) > 0 {
 		c.Status = health.Warning
 		c.Detail += ", of which this server does not know " + strings.Join(orphans, ", ")

@@ -14,9 +14,9 @@ const (
 	lentCount = 730
 )
 
-// ranges lends ranges of host ids to prepared sandboxes: each to one at a time,
-// and the one that was given back last the last. Nothing of a sandbox is left when
-// its range comes back, neither process nor file.
+// ranges lends ranges of host ids to prepared sandboxes: in turn, and each to one
+// at a time. Nothing of a sandbox is left when its range comes back, neither
+// process nor file.
 type ranges struct {
 	mu   sync.Mutex
 	lent [lentCount]bool
