@@ -14,6 +14,7 @@ import (
 func verbs(env *Env) []*cobra.Command {
 	return []*cobra.Command{
 		newUpCommand(env),
+		newUpgradeCommand(env),
 		newInitCommand(env),
 		newDeployCommand(env),
 		newDevCommand(env),

@@ -35,8 +35,7 @@ func newUpCommand(env *Env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "up",
 		Short: "Start the platform in the foreground.",
-		Long: "Start the platform in the foreground.\n\n" +
-			"Everything is in this one process and one data directory. Ctrl-C drains\n" +
+		Long: "Everything is in this one process and one data directory. Ctrl-C drains\n" +
 			"requests, stops all instances and leaves nothing behind.",
 		Example: "sunya up\nsunya up --public :80 --domain apps.example.org",
 		Args:    args(0, 0, ""),
@@ -59,6 +58,7 @@ func (f *upFlags) register(fs *pflag.FlagSet, env *Env) {
 	fs.StringSliceVar(&f.proxies, "trusted-proxy", nil, "peers whose X-Forwarded headers are believed, as CIDR; may be repeated")
 	fs.StringArrayVar(&f.cfg.RegistryMirrors, "registry-mirror", nil, "pull images of a registry elsewhere, as `HOST=TO`, or HOST=local; may be repeated")
 	fs.BoolVar(&f.cfg.Ephemeral, "ephemeral", false, "keep data in a directory that is removed at the end")
+	fs.BoolVar(&f.cfg.Replace, "replace", false, "take over from the server that runs on the data directory, if one does")
 	fs.BoolVar(&f.whileIn, "while-stdin", false, "end when standard input does, for programs that start a server")
 }
 
@@ -66,6 +66,7 @@ func (f *upFlags) register(fs *pflag.FlagSet, env *Env) {
 func (f *upFlags) config(env *Env) (node.Config, error) {
 	cfg := f.cfg
 	cfg.Version = env.Version
+	cfg.Args = env.Args
 	cfg.Project = env.flags.Project
 	switch f.isolation {
 	case "", string(sandbox.Full), string(sandbox.User), string(sandbox.None):

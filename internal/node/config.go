@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/sunya-cloud/sunya"
+	"github.com/sunya-cloud/sunya/internal/adapt/linuxns"
 	"github.com/sunya-cloud/sunya/internal/core/sandbox"
 )
 
@@ -16,6 +17,13 @@ import (
 // value of a field stands for the default named beside it.
 type Config struct {
 	Version string // of the program
+
+	// Replace takes over from the server that runs on the data directory, if one
+	// does: its sockets and instances.
+	Replace bool
+	// Args are how the program was started, for a later one that is to replace it;
+	// nil: nobody is told.
+	Args []string
 
 	Data      string // data directory; DefaultData()
 	Ephemeral bool   // a fresh data directory that is removed at the end
@@ -85,6 +93,8 @@ func (c *Config) complete() error {
 		return sunya.Errorf(sunya.InvalidArgument, "", "--tls-cert and --tls-key go together: give both or none")
 	case c.TLSCert != "" && len(c.Public) == 0:
 		return sunya.Invalid("--tls-cert", "there is no public listener to use the certificate on: add --public ADDR, such as --public :443")
+	case c.Ephemeral && c.Replace:
+		return sunya.Errorf(sunya.InvalidArgument, "", "--replace needs the data directory of the server that runs: leave out --ephemeral")
 	case c.Ephemeral && c.Data != "":
 		return sunya.Errorf(sunya.InvalidArgument, "", "--ephemeral uses a directory of its own: leave out --data")
 	case c.IdleTimeout < 0:
@@ -96,4 +106,16 @@ func (c *Config) complete() error {
 		return fmt.Errorf("project: %w", err)
 	}
 	return nil
+}
+
+// command is how this server was started.
+func (c *Config) command() *linuxns.Command {
+	if c.Args == nil {
+		return nil
+	}
+	dir, err := os.Getwd()
+	if err != nil {
+		dir = "/"
+	}
+	return &linuxns.Command{Args: c.Args, Env: os.Environ(), Dir: dir}
 }

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/sunya-cloud/sunya"
@@ -23,11 +24,15 @@ type guests struct {
 	conns chan net.Conn
 	done  chan struct{} // closed when Run ends
 	log   *slog.Logger
+	once  atomic.Bool // a connection ends with its request
 }
 
 func newGuests(log *slog.Logger) *guests {
 	return &guests{conns: make(chan net.Conn), done: make(chan struct{}), log: log}
 }
+
+// finish lets connections end with the request that is under way, or not.
+func (g *guests) finish(yes bool) { g.once.Store(yes) }
 
 // guestConn is a connection from inside a sandbox.
 type guestConn struct {
@@ -101,7 +106,12 @@ func (g *guests) Run(ctx context.Context, h http.Handler) error {
 	p.SetHTTP2(true)
 	p.SetUnencryptedHTTP2(true)
 	srv := &http.Server{
-		Handler:           h,
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if g.once.Load() {
+				w.Header().Set("Connection", "close") // HTTP/2: GOAWAY
+			}
+			h.ServeHTTP(w, r)
+		}),
 		Protocols:         &p,
 		ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout:       30 * time.Second,

@@ -1,7 +1,6 @@
 package node
 
 import (
-	"context"
 	"io"
 	"log/slog"
 	"time"
@@ -22,7 +21,7 @@ func (p *products) addJobs(m *machine, st *storage, s *serve, log *slog.Logger) 
 		Engine:      m.engine,
 		Layers:      st.layers,
 		CheckImage:  m.checkImage,
-		Output:      collectTasks(s.hub),
+		Output:      collectTasks(s.hub, s.output),
 		Sink:        s.hub,
 		Changed:     p.operations.Changed,
 		MemoryBytes: hoststack.Memory() / 4 * 3,
@@ -42,7 +41,7 @@ func (p *products) addJobs(m *machine, st *storage, s *serve, log *slog.Logger) 
 
 // collectTasks carries what tasks print into the log. The streams of one attempt
 // share its limit.
-func collectTasks(sink logs.Sink) jobs.Output {
+func collectTasks(sink logs.Sink, out *outlet) jobs.Output {
 	return func(e *jobs.Execution, t *jobs.Task) func(string, io.ReadCloser) {
 		limiter := logs.NewLimiter()
 		resource, labels := jobs.LogResource(e.Key), jobs.LogLabels(e, t)
@@ -54,8 +53,7 @@ func collectTasks(sink logs.Sink) jobs.Output {
 				Labels:   labels,
 				Limiter:  limiter,
 			}, time.Now)
-			// It ends with its stream: there is nobody to tell and nothing to do.
-			_ = c.Run(context.Background(), r)
+			out.carryOnce(r, c) // whoever has the task next reads on
 		}
 	}
 }

@@ -26,15 +26,18 @@ type machine struct {
 	owner     int // uid that started the server
 	dir       *datadir.Dir
 	host      *hoststack.Host
-	listeners []front.Listener
-	guests    *guests // what instances ask the metadata server
+	sockets   []*socket
+	listeners []front.Listener // on the sockets
+	guests    *guests          // what instances ask the metadata server
 	callers   *callers
 	engine    *linuxns.Engine
 	remote    *ociremote.Client // of other registries
+	lent      bool              // another server has what this one holds, or may want it back
 }
 
-// openMachine does all that may need root and then gives root up.
-func openMachine(ctx context.Context, cfg Config, log *slog.Logger) (m *machine, err error) {
+// openMachine does all that may need root and then gives root up. With a
+// predecessor it takes that one's place; until then both serve.
+func openMachine(ctx context.Context, cfg Config, pre *predecessor, log *slog.Logger) (m *machine, err error) {
 	m = &machine{owner: os.Getuid(), guests: newGuests(log.With("component", "metadata"))}
 	defer func() {
 		if err != nil {
@@ -43,18 +46,31 @@ func openMachine(ctx context.Context, cfg Config, log *slog.Logger) (m *machine,
 	}()
 	m.remote = ociremote.New(dockerCredentials(os.Getenv, log), "sunya/"+cfg.Version)
 	acct := account.Service()
-	m.dir, err = datadir.Open(cfg.Data, datadir.Owner{UID: acct.UID, GID: acct.GID})
-	if err != nil {
-		return m, err
+	owner := datadir.Owner{UID: acct.UID, GID: acct.GID}
+	if pre == nil {
+		if m.dir, err = datadir.Open(cfg.Data, owner); err != nil {
+			return m, err
+		}
 	}
-	if m.listeners, err = listen(ctx, cfg, log); err != nil {
+	if err = m.listen(ctx, cfg, pre, log); err != nil {
 		return m, err
 	}
 	m.callers = newCallers(m.listeners, log.With("component", "callers"))
 	if m.host, err = hoststack.Discover(ctx); err != nil {
 		return m, fmt.Errorf("look at the machine: %w", err)
 	}
-	if m.engine, err = m.openEngine(ctx, cfg, acct, log); err != nil {
+	var networks map[string]*os.File
+	if pre != nil {
+		if err = pre.take(ctx, log); err != nil {
+			return m, err
+		}
+		m.lent = true
+		networks = pre.gift.Networks
+		if m.dir, err = datadir.Inherit(cfg.Data, owner, pre.lock()); err != nil {
+			return m, err
+		}
+	}
+	if m.engine, err = m.openEngine(ctx, cfg, acct, networks, log); err != nil {
 		return m, err
 	}
 	if err := acct.Become(); err != nil {
@@ -64,7 +80,7 @@ func openMachine(ctx context.Context, cfg Config, log *slog.Logger) (m *machine,
 }
 
 // openEngine starts or finds the launcher.
-func (m *machine) openEngine(ctx context.Context, cfg Config, acct account.Account, log *slog.Logger) (*linuxns.Engine, error) {
+func (m *machine) openEngine(ctx context.Context, cfg Config, acct account.Account, networks map[string]*os.File, log *slog.Logger) (*linuxns.Engine, error) {
 	allowed := m.allowed()
 	return linuxns.Open(ctx, linuxns.Config{
 		DataDir:   m.dir.Path(),
@@ -74,9 +90,15 @@ func (m *machine) openEngine(ctx context.Context, cfg Config, acct account.Accou
 		HostPaths: m.host.Prefixes(),
 		Prepared:  linuxns.Prepared,
 		Network: func(spec sandbox.Spec, link *os.File) (io.Closer, error) {
-			return usernet.Attach(link, m.policy(spec, allowed), log.With("sandbox", spec.ID))
+			policy, log := m.policy(spec, allowed), log.With("sandbox", spec.ID)
+			if diverted := networks[spec.ID]; diverted != nil {
+				return usernet.AttachAfter(link, diverted, policy, log)
+			}
+			return usernet.Attach(link, policy, log)
 		},
-		Log: log,
+		Inherit: m.lent,
+		Command: cfg.command(),
+		Log:     log,
 	})
 }
 
@@ -110,46 +132,6 @@ func (m *machine) allowed() []netip.AddrPort {
 	return out
 }
 
-// listen opens every socket that the configuration names.
-func listen(ctx context.Context, cfg Config, log *slog.Logger) ([]front.Listener, error) {
-	var specs []front.Spec
-	for _, s := range cfg.Listen {
-		spec, err := front.ParseSpec(s)
-		if err != nil {
-			return nil, fmt.Errorf("--listen: %w", err)
-		}
-		specs = append(specs, spec)
-	}
-	public := len(specs)
-	for _, addr := range cfg.Public {
-		spec, err := front.ParseSpec(addr + ",roles=apps")
-		if err != nil {
-			return nil, fmt.Errorf("--public: %w", err)
-		}
-		specs = append(specs, spec)
-	}
-	cert, err := certificate(cfg, log)
-	if err != nil {
-		return nil, err
-	}
-	var out []front.Listener
-	for i, spec := range specs {
-		l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", spec.Addr())
-		if err != nil {
-			for _, open := range out {
-				err = errors.Join(err, open.Close())
-			}
-			return nil, fmt.Errorf("listen on %s: %w", spec.Addr(), err)
-		}
-		fl := front.Listener{Listener: l, Roles: spec.Roles}
-		if i >= public {
-			fl.TLS = cert
-		}
-		out = append(out, fl)
-	}
-	return out, nil
-}
-
 // port returns the port of the first listener that serves apps with TLS, or
 // without; 0 when there is none.
 func (m *machine) port(tls bool) int {
@@ -169,22 +151,35 @@ func certificate(cfg Config, log *slog.Logger) (*front.Certificate, error) {
 	return front.LoadCertificate(cfg.TLSCert, cfg.TLSKey, log)
 }
 
-// close gives back what open took, as far as it got. Sandboxes end.
+// close gives back what open took, as far as it got. Sandboxes end, unless another
+// server has them.
 func (m *machine) close() error {
 	var err error
-	if m.engine != nil {
+	switch {
+	case m.engine == nil:
+	case m.lent:
+		err = m.engine.Close()
+	default:
 		err = m.engine.Shutdown(context.Background())
 	}
+	err = errors.Join(err, m.release())
+	switch {
+	case m.dir == nil:
+	case m.lent:
+		err = errors.Join(err, m.dir.Leave())
+	default:
+		err = errors.Join(err, m.dir.Close())
+	}
+	return err
+}
+
+func (m *machine) release() error {
+	var err error
 	if m.remote != nil {
 		m.remote.Close()
 	}
-	for _, l := range m.listeners {
-		if e := l.Close(); e != nil && !errors.Is(e, net.ErrClosed) {
-			err = errors.Join(err, e)
-		}
-	}
-	if m.dir != nil {
-		err = errors.Join(err, m.dir.Close())
+	for _, s := range m.sockets {
+		err = errors.Join(err, s.TCPListener.Close())
 	}
 	return err
 }

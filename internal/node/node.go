@@ -8,9 +8,8 @@ import (
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/sunya-cloud/sunya"
+	"github.com/sunya-cloud/sunya/internal/adapt/handover"
 	"github.com/sunya-cloud/sunya/internal/adapt/peeruid"
 	"github.com/sunya-cloud/sunya/internal/core/front"
 	"github.com/sunya-cloud/sunya/internal/core/functions"
@@ -34,6 +33,8 @@ type Node struct {
 	links    *functions.Links
 	admin    string // the token of the server's owner
 	server   *front.Server
+	desk     *handover.Desk
+	before   *predecessor // whose place this server takes; nil: nobody's
 }
 
 // Open makes a server ready to Run. It does what needs root first and then
@@ -48,7 +49,12 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (n *Node, err error
 			err = errors.Join(err, n.Close())
 		}
 	}()
-	if n.machine, err = openMachine(ctx, cfg, log); err != nil {
+	if cfg.Replace {
+		if n.before, err = askPredecessor(ctx, cfg); err != nil {
+			return n, err
+		}
+	}
+	if n.machine, err = openMachine(ctx, cfg, n.before, log); err != nil {
 		return n, err
 	}
 	if n.storage, err = openStorage(ctx, n.machine.dir, log); err != nil {
@@ -68,9 +74,6 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (n *Node, err error
 	}
 	return n, nil
 }
-
-// drain is how long requests may go on after the end was asked for.
-const drain = 10 * time.Second
 
 func (n *Node) newServer() (*front.Server, error) {
 	var err error
@@ -100,59 +103,7 @@ func (n *Node) newServer() (*front.Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := f.NewServer(n.machine.listeners)
-	s.Drain = drain
-	return s, nil
-}
-
-// Run serves until ctx ends, then drains, stops every instance and closes.
-func (n *Node) Run(ctx context.Context) error {
-	err := n.run(ctx)
-	if ctx.Err() != nil {
-		err = nil
-	}
-	return errors.Join(err, n.Close())
-}
-
-// run starts the parts in the order in which they need each other. The request
-// log and the meter must outlive the requests and the instances, so they stop
-// last.
-func (n *Node) run(ctx context.Context) error {
-	defer outlive(ctx, n.serve.hub.Run)()
-	defer outlive(ctx, n.measure)()
-
-	if err := n.serve.catalog.Load(ctx); err != nil {
-		return err
-	}
-	if err := n.products.runner.Recover(ctx); err != nil {
-		return err
-	}
-	if err := n.adopt(ctx); err != nil {
-		return err
-	}
-	group, ctx := errgroup.WithContext(ctx)
-	for _, part := range []func(context.Context) error{
-		n.watchLauncher,
-		n.tidy,
-		n.storage.logs.Run,
-		n.serve.instances.Run,
-		n.serve.activator.Run,
-		n.serve.metrics.Run,
-		n.products.objects.Run,
-		n.products.runner.Run,
-		n.products.tasks.Run,
-		n.products.builds.Run,
-		n.products.pubsub.Run,
-		n.serveGuests,
-		n.serveCallers,
-		n.server.Run,
-	} {
-		group.Go(func() error { return part(ctx) })
-	}
-	n.isReady.Store(true)
-	err := group.Wait()
-	n.isReady.Store(false)
-	return errors.Join(err, n.stopInstances(ctx))
+	return f.NewServer(n.machine.listeners), nil
 }
 
 // outlive runs a part until stop is called, which waits for its end.
@@ -185,15 +136,6 @@ func (n *Node) serveCallers(ctx context.Context) error {
 	return n.machine.callers.Run(ctx, n.serve.gateway)
 }
 
-// stopTimeout bounds the stop of all instances; their own grace is within it.
-const stopTimeout = 25 * time.Second
-
-func (n *Node) stopInstances(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
-	defer cancel()
-	return n.serve.activator.Shutdown(ctx)
-}
-
 // Close gives everything back; a Node that has Run is closed.
 func (n *Node) Close() error {
 	var err error
@@ -205,7 +147,7 @@ func (n *Node) Close() error {
 		err = errors.Join(err, n.machine.close())
 		n.machine = nil
 	}
-	return err
+	return errors.Join(err, n.before.close())
 }
 
 // ready is nil once requests are served.

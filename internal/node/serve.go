@@ -1,7 +1,6 @@
 package node
 
 import (
-	"context"
 	"io"
 	"log/slog"
 	"maps"
@@ -30,6 +29,7 @@ type serve struct {
 	instances *instance.Manager
 	activator *activator.Activator
 	gateway   *gateway.Gateway
+	output    *outlet // of all programs
 }
 
 func newServe(cfg Config, m *machine, st *storage, tokens *identity.Tokens, log *slog.Logger) *serve {
@@ -37,6 +37,7 @@ func newServe(cfg Config, m *machine, st *storage, tokens *identity.Tokens, log 
 		hub:     logs.NewHub(st.logs, time.Now, log, logs.HubOptions{}),
 		catalog: serving.NewCatalog(st.state),
 		metrics: metrics.New(time.Now),
+		output:  newOutlet(),
 	}
 	requests := requestlog.New(logNamer(requestLog), s.hub.Wake)
 	s.hub.SetBacklog(requests)
@@ -44,7 +45,7 @@ func newServe(cfg Config, m *machine, st *storage, tokens *identity.Tokens, log 
 		Engine:     m.engine,
 		Layers:     st.layers,
 		Directory:  s.catalog,
-		Output:     collect(s.hub),
+		Output:     collect(s.hub, s.output),
 		Sink:       s.hub,
 		LogName:    logNamer(systemLog),
 		Registrar:  served.Registrars{s.metrics, st.meter},
@@ -102,7 +103,7 @@ func (s *serve) reached(rev *sunya.Revision, how serving.Reach) {
 
 // collect carries what instances print into the log. The streams of one share
 // its limit.
-func collect(sink logs.Sink) instance.Output {
+func collect(sink logs.Sink, out *outlet) instance.Output {
 	return func(rev *sunya.Revision, id, container string) func(string, io.ReadCloser) {
 		limiter := logs.NewLimiter()
 		return func(stream string, r io.ReadCloser) {
@@ -113,14 +114,14 @@ func collect(sink logs.Sink) instance.Output {
 				labels["container_name"] = container
 			}
 			maps.Copy(labels, names.labels)
-			c := logs.NewCollector(sink, logs.Meta{
-				LogName:  logs.LogName(rev.Project, names.stream(stream)),
-				Resource: names.resource(rev),
-				Labels:   labels,
-				Limiter:  limiter,
-			}, time.Now)
-			// It ends with its stream: there is nobody to tell and nothing to do.
-			_ = c.Run(context.Background(), r)
+			out.carry(r, func() *logs.Collector {
+				return logs.NewCollector(sink, logs.Meta{
+					LogName:  logs.LogName(rev.Project, names.stream(stream)),
+					Resource: names.resource(rev),
+					Labels:   labels,
+					Limiter:  limiter,
+				}, time.Now)
+			})
 		}
 	}
 }

@@ -27,7 +27,7 @@ func (s *sink) Write(entries ...logs.Entry) {
 // output has nothing left for its standard error; another instance does.
 func TestStreamsOfAnInstanceShareOneLimit(t *testing.T) {
 	out := &sink{}
-	output := collect(out)
+	output := collect(out, newOutlet())
 	rev := &sunya.Revision{Project: "sunya", Product: sunya.AppEngine}
 	flood, other := output(rev, "i1", ""), output(rev, "i2", "")
 	flood("stdout", io.NopCloser(strings.NewReader(strings.Repeat("x\n", logs.LinesBurst+1000))))

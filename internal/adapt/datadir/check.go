@@ -16,7 +16,7 @@ func (d *Dir) Check(context.Context) []health.Check {
 	held, err := d.lock.Stat()
 	if err == nil {
 		var there os.FileInfo
-		if there, err = os.Stat(d.lock.Name()); err == nil && os.SameFile(held, there) {
+		if there, err = os.Stat(d.Join("lock")); err == nil && os.SameFile(held, there) {
 			return []health.Check{c}
 		}
 	}

@@ -41,6 +41,24 @@ func Open(path string, owner Owner) (*Dir, error) {
 	if err := d.acquire(); err != nil {
 		return nil, err
 	}
+	return d.prepare(owner)
+}
+
+// Inherit is Open with the lock of another server, which holds it too until it is
+// gone.
+func Inherit(path string, owner Owner, lock *os.File) (*Dir, error) {
+	d := &Dir{path: path}
+	if err := d.create(owner); err != nil {
+		return nil, errors.Join(err, lock.Close())
+	}
+	if err := d.adopt(lock); err != nil {
+		return nil, errors.Join(err, lock.Close())
+	}
+	return d.prepare(owner)
+}
+
+// prepare makes what is missing in a directory that is locked.
+func (d *Dir) prepare(owner Owner) (*Dir, error) {
 	if err := d.setAside(); err != nil {
 		return nil, errors.Join(err, d.Close())
 	}
@@ -49,7 +67,7 @@ func Open(path string, owner Owner) (*Dir, error) {
 			return nil, errors.Join(err, d.Close())
 		}
 	}
-	if err := os.Chown(d.lock.Name(), owner.UID, owner.GID); err != nil {
+	if err := os.Chown(d.Join("lock"), owner.UID, owner.GID); err != nil {
 		return nil, errors.Join(fmt.Errorf("give lock to uid %d: %w", owner.UID, err), d.Close())
 	}
 	return d, nil
@@ -135,15 +153,44 @@ func (d *Dir) acquire() error {
 	if err != nil {
 		return errors.Join(fmt.Errorf("lock data directory: %w", err), f.Close())
 	}
-	d.lock = f
-	if err := f.Truncate(0); err != nil {
+	return d.hold(f)
+}
+
+// adopt takes a lock that another server has passed on.
+func (d *Dir) adopt(passed *os.File) error {
+	got, err := passed.Stat()
+	if err != nil {
+		return fmt.Errorf("inherit lock: %w", err)
+	}
+	if there, err := os.Lstat(d.Join("lock")); err != nil || !os.SameFile(got, there) {
+		return sunya.Errorf(sunya.FailedPrecondition, d.path, "the lock that was passed on is not this directory's")
+	}
+	// It is held already, or this server is the one that holds it now.
+	if err := syscall.Flock(int(passed.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		return fmt.Errorf("inherit lock: %w", err)
+	}
+	return d.hold(passed)
+}
+
+// hold notes down who has the lock.
+func (d *Dir) hold(lock *os.File) error {
+	d.lock = lock
+	return d.Sign()
+}
+
+// Sign writes down that this process has the lock.
+func (d *Dir) Sign() error {
+	if err := d.lock.Truncate(0); err != nil {
 		return fmt.Errorf("write lock: %w", err)
 	}
-	if _, err := f.WriteAt([]byte(strconv.Itoa(os.Getpid())+"\n"), 0); err != nil {
+	if _, err := d.lock.WriteAt([]byte(strconv.Itoa(os.Getpid())+"\n"), 0); err != nil {
 		return fmt.Errorf("write lock: %w", err)
 	}
 	return nil
 }
+
+// Lock is the lock, for another server to inherit. It stays d's.
+func (d *Dir) Lock() *os.File { return d.lock }
 
 // holder names the process in the lock file, as far as it can be known.
 func holder(f *os.File) string {
@@ -170,6 +217,9 @@ func (d *Dir) Join(elem ...string) string {
 
 // Ephemeral reports whether Close removes the directory.
 func (d *Dir) Ephemeral() bool { return d.ephemeral }
+
+// Leave lets go of the directory, which another server has inherited.
+func (d *Dir) Leave() error { return d.lock.Close() }
 
 // Close gives the lock back and, when ephemeral, removes everything.
 func (d *Dir) Close() error {

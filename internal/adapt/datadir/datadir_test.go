@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/sunya-cloud/sunya"
@@ -123,4 +124,43 @@ func TestWorkspacesOfADeadServerAreCleared(t *testing.T) {
 	if old, _ := filepath.Glob(d.Join("builds.*")); len(old) > 0 {
 		t.Errorf("left after the sweep: %v", old)
 	}
+}
+
+// TestTheLockIsPassedOn: both servers hold it until the first has left, and no
+// third one gets in.
+func TestTheLockIsPassedOn(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "data")
+	first, err := Open(path, me())
+	if err != nil {
+		t.Fatal(err)
+	}
+	fd, err := syscall.Dup(int(first.Lock().Fd()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, err := Inherit(path, me(), os.NewFile(uintptr(fd), "passed"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := first.Leave(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(path, me()); sunya.CodeOf(err) != sunya.FailedPrecondition {
+		t.Errorf("a third server: %v, want FailedPrecondition", err)
+	}
+	other, err := os.Create(filepath.Join(t.TempDir(), "lock"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Inherit(path, me(), other); sunya.CodeOf(err) != sunya.FailedPrecondition {
+		t.Errorf("another file: %v, want FailedPrecondition", err)
+	}
+	if err := second.Close(); err != nil {
+		t.Fatal(err)
+	}
+	third, err := Open(path, me())
+	if err != nil {
+		t.Fatal(err)
+	}
+	third.Close()
 }

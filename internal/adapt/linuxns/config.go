@@ -42,6 +42,9 @@ type Config struct {
 	Prepared int
 	// Launcher is the launcher's program; empty takes the embedded one.
 	Launcher []byte
+	// Inherit takes the launcher of a server that has retired, whatever its build,
+	// and never ends it: that server may want it back.
+	Inherit bool
 	// Command is how this server was started; see Describe.
 	Command *Command
 	// Linger overrides the time of the same name.

@@ -42,6 +42,9 @@ func Open(ctx context.Context, cfg Config) (*Engine, error) {
 		return nil, err
 	}
 	e, err := connect(ctx, cfg)
+	if err == nil && e == nil && cfg.Inherit {
+		err = sunya.Errorf(sunya.Unavailable, "", "the launcher is gone: start the server without taking over")
+	}
 	if err == nil && e == nil {
 		if e, err = launch(ctx, cfg); err == nil {
 			err = e.prove(ctx)
@@ -51,7 +54,7 @@ func Open(ctx context.Context, cfg Config) (*Engine, error) {
 		return nil, fmt.Errorf("open sandbox engine: %w", err)
 	}
 	if err := e.checkLevel(); err != nil {
-		return nil, errors.Join(err, e.Shutdown(ctx))
+		return nil, errors.Join(err, e.end(ctx))
 	}
 	e.keepReady(ctx)
 	return e, nil
@@ -89,6 +92,11 @@ func connect(ctx context.Context, cfg Config) (*Engine, error) {
 	if e.isUsable(buildID(cfg.Launcher)) {
 		return e, nil
 	}
+	if cfg.Inherit {
+		e.disconnect()
+		return nil, sunya.Errorf(sunya.FailedPrecondition, "", "the launcher that runs speaks version %d, this server %d to %d: stop the server that runs and start this one, instances restart then",
+			e.info.Version, ipc.Oldest, ipc.Version)
+	}
 	cfg.Log.Info("replace launcher", "build", e.info.Build, "sandboxes", e.info.Live)
 	return nil, e.Shutdown(ctx)
 }
@@ -101,7 +109,15 @@ func (e *Engine) isUsable(build string) bool {
 		return false
 	}
 	rights := e.info.Level == string(sandbox.Full) && os.Geteuid() != 0
-	return e.info.Build == build || e.info.Live > 0 || rights
+	return e.info.Build == build || e.info.Live > 0 || rights || e.cfg.Inherit
+}
+
+// end gives up a launcher that this server cannot use.
+func (e *Engine) end(ctx context.Context) error {
+	if e.cfg.Inherit {
+		return e.Close()
+	}
+	return e.Shutdown(ctx)
 }
 
 // refused waits for a launcher that is ending, so that a new one can take its

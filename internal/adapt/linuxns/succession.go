@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -108,6 +109,9 @@ type Diverter interface {
 	Divert(to *os.File) error
 	// Undivert ends that.
 	Undivert()
+	// Quiet reports whether none of its connections has carried anything for d,
+	// since Divert.
+	Quiet(d time.Duration) bool
 }
 
 func (e *Engine) diverters() map[string]Diverter {
@@ -151,4 +155,15 @@ func framePair() (a, b *os.File, err error) {
 		return nil, nil, os.NewSyscallError("socketpair", err)
 	}
 	return os.NewFile(uintptr(fds[0]), "frames"), os.NewFile(uintptr(fds[1]), "frames"), nil
+}
+
+// Quiet reports whether nothing has passed for d on the connections that the
+// networks carry here, since Divert.
+func (e *Engine) Quiet(d time.Duration) bool {
+	for _, n := range e.diverters() {
+		if !n.Quiet(d) {
+			return false
+		}
+	}
+	return true
 }

@@ -40,6 +40,7 @@ type DB struct {
 	mu     sync.Mutex
 	queue  []*job
 	broken error // set once, when a sync failed: no write is acknowledged any more
+	paused bool  // by Hold
 }
 
 // Open opens the database at path, or makes it, and brings its schema up to

@@ -118,7 +118,7 @@ func (db *DB) take() []*job {
 // commit runs every job of a batch and makes those durable that succeeded. An
 // error means that none is.
 func (db *DB) commit(ctx context.Context, batch []*job) error {
-	if err := db.failed(); err != nil {
+	if err := errors.Join(db.failed(), db.held()); err != nil {
 		return err
 	}
 	tx, err := db.write.BeginTx(ctx, nil)

@@ -3,6 +3,8 @@ package usernet
 import (
 	"log/slog"
 	"os"
+	"sync/atomic"
+	"time"
 
 	"golang.org/x/sys/unix"
 	"gvisor.dev/gvisor/pkg/tcpip"
@@ -17,7 +19,10 @@ import (
 // the guest breaks, until it is closed; then the other reads for itself.
 
 // diversion is where frames go that belong to no connection of a Net.
-type diversion struct{ to *os.File }
+type diversion struct {
+	to   *os.File
+	last atomic.Int64 // when a frame was kept or sent, in nanoseconds since 1970
+}
 
 // Divert leaves new connections to another Net: their frames go to the given end
 // of a packet socket pair, which n owns from then on. Its other end is for
@@ -27,8 +32,23 @@ func (n *Net) Divert(to *os.File) error {
 	if err != nil {
 		return err
 	}
-	n.link.divertTo(&diversion{file})
+	d := &diversion{to: file}
+	d.touch()
+	n.link.divertTo(d)
 	return nil
+}
+
+func (d *diversion) touch() {
+	if d != nil {
+		d.last.Store(time.Now().UnixNano())
+	}
+}
+
+// Quiet reports whether none of the connections of n has carried anything for d,
+// since Divert.
+func (n *Net) Quiet(d time.Duration) bool {
+	v := n.link.diverted.Load()
+	return n.tcp.used.Load()+n.udp.used.Load() == 0 || v != nil && time.Since(time.Unix(0, v.last.Load())) > d
 }
 
 // Undivert makes n the only one on its link again.
@@ -59,7 +79,11 @@ func (l *link) divertTo(d *diversion) {
 // divert passes a frame on that is not for this Net, and reports whether it did.
 func (l *link) divert(frame []byte) bool {
 	d := l.diverted.Load()
-	if d == nil || l.isOpen == nil || l.isOpen(frame) {
+	if d == nil {
+		return false
+	}
+	if l.isOpen(frame) {
+		d.touch()
 		return false
 	}
 	raw, err := d.to.SyscallConn()

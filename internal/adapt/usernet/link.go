@@ -222,6 +222,7 @@ func (l *link) accept(frame []byte) bool {
 // dropped, as on a wire.
 func (l *link) WritePackets(pkts stack.PacketBufferList) (int, tcpip.Error) {
 	sent := 0
+	l.diverted.Load().touch()
 	for _, pkt := range pkts.AsSlice() {
 		parts := pkt.AsSlices()
 		err := l.raw.Write(func(fd uintptr) bool {

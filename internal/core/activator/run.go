@@ -78,6 +78,46 @@ func (a *Activator) adopt(inst *instance.Instance) {
 	k.settle("")
 }
 
+// Hold takes a slot in an instance for a request that another server has in it.
+// False when it has none to give, is not ready or not there.
+func (a *Activator) Hold(id string) (*Lease, bool) {
+	for _, k := range a.all() {
+		if l := k.hold(id); l != nil {
+			return l, true
+		}
+	}
+	return nil, false
+}
+
+func (k *keeper) hold(id string) *Lease {
+	k.mu.Lock()
+	m := k.pool.Find(id)
+	if m == nil || k.pool.Peek(id) != m {
+		k.mu.Unlock()
+		return nil
+	}
+	k.pool.Take(k.a.now(), id)
+	k.settle("")
+	k.mu.Unlock()
+	l := k.lease(m)
+	if _, err := l.Instance.Enter(context.Background()); err != nil {
+		k.a.lost(l, err)
+		return nil
+	}
+	return l
+}
+
+// Unsettled is how many instances are on their way and how many requests wait.
+func (a *Activator) Unsettled() (starting, waiting int) {
+	for _, k := range a.all() {
+		k.mu.Lock()
+		starting += k.pool.Starting()
+		waiting += k.pool.Queued()
+		k.mu.Unlock()
+	}
+	return starting, waiting
+}
+
 // Shutdown refuses new requests and stops every instance. Requests that are
 // still in one are cut off after the grace period: drain the listeners first.
 // It returns when nothing is left, or the error of ctx.

@@ -34,44 +34,52 @@ type Listener struct {
 // process gave up its privileges).
 type Server struct {
 	// Drain is how long requests may go on after the end was asked for; 0: they
-	// are cut off.
+	// are cut off. It is read then.
 	Drain time.Duration
 
 	front     *Front
 	lookup    func(net.Conn) (int, error)
 	listeners []Listener
+	hurry     chan time.Duration // what is left of Drain, for each that drains
 }
 
 // NewServer returns a Server, which owns the listeners from then on.
 func (f *Front) NewServer(listeners []Listener) *Server {
-	return &Server{front: f, listeners: listeners, lookup: f.lookup}
+	return &Server{front: f, listeners: listeners, lookup: f.lookup, hurry: make(chan time.Duration)}
 }
 
-// Run serves until ctx ends or a listener breaks. It then refuses new requests,
-// lets those that are under way finish within Drain, and cuts off the rest.
+// Run serves until ctx ends or a listener breaks. It then accepts no more, lets
+// requests that are under way finish within Drain, and cuts off the rest. It may
+// be called again on listeners that can be used again after Close.
 func (s *Server) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	for _, l := range s.listeners {
-		srv := s.httpServer(l)
-		in := s.intake(l, srv.TLSConfig)
-		group.Go(func() error {
-			if err := in.Run(); err != nil {
-				return fmt.Errorf("listen on %s: %w", l.Addr(), err)
-			}
-			return nil
-		})
-		group.Go(func() error {
-			if err := srv.Serve(in); !errors.Is(err, http.ErrServerClosed) {
-				return fmt.Errorf("serve %s: %w", l.Addr(), err)
-			}
-			return nil
-		})
-		group.Go(func() error {
-			<-ctx.Done()
-			return s.shutdown(ctx, in, srv)
-		})
+		group.Go(func() error { return s.serve(ctx, l) })
 	}
 	return group.Wait()
+}
+
+// serve serves one listener. Nothing more comes in when the drain begins, so that
+// no connection which was just accepted is missed.
+func (s *Server) serve(ctx context.Context, l Listener) error {
+	srv := s.httpServer(l)
+	in := s.intake(l, srv.TLSConfig)
+	ended := make(chan error, 1)
+	go func() { ended <- in.Run() }()
+	served := make(chan error, 1)
+	go func() { served <- srv.Serve(in) }()
+	select {
+	case <-ctx.Done():
+		_ = l.Close() // which ends Run
+		<-ended
+	case err := <-ended:
+		return errors.Join(fmt.Errorf("listen on %s: %w", l.Addr(), err), srv.Close())
+	}
+	err := s.shutdown(ctx, in, srv)
+	if e := <-served; !errors.Is(e, http.ErrServerClosed) {
+		err = errors.Join(err, fmt.Errorf("serve %s: %w", l.Addr(), e))
+	}
+	return err
 }
 
 // intake stands between a listener and its HTTP server.
@@ -97,13 +105,32 @@ func (nothing) ServeConn(net.Conn, *Session) ([]byte, bool) { return nil, true }
 
 // shutdown ends a server in order, and after Drain without.
 func (s *Server) shutdown(ctx context.Context, in *Intake, srv *http.Server) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.Drain)
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
+	limit := time.AfterFunc(s.Drain, cancel)
+	defer limit.Stop()
+	go func() {
+		select {
+		case left := <-s.hurry:
+			limit.Reset(left)
+		case <-ctx.Done():
+		}
+	}()
 	_ = in.Shutdown(ctx) // what it leaves over meanwhile is still served
 	if err := srv.Shutdown(ctx); err == nil {
 		return nil
 	}
 	return srv.Close()
+}
+
+// Hurry leaves so much time to what drains now.
+func (s *Server) Hurry(left time.Duration) {
+	for range s.listeners {
+		select {
+		case s.hurry <- left:
+		default: // that one has ended
+		}
+	}
 }
 
 // httpServer returns the HTTP server of one listener.

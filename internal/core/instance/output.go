@@ -1,7 +1,9 @@
 package instance
 
 import (
+	"errors"
 	"io"
+	"os"
 	"strings"
 	"sync"
 	"time"
@@ -96,10 +98,18 @@ type tee struct {
 func (t *tee) Read(p []byte) (int, error) {
 	n, err := t.ReadCloser.Read(p)
 	t.out.record(p[:n])
-	if err != nil {
+	if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
 		t.once.Do(t.out.wg.Done)
 	}
 	return n, err
+}
+
+// SetReadDeadline interrupts a reader, who may come back.
+func (t *tee) SetReadDeadline(d time.Time) error {
+	if s, ok := t.ReadCloser.(interface{ SetReadDeadline(time.Time) error }); ok {
+		return s.SetReadDeadline(d)
+	}
+	return os.ErrNoDeadline
 }
 
 func (t *tee) Close() error {

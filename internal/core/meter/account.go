@@ -151,6 +151,9 @@ func (l *life) use(used served.Used) {
 
 // begin lets billable time run from now on; mu is held.
 func (l *life) begin(now time.Time) {
+	if l.m.left.Load() {
+		return // another server counts it
+	}
 	if !l.open {
 		l.open, l.since = true, now
 	}

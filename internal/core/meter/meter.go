@@ -31,6 +31,7 @@ type Meter struct {
 	accounts sync.Map // revision name to *account
 	wake     chan struct{}
 	awake    atomic.Bool
+	left     atomic.Bool // by Leave
 
 	mu    sync.Mutex
 	lives map[*life]struct{}
@@ -168,6 +169,20 @@ func (m *Meter) Born(rev *sunya.Revision, _ string) served.Life {
 	l.a.lives++
 	m.lives[l] = struct{}{}
 	return l
+}
+
+// Leave ends the billable time of all instances: another server has them from now
+// on and counts it. Requests that end here are counted here.
+func (m *Meter) Leave(now time.Time) {
+	m.left.Store(true)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for l := range m.lives {
+		l.mu.Lock()
+		l.end(now)
+		l.mu.Unlock()
+	}
+	m.stir()
 }
 
 func (m *Meter) gone(l *life) {
