@@ -52,8 +52,9 @@ type Server struct {
 
 // process is the one that runs now; after a kill it is another.
 type process struct {
-	cmd  *exec.Cmd
-	done chan struct{}
+	proc   *os.Process
+	done   chan struct{}
+	before []*process // that this one has taken over from; they end by themselves
 }
 
 // output collects what the server prints.
@@ -121,13 +122,33 @@ var apisLine = regexp.MustCompile(`(?m)^\s*APIs\s+http://[^:\s]+:(\d+)`)
 func (s *Server) Up() {
 	s.t.Helper()
 	mark := len(s.out.String())
-	s.cmd = exec.Command(bin(s.t), append([]string{"up", "--data", s.Data, "--listen", "127.0.0.1:" + s.Port}, s.args...)...)
-	s.cmd.Stdout, s.cmd.Stderr = s.out.file, s.out.file
-	if err := s.cmd.Start(); err != nil {
+	*s.process = *s.run(s.upArgs()...)
+	s.awaitReady(mark)
+}
+
+// upArgs are how this server is started.
+func (s *Server) upArgs(more ...string) []string {
+	args := append([]string{"up", "--data", s.Data, "--listen", "127.0.0.1:" + s.Port}, s.args...)
+	return append(args, more...)
+}
+
+// run starts the binary.
+func (s *Server) run(args ...string) *process {
+	s.t.Helper()
+	cmd := exec.Command(bin(s.t), args...)
+	cmd.Stdout, cmd.Stderr = s.out.file, s.out.file
+	if err := cmd.Start(); err != nil {
 		s.t.Fatal(err)
 	}
-	s.done = make(chan struct{})
-	go func(cmd *exec.Cmd, done chan struct{}) { _ = cmd.Wait(); close(done) }(s.cmd, s.done)
+	p := &process{proc: cmd.Process, done: make(chan struct{})}
+	go func() { _ = cmd.Wait(); close(p.done) }()
+	return p
+}
+
+// awaitReady waits until the process that was started last serves; it has printed
+// after mark.
+func (s *Server) awaitReady(mark int) {
+	s.t.Helper()
 	s.Eventually(20*time.Second, "server is ready", func() error {
 		select {
 		case <-s.done:
@@ -156,7 +177,7 @@ func (s *Server) URL() string { return "http://127.0.0.1:" + s.Port }
 
 // Kill ends the server as a power cut would, and nothing else.
 func (s *Server) Kill() {
-	_ = s.cmd.Process.Kill()
+	_ = s.proc.Kill()
 	<-s.done
 }
 
@@ -165,20 +186,25 @@ func (s *Server) Ended() <-chan struct{} { return s.done }
 
 // Stop is Ctrl-C.
 func (s *Server) Stop() {
-	if s.done == nil {
-		return // it never was started
+	for _, old := range s.before {
+		s.stop(old)
 	}
+	s.stop(s.process)
+}
+
+func (s *Server) stop(p *process) {
 	select {
-	case <-s.done:
+	case <-p.done:
 		return
 	default:
 	}
-	_ = s.cmd.Process.Signal(syscall.SIGINT)
+	_ = p.proc.Signal(syscall.SIGINT)
 	select {
-	case <-s.done:
+	case <-p.done:
 	case <-time.After(40 * time.Second):
 		s.t.Errorf("server did not stop within 40 s of SIGINT")
-		s.Kill()
+		_ = p.proc.Kill()
+		<-p.done
 	}
 }
 
@@ -403,7 +429,7 @@ func (s *Server) NoOrphans() {
 }
 
 // PID is the server's process id.
-func (s *Server) PID() int { return s.cmd.Process.Pid }
+func (s *Server) PID() int { return s.proc.Pid }
 
 // Output is what the server has printed so far, in all its runs.
 func (s *Server) Output() string { return s.out.String() }

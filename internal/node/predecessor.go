@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/sunya-cloud/sunya"
 	"github.com/sunya-cloud/sunya/internal/adapt/handover"
@@ -21,9 +22,21 @@ import (
 // predecessor is the server whose place this one takes; nil where there is none.
 type predecessor struct {
 	*handover.Predecessor
-	data string
-	gift *handover.Gift
+	data    string
+	sockets []inherited
+	gift    *handover.Gift
 }
+
+// inherited is a socket of the other server.
+type inherited struct {
+	net.Listener
+	name  string // as configured
+	taken bool
+}
+
+// is reports whether an address names the socket: the one that is configured, or
+// the one that came of it (port 0).
+func (i *inherited) is(addr string) bool { return addr == i.name || addr == i.Addr().String() }
 
 // askPredecessor reaches the server that runs on the data directory, if one does.
 func askPredecessor(ctx context.Context, cfg Config) (*predecessor, error) {
@@ -34,7 +47,15 @@ func askPredecessor(ctx context.Context, cfg Config) (*predecessor, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &predecessor{Predecessor: p, data: cfg.Data}, nil
+	pre := &predecessor{Predecessor: p, data: cfg.Data}
+	for _, s := range p.Sockets {
+		l, err := net.FileListener(s.File)
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("take over the socket of %s: %w", s.Name, err), pre.close())
+		}
+		pre.sockets = append(pre.sockets, inherited{Listener: l, name: s.Name})
+	}
+	return pre, nil
 }
 
 // checkNamed refuses to let go of an address that the other server listens on:
@@ -43,27 +64,27 @@ func (p *predecessor) checkNamed(specs []front.Spec) error {
 	if p == nil {
 		return nil
 	}
-	for _, s := range p.Sockets {
-		if !named(specs, s.Name) {
-			return sunya.Errorf(sunya.FailedPrecondition, "", "the server that runs also listens on %s: name it too (--listen, --public), or stop that server first", s.Name)
+	for i := range p.sockets {
+		s := &p.sockets[i]
+		if !slices.ContainsFunc(specs, func(spec front.Spec) bool { return s.is(spec.Addr()) }) {
+			return sunya.Errorf(sunya.FailedPrecondition, "", "the server that runs also listens on %s: name it too (--listen, --public), or stop that server first", s.name)
 		}
 	}
 	return nil
 }
 
-// listener takes the socket that is configured so; nil: the other server has none.
-func (p *predecessor) listener(name string) (net.Listener, error) {
+// listener takes the socket that an address names; nil: the other server has none.
+func (p *predecessor) listener(addr string) net.Listener {
 	if p == nil {
-		return nil, nil
+		return nil
 	}
-	i := slices.IndexFunc(p.Sockets, func(s handover.Socket) bool { return s.Name == name })
-	if i < 0 {
-		return nil, nil
+	for i := range p.sockets {
+		if s := &p.sockets[i]; !s.taken && s.is(addr) {
+			s.taken = true
+			return s.Listener
+		}
 	}
-	f := p.Sockets[i].File
-	p.Sockets = slices.Delete(p.Sockets, i, i+1) // a second one of that name is not there
-	defer func() { _ = f.Close() }()
-	return net.FileListener(f)
+	return nil
 }
 
 // take asks for the place, once it is known that the state can be read. From then
@@ -92,6 +113,11 @@ func (p *predecessor) close() error {
 	if p.gift != nil {
 		p.gift.Close()
 	}
+	for _, s := range p.sockets {
+		if !s.taken {
+			_ = s.Close()
+		}
+	}
 	return p.Close()
 }
 
@@ -99,14 +125,33 @@ func (p *predecessor) close() error {
 // instances: no instance gets more at once than it takes, and none is frozen or
 // stopped under one.
 type beside struct {
-	activator *activator.Activator
+	n *Node
 
 	mu   sync.Mutex
 	held map[string][]*activator.Lease
 }
 
-// report takes note of how many there are, by instance.
-func (b *beside) report(busy map[string]int) {
+// Admit implements handover.Watcher.
+func (b *beside) Admit(listener string, connection *os.File) {
+	c, err := net.FileConn(connection) // a duplicate
+	_ = connection.Close()
+	if err != nil {
+		b.n.log.Warn("take over a connection", "err", err)
+		return
+	}
+	go func() {
+		ctx, cancel := context.WithTimeout(context.Background(), admitTime)
+		defer cancel()
+		b.n.server.Admit(ctx, listener, c)
+	}()
+}
+
+// admitTime is how long a connection that was taken over waits to be served: this
+// server is about to.
+const admitTime = 10 * time.Second
+
+// Busy implements handover.Watcher.
+func (b *beside) Busy(busy map[string]int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for id := range b.held {
@@ -124,7 +169,7 @@ func (b *beside) hold(id string, n int) {
 		leases = leases[:len(leases)-1]
 	}
 	for len(leases) < n {
-		l, ok := b.activator.Hold(id)
+		l, ok := b.n.serve.activator.Hold(id)
 		if !ok {
 			break // it is not ready yet, or no more
 		}
@@ -139,9 +184,9 @@ func (b *beside) hold(id string, n int) {
 
 // finishBeside looks after the requests of the other server until it is gone.
 func (n *Node) finishBeside(ctx context.Context, p *predecessor) error {
-	b := &beside{activator: n.serve.activator, held: map[string][]*activator.Lease{}}
-	b.report(p.gift.Busy)
-	err := p.Watch(ctx, b.report)
+	b := &beside{n: n, held: map[string][]*activator.Lease{}}
+	b.Busy(p.gift.Busy)
+	err := p.Watch(ctx, b)
 	if ctx.Err() == nil && err != nil {
 		n.log.Warn("lost sight of the server before this one", "pid", p.PID, "err", err)
 	}

@@ -117,7 +117,7 @@ func (n *Node) serveUntil(ctx context.Context) error {
 		inside:  muster(ctx, n.serveGuests, n.serveCallers, n.besides(), n.hearSuccessors(yields)),
 		workers: n.workers(ctx),
 	}
-	n.server.Drain = drain
+	n.server.Leave(drain, nil)
 	c.front = muster(ctx, n.server.Run)
 	n.isReady.Store(true)
 	defer n.isReady.Store(false)

@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net"
 	"os"
-	"slices"
 	"sync"
 	"time"
 
@@ -97,8 +96,8 @@ func (m *machine) listen(ctx context.Context, cfg Config, pre *predecessor, log 
 		return err
 	}
 	for i, spec := range specs {
-		l, err := pre.listener(spec.Addr())
-		if l == nil && err == nil {
+		l := pre.listener(spec.Addr())
+		if l == nil {
 			l, err = (&net.ListenConfig{}).Listen(ctx, "tcp", spec.Addr())
 		}
 		if err != nil {
@@ -154,11 +153,6 @@ func (m *machine) handovers() ([]handover.Socket, error) {
 		out = append(out, handover.Socket{Name: s.name, File: f})
 	}
 	return out, nil
-}
-
-// named reports whether one of the listeners is configured by a name.
-func named(specs []front.Spec, name string) bool {
-	return slices.ContainsFunc(specs, func(s front.Spec) bool { return s.Addr() == name })
 }
 
 // settle returns once no socket accepts any more.

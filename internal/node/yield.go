@@ -26,7 +26,8 @@ const (
 func (n *Node) yield(ctx context.Context, c *crew, next *handover.Successor) (gone bool, err error) {
 	defer next.Done()
 	n.log.Info("make room for the next server", "version", next.Version, "pid", next.PID)
-	n.server.Drain = succeeded
+	conns := newPassing()
+	n.server.Leave(succeeded, conns.add)
 	c.front.stop() // no more is accepted; what comes waits in the kernel's queue
 	n.machine.settle()
 	n.settle(ctx)
@@ -39,9 +40,9 @@ func (n *Node) yield(ctx context.Context, c *crew, next *handover.Successor) (go
 	}
 	if err != nil {
 		n.log.Warn("the next server does not serve: this one goes on", "err", err)
-		return false, n.takeBack(ctx, c)
+		return false, n.takeBack(ctx, c, conns)
 	}
-	return true, n.finish(ctx, c, next)
+	return true, n.finish(ctx, c, next, conns)
 }
 
 // settle waits for a moment until nobody waits for an instance.
@@ -85,7 +86,7 @@ func (n *Node) retire(ctx context.Context, c *crew) (*handover.Gift, error) {
 }
 
 // takeBack undoes retire.
-func (n *Node) takeBack(ctx context.Context, c *crew) error {
+func (n *Node) takeBack(ctx context.Context, c *crew, conns *passing) error {
 	if err := n.reclaim(ctx); err != nil {
 		n.machine.lent = true
 		return fmt.Errorf("another server asked for this one's place, did not come to serve, and did not leave either: %w", err)
@@ -97,10 +98,10 @@ func (n *Node) takeBack(ctx context.Context, c *crew) error {
 	n.serve.output.open()
 	err := errors.Join(n.machine.dir.Sign(), n.adopt(ctx), n.machine.reopen())
 	c.workers = n.workers(ctx)
-	front := c.front
-	n.server.Drain = drain
+	before := c.front // it finishes what it still has
+	n.server.Leave(drain, nil)
 	c.front = muster(ctx, n.server.Run)
-	go func() { <-front.over }() // what it still has, it finishes
+	go conns.back(ctx, n.server, before.over)
 	return err
 }
 
@@ -126,7 +127,7 @@ func (n *Node) reclaim(ctx context.Context) error {
 // serves, and tells it about them. Streams are among them (a WebSocket is in an
 // instance to its end), and the connections that programs have to elsewhere while
 // anything passes on them.
-func (n *Node) finish(ctx context.Context, c *crew, next *handover.Successor) error {
+func (n *Node) finish(ctx context.Context, c *crew, next *handover.Successor, conns *passing) error {
 	n.machine.lent = true
 	n.isReady.Store(false)
 	n.storage.meter.Leave(time.Now())
@@ -143,10 +144,13 @@ func (n *Node) finish(ctx context.Context, c *crew, next *handover.Successor) er
 			return nil
 		case <-limit.C:
 			return nil
+		case <-conns.more:
+			conns.to(next.Pass)
 		case <-tick.C:
-			busy := n.busy()
+			over, busy := isOver(c.front), n.busy()
+			conns.to(next.Pass)
 			_ = next.Busy(busy) // it may be gone again: nothing changes for these requests
-			if isOver(c.front) && len(busy) == 0 && n.machine.engine.Quiet(quietTime) {
+			if over && len(busy) == 0 && n.machine.engine.Quiet(quietTime) {
 				return nil
 			}
 		}

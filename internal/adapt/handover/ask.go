@@ -115,26 +115,39 @@ func (p *Predecessor) Serving() error {
 	return nil
 }
 
-// Watch reports in which instances the other server has requests, until it has
-// none left and is gone, or ctx ends.
-func (p *Predecessor) Watch(ctx context.Context, report func(instances map[string]int)) error {
+// Watcher hears what the other server does on its way out.
+type Watcher interface {
+	// Busy says in which instances it has requests, and how many.
+	Busy(instances map[string]int)
+	// Admit takes a connection over that has no request under way, which came in by
+	// the listener with this address. The file is its own.
+	Admit(listener string, connection *os.File)
+}
+
+// Watch reports what the other server does, until it has nothing left and is gone,
+// or ctx ends.
+func (p *Predecessor) Watch(ctx context.Context, w Watcher) error {
 	p.c.forever()
 	stop := context.AfterFunc(ctx, func() { _ = p.c.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
-	defer report(nil)
+	defer w.Busy(nil)
 	for {
 		m, files, err := p.c.recv()
-		closeAll(files)
 		switch {
 		case ctx.Err() != nil:
+			closeAll(files)
 			return context.Cause(ctx)
 		case errors.Is(err, io.EOF):
 			return nil
 		case err != nil:
 			return err
+		case m.Verb == passed && len(files) == 1 && len(m.Names) == 1:
+			w.Admit(m.Names[0], files[0])
+			continue
 		case m.Verb == busy:
-			report(m.Busy)
+			w.Busy(m.Busy)
 		}
+		closeAll(files)
 	}
 }
 

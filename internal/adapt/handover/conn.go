@@ -32,6 +32,7 @@ const (
 	more    verb = "more"    // further files of the message before
 	serving verb = "serving" // the new server serves
 	busy    verb = "busy"    // which instances the old server has requests in
+	passed  verb = "passed"  // a connection without a request, by its listener's address
 	refused verb = "refused"
 	output  verb = "output" // where the old server prints to; answered with two files
 )

@@ -203,6 +203,13 @@ func (s *Successor) Busy(instances map[string]int) error {
 	return s.c.send(message{Verb: busy, Busy: instances})
 }
 
+// Pass gives the successor a connection, which stays the caller's to close, and the
+// address of the listener that it came in by.
+func (s *Successor) Pass(listener string, connection *os.File) error {
+	s.c.within(answerTime)
+	return s.c.send(message{Verb: passed, Names: []string{listener}}, connection)
+}
+
 // errNoServer is for a directory on which no server runs.
 func errNoServer(dir string) error {
 	return sunya.Errorf(sunya.NotFound, dir, "no server runs on this data directory")

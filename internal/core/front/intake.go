@@ -29,24 +29,35 @@ type Session struct {
 	conn  net.Conn
 	in    *Intake
 	state atomic.Int32
+	known atomic.Bool // it has had a request
 }
 
 // The states of a session.
 const (
 	working int32 = iota
 	resting
-	closed // by the intake
+	leaving // resting, and to go elsewhere unless a request has begun
+	closed  // by the intake
 )
 
-// Rest says that no request is under way. If it returns false none will be: the
-// connection is to be closed.
+// Rest says that no request is under way, and nothing of the next one has been
+// read. If it returns false none will be: the connection is to be closed.
 func (s *Session) Rest() bool {
 	s.state.Store(resting)
-	return !s.in.closing.Load()
+	if !s.in.closing.Load() {
+		return true
+	}
+	if s.in.passes(s) {
+		s.state.CompareAndSwap(resting, leaving)
+	}
+	return false
 }
 
 // Wake says that a request has begun. If it returns false it came too late.
-func (s *Session) Wake() bool { return s.state.CompareAndSwap(resting, working) }
+func (s *Session) Wake() bool {
+	s.known.Store(true)
+	return s.state.CompareAndSwap(resting, working) || s.state.CompareAndSwap(leaving, working)
+}
 
 // Ending reports whether the present request is the last of the connection.
 func (s *Session) Ending() bool { return s.in.closing.Load() }
@@ -55,6 +66,11 @@ func (s *Session) Ending() bool { return s.in.closing.Load() }
 // a net.Listener it gives what that leaves over.
 type Intake struct {
 	net.Listener
+	// Pass, when not nil, takes connections over that rest when the intake shuts
+	// down, so that whoever sends at that moment is served elsewhere. The intake
+	// closes its own end of them afterwards. It is set before Shutdown.
+	Pass func(net.Conn)
+
 	direct Direct
 	guard  func(net.Conn) net.Conn // nil: none
 	mine   func(local netip.Addr) func(host string) bool
@@ -140,6 +156,9 @@ func (in *Intake) serve(s *Session) {
 		over = in.leave(s.conn, rest)
 	}
 	if !over {
+		if s.state.Load() == leaving {
+			in.Pass(s.conn)
+		}
 		_ = s.conn.Close() // nobody to tell
 	}
 	in.mu.Lock()
@@ -214,9 +233,7 @@ func (in *Intake) Shutdown(ctx context.Context) error {
 	in.mu.Lock()
 	in.closing.Store(true)
 	for s := range in.sessions {
-		if s.state.CompareAndSwap(resting, closed) {
-			_ = s.conn.Close() // nobody to tell
-		}
+		in.dismiss(s)
 	}
 	in.mu.Unlock()
 	_ = in.Listener.Close() // it may be closed already
@@ -225,10 +242,8 @@ func (in *Intake) Shutdown(ctx context.Context) error {
 		in.wait.Wait()
 		close(done)
 	}()
-	select {
-	case <-done:
+	if in.await(ctx, done) {
 		return nil
-	case <-ctx.Done():
 	}
 	in.mu.Lock()
 	defer in.mu.Unlock()
@@ -236,6 +251,60 @@ func (in *Intake) Shutdown(ctx context.Context) error {
 		_ = s.conn.Close() // which its requests notice
 	}
 	return ctx.Err()
+}
+
+// passes reports whether a connection can be served elsewhere: what TLS has agreed
+// on cannot.
+func (in *Intake) passes(s *Session) bool {
+	_, plain := s.conn.(*net.TCPConn)
+	return plain && in.Pass != nil
+}
+
+// dismiss ends a session that rests. One that has not had a request yet is about
+// to have one.
+func (in *Intake) dismiss(s *Session) {
+	switch {
+	case in.passes(s):
+		s.state.CompareAndSwap(resting, leaving)
+	case s.known.Load() && s.state.CompareAndSwap(resting, closed):
+		_ = s.conn.Close() // nobody to tell
+	}
+}
+
+// interruptEvery is how often sessions that are to leave are interrupted: one may
+// set its own deadline at the same moment.
+const interruptEvery = 5 * time.Millisecond
+
+// await waits for the end of all sessions; false when ctx ends first.
+func (in *Intake) await(ctx context.Context, done <-chan struct{}) bool {
+	again := time.NewTimer(0)
+	defer again.Stop()
+	for {
+		select {
+		case <-done:
+			return true
+		case <-ctx.Done():
+			return false
+		case <-again.C:
+			if in.interrupt() {
+				again.Reset(interruptEvery)
+			}
+		}
+	}
+}
+
+// interrupt wakes the sessions that are to leave, and reports whether there are
+// any.
+func (in *Intake) interrupt() (any bool) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	for s := range in.sessions {
+		if s.state.Load() == leaving {
+			_ = s.conn.SetReadDeadline(time.Unix(1, 0))
+			any = true
+		}
+	}
+	return any
 }
 
 // leftover is a connection of which something has been read.

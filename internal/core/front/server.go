@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -34,13 +35,17 @@ type Listener struct {
 // process gave up its privileges).
 type Server struct {
 	// Drain is how long requests may go on after the end was asked for; 0: they
-	// are cut off. It is read then.
+	// are cut off. See Leave.
 	Drain time.Duration
 
 	front     *Front
 	lookup    func(net.Conn) (int, error)
 	listeners []Listener
 	hurry     chan time.Duration // what is left of Drain, for each that drains
+
+	mu      sync.Mutex // guards Drain, too, once Run was called
+	pass    func(listener string, c net.Conn)
+	intakes map[string]*Intake // by address, while they take connections in
 }
 
 // NewServer returns a Server, which owns the listeners from then on.
@@ -64,6 +69,7 @@ func (s *Server) Run(ctx context.Context) error {
 func (s *Server) serve(ctx context.Context, l Listener) error {
 	srv := s.httpServer(l)
 	in := s.intake(l, srv.TLSConfig)
+	s.enlist(l, in)
 	ended := make(chan error, 1)
 	go func() { ended <- in.Run() }()
 	served := make(chan error, 1)
@@ -72,6 +78,10 @@ func (s *Server) serve(ctx context.Context, l Listener) error {
 	case <-ctx.Done():
 		_ = l.Close() // which ends Run
 		<-ended
+		s.enlist(l, nil)
+		if pass, addr := s.passer(), l.Addr().String(); pass != nil {
+			in.Pass = func(c net.Conn) { pass(addr, c) }
+		}
 	case err := <-ended:
 		return errors.Join(fmt.Errorf("listen on %s: %w", l.Addr(), err), srv.Close())
 	}
@@ -80,6 +90,60 @@ func (s *Server) serve(ctx context.Context, l Listener) error {
 		err = errors.Join(err, fmt.Errorf("serve %s: %w", l.Addr(), e))
 	}
 	return err
+}
+
+// Leave says what is to become of what there is when Run is told to end: how long
+// requests may go on, and who takes over connections without one, by the address of
+// their listener; nil: nobody.
+func (s *Server) Leave(drain time.Duration, pass func(listener string, c net.Conn)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.Drain, s.pass = drain, pass
+}
+
+func (s *Server) passer() func(string, net.Conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.pass
+}
+
+func (s *Server) patience() time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.Drain
+}
+
+func (s *Server) enlist(l Listener, in *Intake) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.intakes == nil {
+		s.intakes = map[string]*Intake{}
+	}
+	s.intakes[l.Addr().String()] = in
+}
+
+// admitEvery is how often a connection that was passed on looks for its listener.
+const admitEvery = time.Millisecond
+
+// Admit serves a connection that another server has passed on, as if it had come
+// in by the listener with this address, once that is served. When it is not before
+// ctx ends, the connection is closed.
+func (s *Server) Admit(ctx context.Context, listener string, c net.Conn) {
+	for {
+		s.mu.Lock()
+		in := s.intakes[listener]
+		s.mu.Unlock()
+		if in != nil {
+			in.take(c)
+			return
+		}
+		select {
+		case <-ctx.Done():
+			_ = c.Close() // nobody to tell
+			return
+		case <-time.After(admitEvery):
+		}
+	}
 }
 
 // intake stands between a listener and its HTTP server.
@@ -107,7 +171,7 @@ func (nothing) ServeConn(net.Conn, *Session) ([]byte, bool) { return nil, true }
 func (s *Server) shutdown(ctx context.Context, in *Intake, srv *http.Server) error {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
-	limit := time.AfterFunc(s.Drain, cancel)
+	limit := time.AfterFunc(s.patience(), cancel)
 	defer limit.Stop()
 	go func() {
 		select {
