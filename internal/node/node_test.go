@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -27,6 +28,10 @@ import (
 const childEnv = "SUNYA_TEST_NODE"
 
 func TestMain(m *testing.M) {
+	if dir := os.Getenv(usageChild); dir != "" {
+		fmt.Println(countForever(context.Background(), dir)) // why it ended
+		os.Exit(1)
+	}
 	if os.Getenv(childEnv) == "" {
 		os.Exit(m.Run())
 	}
