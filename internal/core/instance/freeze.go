@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/sunya-cloud/sunya"
+	"github.com/sunya-cloud/sunya/internal/core/freeze"
 )
 
 // ErrStopped is returned by Enter when the instance no longer takes requests.
@@ -27,6 +28,9 @@ func (i *Instance) Enter(ctx context.Context) (thawed bool, err error) {
 	}
 	switch i.state {
 	case sunya.InstanceReady:
+		if i.beating {
+			i.patience.Woken(i.m.now().Sub(i.frozeAt))
+		}
 		i.beating = false
 	case sunya.InstanceFrozen:
 		begin := i.m.now()
@@ -35,6 +39,7 @@ func (i *Instance) Enter(ctx context.Context) (thawed bool, err error) {
 		}
 		thawed = true
 		now := i.m.now()
+		i.patience.Woken(now.Sub(i.frozeAt))
 		i.told.Thawed(now, now.Sub(begin))
 		i.m.nudge()
 	default:
@@ -53,8 +58,11 @@ func (i *Instance) Leave() {
 	i.inFlight--
 	if i.inFlight == 0 {
 		now := i.m.now()
-		i.freezeAt = now.Add(freezeAfter)
+		i.freezeAt = now.Add(i.patience.After())
 		i.told.Idle(now)
+		if i.freezeAt.Before(i.lookAt) {
+			i.m.nudge()
+		}
 	}
 }
 
@@ -76,7 +84,8 @@ func (i *Instance) thaw(ctx context.Context) error {
 func (i *Instance) tend(ctx context.Context, now time.Time) (again time.Time) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	return earlier(i.tendFreezer(ctx, now), i.tendLiveness(ctx, now))
+	i.lookAt = i.tendFreezer(ctx, now)
+	return earlier(i.lookAt, i.tendLiveness(ctx, now))
 }
 
 // earlier returns the first of two moments; zero stands for never.
@@ -94,7 +103,7 @@ func (i *Instance) tendFreezer(ctx context.Context, now time.Time) (again time.T
 	case i.rev.Scaling.NoFreeze:
 		return time.Time{}
 	case i.state == sunya.InstanceReady && (i.inFlight > 0 || i.isAsked()):
-		return now.Add(freezeAfter)
+		return now.Add(freeze.Longest)
 	case i.state == sunya.InstanceReady && now.Before(i.freezeAt):
 		return i.freezeAt
 	case i.state == sunya.InstanceReady:
@@ -122,6 +131,7 @@ func (i *Instance) freeze(ctx context.Context, now time.Time) (again time.Time) 
 	}
 	i.state = sunya.InstanceFrozen
 	if !i.beating {
+		i.frozeAt = now
 		i.look(ctx)
 		i.told.Frozen(now, i.used)
 	}

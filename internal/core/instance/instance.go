@@ -1,8 +1,8 @@
 // Package instance keeps the running sandboxes of revisions: it starts,
 // freezes, thaws, drains and stops them, and carries their output to the log.
 //
-// An instance without a request in flight is frozen after a second, so that it
-// costs no CPU, and thawed by the next request. Programs with heartbeats of
+// An instance without a request in flight is frozen after a second or sooner
+// (core/freeze), so that it costs no CPU, and thawed by the next request. Programs with heartbeats of
 // their own (gunicorn's master kills a worker that is silent for 30 s) survive
 // because every frozen instance is let go for some milliseconds at least every
 // 14 s, and is knocked at: the kernel stops the clock of a select that is
@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/sunya-cloud/sunya"
+	"github.com/sunya-cloud/sunya/internal/core/freeze"
 	"github.com/sunya-cloud/sunya/internal/core/sandbox"
 	"github.com/sunya-cloud/sunya/internal/core/served"
 	"github.com/sunya-cloud/sunya/internal/core/upstream"
@@ -41,6 +42,9 @@ type Instance struct {
 	state    sunya.InstanceState
 	inFlight int
 	freezeAt time.Time // when it may freeze, while nothing is in flight
+	patience freeze.Patience
+	frozeAt  time.Time // when it was frozen last; a heartbeat is within
+	lookAt   time.Time // when the freezer looks again; zero: never
 	beatAt   time.Time // when a frozen one is let go for a moment
 	beating  bool      // it was let go for a moment, and for nothing else
 	lives    []*life

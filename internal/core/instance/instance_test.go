@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/sunya-cloud/sunya"
+	"github.com/sunya-cloud/sunya/internal/core/freeze"
 	"github.com/sunya-cloud/sunya/internal/core/instance"
 	"github.com/sunya-cloud/sunya/internal/core/instance/instancetest"
 	"github.com/sunya-cloud/sunya/internal/core/sandbox"
@@ -191,6 +192,38 @@ func TestFreezeAfterASecondAndThawOnTheNextRequest(t *testing.T) {
 		time.Sleep(2100 * time.Millisecond)
 		synctest.Wait()
 		wantState(t, i, sunya.InstanceFrozen)
+	})
+}
+
+// TestFreezesSoonerWhereRequestsAreRare: after long sleeps an instance is frozen
+// soon, at the moment that is due, and one that is woken at once waits longer again.
+func TestFreezesSoonerWhereRequestsAreRare(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, instancetest.Revision(1), &instancetest.Engine{})
+		i := w.start(t)
+		ask := func(after time.Duration) {
+			t.Helper()
+			time.Sleep(after)
+			if _, err := i.Enter(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(300 * time.Millisecond)
+			i.Leave()
+		}
+		for range 5 {
+			ask(time.Minute)
+		}
+		time.Sleep(99 * time.Millisecond)
+		synctest.Wait()
+		wantState(t, i, sunya.InstanceReady)
+		time.Sleep(2 * time.Millisecond)
+		synctest.Wait()
+		wantState(t, i, sunya.InstanceFrozen)
+		ask(4 * time.Millisecond)
+		ask(freeze.Longest/8 + 5*time.Millisecond)
+		time.Sleep(201 * time.Millisecond)
+		synctest.Wait()
+		wantState(t, i, sunya.InstanceReady)
 	})
 }
 

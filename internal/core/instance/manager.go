@@ -50,7 +50,6 @@ type Parts struct {
 
 // The times of an instance's life.
 const (
-	freezeAfter  = time.Second           // without a request in flight
 	heartbeat    = 14 * time.Second      // longest time until a frozen one is let go
 	heartbeatFor = 20 * time.Millisecond // and for how long
 	grace        = 10 * time.Second      // from SIGTERM to SIGKILL

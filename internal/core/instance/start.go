@@ -126,7 +126,7 @@ func (i *Instance) begin(tell func()) {
 	i.mu.Lock()
 	tell()
 	i.state = sunya.InstanceReady
-	i.freezeAt = i.m.now().Add(freezeAfter)
+	i.freezeAt = i.m.now().Add(i.patience.After())
 	i.expectLife()
 	i.mu.Unlock()
 	i.m.nudge()
