@@ -8,6 +8,7 @@ var pythonRows = []language{{
 	name: "python", title: "Python, Flask and gunicorn", dir: "../../examples/hello-python", main: "main.py",
 	bare:  func(tb testing.TB, _ string) []string { return gunicorn(tb) },
 	goals: most(1.1),
+	note:  "gunicorn listens before its worker has loaded the app",
 }}
 
 var nodeRows = []language{{

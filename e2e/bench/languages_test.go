@@ -25,6 +25,7 @@ type language struct {
 	// $PORT stands for the port.
 	bare  func(tb testing.TB, dir string) []string
 	goals []results.Goal // of its cold start
+	note  string         // on where its time goes
 }
 
 // languages has the rows of each language, which are in a file of its own.

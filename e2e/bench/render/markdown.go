@@ -39,6 +39,7 @@ func Markdown(f results.File, pictures string) string {
 // summary lists every goal and what became of it.
 func summary(w *strings.Builder, figures []results.Figure) {
 	var rows []string
+	met := 0
 	for _, g := range groups(figures) {
 		for i := range g.figures {
 			f := &g.figures[i]
@@ -48,7 +49,9 @@ func summary(w *strings.Builder, figures []results.Figure) {
 			}
 			for _, o := range outcomes(f) {
 				verdict := words(o.verdict)
-				if o.verdict != results.Met {
+				if o.verdict == results.Met {
+					met++
+				} else {
 					verdict = "**" + verdict + "**"
 				}
 				rows = append(rows, row(f.Title, o.what, o.measured, verdict))
@@ -58,7 +61,8 @@ func summary(w *strings.Builder, figures []results.Figure) {
 	if len(rows) == 0 {
 		return
 	}
-	w.WriteString("\n### Goals\n\n" + row("figure", "goal", "measured", "") + row("---", "---", "---", "---"))
+	fmt.Fprintf(w, "\n### Goals\n\n%d of %d are met.\n\n", met, len(rows))
+	w.WriteString(row("figure", "goal", "measured", "") + row("---", "---", "---", "---"))
 	w.WriteString(strings.Join(rows, ""))
 }
 
@@ -67,24 +71,45 @@ func section(w *strings.Builder, g group, pictures string) {
 	if drawn(g) {
 		fmt.Fprintf(w, "![%s](%s/%s.svg)\n\n", g.title, pictures, g.id)
 	}
-	w.WriteString(row("figure", "", "median", "spread", "p99", "ratio", "in pairs") + row("---", "---", "---:", "---", "---:", "---:", "---"))
+	tails := false
+	for i := range g.figures {
+		tails = tails || hasTail(lines(&g.figures[i]))
+	}
+	table(w, g, tails)
 	var notes []string
 	for i := range g.figures {
 		f := &g.figures[i]
-		title := f.Title
-		for _, l := range lines(f) {
-			w.WriteString(row(title, l.subject, l.median, l.spread, l.tail, l.ratio, l.paired))
-			title = ""
-		}
-		if len(f.Subjects) == 0 {
-			w.WriteString(row(title, "", "", "", "", "", ""))
-		}
 		for _, r := range remarks(f) {
 			notes = append(notes, fmt.Sprintf("- %s: %s\n", f.Title, oneLine(r)))
 		}
 	}
 	if len(notes) > 0 {
 		w.WriteString("\n" + strings.Join(notes, ""))
+	}
+}
+
+// table writes the subjects of all figures of a part; tails is whether any has a
+// 99th percentile.
+func table(w *strings.Builder, g group, tails bool) {
+	line := func(title, subject, median, spread, tail, ratio, paired string) {
+		cells := []string{title, subject, median, spread}
+		if tails {
+			cells = append(cells, tail)
+		}
+		w.WriteString(row(append(cells, ratio, paired)...))
+	}
+	line("figure", "", "median", "spread", "p99", "ratio", "in pairs")
+	line("---", "---", "---:", "---", "---:", "---:", "---")
+	for i := range g.figures {
+		f := &g.figures[i]
+		title := f.Title
+		for _, l := range lines(f) {
+			line(title, l.subject, l.median, l.spread, l.tail, l.ratio, l.paired)
+			title = ""
+		}
+		if len(f.Subjects) == 0 {
+			line(title, "", "", "", "", "", "")
+		}
 	}
 }
 

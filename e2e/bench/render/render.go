@@ -85,6 +85,11 @@ func lines(f *results.Figure) []line {
 	return out
 }
 
+// hasTail reports whether any subject has a 99th percentile.
+func hasTail(list []line) bool {
+	return slices.ContainsFunc(list, func(l line) bool { return l.tail != "" })
+}
+
 // span shows from where to where something goes.
 func span(low, high float64, show func(float64) string) string {
 	return show(low) + " to " + show(high)

@@ -3,7 +3,6 @@ package render
 import (
 	"fmt"
 	"io"
-	"slices"
 	"text/tabwriter"
 
 	"github.com/sunya-cloud/sunya/e2e/bench/results"
@@ -28,7 +27,7 @@ func figure(t io.Writer, f *results.Figure) {
 	}
 	all := lines(f)
 	tail := ""
-	if slices.ContainsFunc(all, func(l line) bool { return l.tail != "" }) {
+	if hasTail(all) {
 		tail = "p99"
 	}
 	pairs := ""

@@ -11,7 +11,6 @@ import (
 	"github.com/sunya-cloud/sunya/internal/core/appengine"
 	"github.com/sunya-cloud/sunya/internal/core/appengine/appenginetest"
 	"github.com/sunya-cloud/sunya/internal/core/gateway"
-	"github.com/sunya-cloud/sunya/internal/core/http1"
 )
 
 // deployed returns a world with versions: "default/v1".
@@ -151,8 +150,7 @@ func TestApplication(t *testing.T) {
 }
 
 func TestDecorate(t *testing.T) {
-	var list http1.Header
-	appengine.Headers{}.Decorate(&list, gateway.RequestInfo{ClientIP: "192.0.2.1", Scheme: "https", RequestID: "abc", DefaultHost: "sunya.localhost"})
+	list := appengine.Headers{}.Decorate(nil, gateway.RequestInfo{ClientIP: "192.0.2.1", Scheme: "https", RequestID: "abc", DefaultHost: "sunya.localhost"})
 	h := http.Header{}
 	for _, f := range list {
 		h.Add(f.Name, f.Value)

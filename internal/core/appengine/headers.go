@@ -13,7 +13,7 @@ var _ gateway.Decorator = Headers{}
 
 // Decorate implements gateway.Decorator. Where the client is, is not known: ZZ,
 // ? and 0,0 are what Google sends then.
-func (Headers) Decorate(h *http1.Header, info gateway.RequestInfo) {
+func (Headers) Decorate(h http1.Header, info gateway.RequestInfo) http1.Header {
 	https := "off"
 	if info.Scheme == "https" {
 		https = "on"
@@ -25,4 +25,5 @@ func (Headers) Decorate(h *http1.Header, info gateway.RequestInfo) {
 	h.Add("X-Appengine-User-Ip", info.ClientIP)
 	h.Add("X-Appengine-Request-Log-Id", info.RequestID)
 	h.Add("X-Appengine-Default-Version-Hostname", info.DefaultHost)
+	return h
 }

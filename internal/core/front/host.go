@@ -32,31 +32,32 @@ func (c hostClass) role() Role {
 // trailing dot, no brackets, addresses as netip prints them (IPv4-mapped ones
 // as IPv4). Punycode stays as it is. What cannot be a host is InvalidArgument.
 func CanonicalHost(s string) (string, error) {
-	bad := sunya.Invalid("host", "%.80q is not a host name", s)
 	if rest, ok := strings.CutPrefix(s, "["); ok {
 		inner, after, ok := strings.Cut(rest, "]")
 		if !ok || after != "" && !isPort(after) {
-			return "", bad
+			return "", badHost(s)
 		}
 		ip, err := netip.ParseAddr(inner)
 		if err != nil || !ip.Is6() || ip.Zone() != "" {
-			return "", bad
+			return "", badHost(s)
 		}
 		return ip.Unmap().String(), nil
 	}
 	name := s
 	if i := strings.LastIndexByte(s, ':'); i >= 0 {
 		if !isPort(s[i:]) {
-			return "", bad
+			return "", badHost(s)
 		}
 		name = s[:i]
 	}
 	name = strings.ToLower(strings.TrimSuffix(name, "."))
 	if !isHostName(name) {
-		return "", bad
+		return "", badHost(s)
 	}
 	return name, nil
 }
+
+func badHost(s string) error { return sunya.Invalid("host", "%.80q is not a host name", s) }
 
 // isPort says whether s is a colon and a decimal port, or a colon alone (RFC
 // 3986 §3.2.3 allows an empty port).

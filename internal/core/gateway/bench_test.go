@@ -2,6 +2,7 @@ package gateway_test
 
 import (
 	"bytes"
+	"context"
 	"io"
 	"net"
 	"net/http"
@@ -9,14 +10,14 @@ import (
 	"testing"
 
 	"github.com/sunya-cloud/sunya"
+	"github.com/sunya-cloud/sunya/internal/core/instance/instancetest"
 )
 
 var kilobyte = bytes.Repeat([]byte("x"), 1024)
 
 func answerKilobyte(w http.ResponseWriter, _ *http.Request) { w.Write(kilobyte) }
 
-// The two belong together: the ratio says what the gateway costs. The program
-// is reached through a pipe in memory.
+// The two belong together: the ratio says what the gateway costs.
 func BenchmarkDirect(b *testing.B) {
 	s := httptest.NewServer(http.HandlerFunc(answerKilobyte))
 	defer s.Close()
@@ -24,7 +25,11 @@ func BenchmarkDirect(b *testing.B) {
 }
 
 func BenchmarkThroughGateway(b *testing.B) {
-	w := newWorld(b, answerKilobyte, func(r *sunya.Revision) { r.Concurrency = 100 })
+	s := httptest.NewServer(http.HandlerFunc(answerKilobyte))
+	defer s.Close()
+	w := newWorldOn(b, &instancetest.Engine{Dial: func(ctx context.Context) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, "tcp", s.Listener.Addr().String())
+	}}, func(r *sunya.Revision) { r.Concurrency = 100 })
 	benchmark(b, w.server.URL, "demo.localhost")
 }
 

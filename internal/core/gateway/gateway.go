@@ -42,9 +42,9 @@ type Sites interface {
 
 // Decorator adds a product's own request headers.
 type Decorator interface {
-	// Decorate sets headers in h, which holds what the instance will see.
+	// Decorate adds to h, which is what the instance will see, and returns it.
 	// Whatever a client sent under the names of platforms is already gone.
-	Decorate(h *http1.Header, info RequestInfo)
+	Decorate(h http1.Header, info RequestInfo) http1.Header
 }
 
 // RequestInfo is what is known of a request.

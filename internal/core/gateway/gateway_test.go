@@ -39,9 +39,10 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // decorator is what a product adds.
 type decorator struct{}
 
-func (decorator) Decorate(h *http1.Header, info gateway.RequestInfo) {
-	h.Set("X-Appengine-User-Ip", info.ClientIP)
-	h.Set("X-Appengine-Default-Version-Hostname", info.DefaultHost)
+func (decorator) Decorate(h http1.Header, info gateway.RequestInfo) http1.Header {
+	h.Add("X-Appengine-User-Ip", info.ClientIP)
+	h.Add("X-Appengine-Default-Version-Hostname", info.DefaultHost)
+	return h
 }
 
 // world is a gateway on loopback with programs behind it.

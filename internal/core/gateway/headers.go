@@ -207,7 +207,7 @@ func (x *exchange) programHeader(h http1.Header) http1.Header {
 		h.Set("Authorization", x.unsigned)
 	}
 	if d := x.g.Decorators[x.rev.Product]; d != nil {
-		d.Decorate(&h, x.info())
+		h = d.Decorate(h, x.info())
 	}
 	return h
 }

@@ -200,8 +200,8 @@ func (c *Conn) begin(method string) {
 }
 
 // ReadUncommon reads with net/http what ReadHead has refused. The connection is
-// not used again. Length and coding together are an error (robustness.md rule
-// 26).
+// not used again: where a response has both a length and chunks, say, the chunks
+// count (RFC 9112 §6.3), and what follows them is nobody's.
 func (c *Conn) ReadUncommon(method string) error {
 	rest := io.MultiReader(bytes.NewReader(bytes.Clone(c.buf[c.r:c.w])), c.Conn)
 	limited := &io.LimitedReader{R: rest, N: maxHead}
@@ -213,9 +213,6 @@ func (c *Conn) ReadUncommon(method string) error {
 		return err
 	}
 	limited.N = 1<<63 - 1
-	if len(resp.TransferEncoding) > 0 && bothFrames(c.buf[c.r:c.w]) {
-		return errors.New("the response has both Content-Length and Transfer-Encoding")
-	}
 	c.other, c.frame = resp, byOther
 	c.r, c.w = 0, 0 // resp has a copy
 	c.Response = http1.Response{
@@ -239,12 +236,6 @@ func (c *Conn) ReadUncommon(method string) error {
 		c.Response.Header.Add("Trailer", name)
 	}
 	return nil
-}
-
-// bothFrames reports whether a head that has a coding has a length, too.
-func bothFrames(p []byte) bool {
-	head, _, _ := bytes.Cut(bytes.ReplaceAll(p, []byte("\r"), nil), []byte("\n\n"))
-	return bytes.Contains(bytes.ToLower(head), []byte("\ncontent-length:"))
 }
 
 // Buffered returns the next part of the body of what has come already; io.EOF at

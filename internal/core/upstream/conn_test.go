@@ -93,6 +93,7 @@ var bodies = []struct {
 	{"line feeds alone", "GET", "HTTP/1.1 200 OK\nContent-Length: 5\n\nhello", 200, "hello", false},
 	{"folded", "GET", "HTTP/1.1 200 OK\r\nX: a\r\n b\r\nContent-Length: 5\r\n\r\nhello", 200, "hello", false},
 	{"folded chunks", "GET", "HTTP/1.1 200 OK\r\nX: a\r\n b\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n", 200, "hello", false},
+	{"length and chunks", "GET", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n", 200, "hello", false},
 	{"more than asked for", "GET", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhelloHTTP/1.1 200 OK\r\n", 200, "hello", false},
 }
 
@@ -130,7 +131,6 @@ func TestBrokenResponses(t *testing.T) {
 		"half a body":           "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhel",
 		"chunks without end":    "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n",
 		"a chunk that is none":  "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n",
-		"length and chunks":     "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n",
 		"chunks and length":     "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\nhello",
 		"lengths that differ":   "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello",
 		"a length that is none": "HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\nhello",

@@ -24,6 +24,9 @@ func (b *Box) Dial(ctx context.Context) (net.Conn, error) {
 	b.mu.Lock()
 	b.dials++
 	b.mu.Unlock()
+	if b.dial != nil {
+		return b.dial(ctx)
+	}
 	return b.listen.dial(ctx)
 }
 

@@ -24,6 +24,8 @@ type Engine struct {
 	// Raw, when set, is the program instead: it gets every connection, and closes
 	// it.
 	Raw func(c net.Conn)
+	// Dial, when set, connects with a program elsewhere instead.
+	Dial func(ctx context.Context) (net.Conn, error)
 	// Boot is how long a program takes until it listens.
 	Boot time.Duration
 	// Refuse, when it returns an error, makes Start fail with it.
@@ -52,6 +54,7 @@ func (e *Engine) Start(_ context.Context, spec sandbox.Spec) (sandbox.Sandbox, e
 // New starts a program.
 func (e *Engine) New(spec sandbox.Spec) *Box {
 	b := newBox(spec)
+	b.dial = e.Dial
 	h := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprint(w, spec.ID)
 	}))
@@ -104,6 +107,7 @@ type Box struct {
 	start  time.Time
 	server *http.Server
 	listen *listener
+	dial   func(ctx context.Context) (net.Conn, error)
 	gate   *gate
 	ready  chan struct{}
 	frozen chan struct{} // gets one for every freeze
