@@ -92,8 +92,8 @@ func parse(out string) (Result, error) {
 	if bad := n[5] + n[6] + n[7] + n[8] + n[9]; bad > 0 {
 		return Result{}, fmt.Errorf("of %d requests failed: %d to connect, %d to read, %d to write, %d with an error's status, %d in time", n[1], n[5], n[6], n[7], n[8], n[9])
 	}
-	if n[0] <= 0 || n[1] <= 0 {
-		return Result{}, fmt.Errorf("wrk: %d requests in %d us", n[1], n[0])
+	if n[0] <= 0 || n[2] <= 0 { // of a large answer there may be bytes and no end
+		return Result{}, fmt.Errorf("wrk: %d bytes in %d us", n[2], n[0])
 	}
 	seconds := float64(n[0]) / 1e6
 	return Result{

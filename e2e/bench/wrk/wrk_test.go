@@ -18,7 +18,7 @@ func TestParse(t *testing.T) {
 		"figures 2000000 1000 50000 150 900 0 0 0 0 0":   "said nothing",
 		"figures 2000000 1000 50000 150 900 0 0 0 0 x\n": "invalid syntax",
 		"figures 2000000 1000 50000 150 900 1 2 3 4 5\n": "1 to connect, 2 to read, 3 to write, 4 with an error's status, 5 in time",
-		"figures 2000000 0 0 0 0 0 0 0 0 0\n":            "0 requests",
+		"figures 2000000 0 0 0 0 0 0 0 0 0\n":            "0 bytes in 2000000 us",
 	} {
 		if _, err := parse(out); err == nil || !strings.Contains(err.Error(), problem) {
 			t.Errorf("%q: %v, want %q", out, err, problem)
