@@ -21,7 +21,7 @@ help:
 .PHONY: build
 build: $(BIN)
 
-$(HELPER): $(shell find internal/adapt/linuxns/helper internal/core/sandbox -name '*.go' 2>/dev/null) go.mod
+$(HELPER): $(shell find internal/adapt/linuxns/helper internal/core/sandbox -name '*.go' -o -name '*.py' 2>/dev/null) go.mod
 	go build -trimpath -ldflags "-s -w" -o $@ ./internal/adapt/linuxns/helper/cmd/sunya-launcher
 
 # BuildKit, for Dockerfiles: a program of its own inside the binary.

@@ -66,6 +66,7 @@ type Manager struct {
 	live map[*Instance]struct{}
 
 	templates templates
+	stopped   chan struct{} // closed when Run ends
 }
 
 // New returns a Manager; call Run to make it freeze and thaw.
@@ -78,15 +79,18 @@ func New(p Parts) *Manager {
 		log:   p.Log.With("component", "instance"),
 		wake:  make(chan struct{}, 1),
 		live:  map[*Instance]struct{}{},
+
+		stopped: make(chan struct{}),
 	}
 }
 
 func (m *Manager) now() time.Time { return m.Now() }
 
 // Run freezes idle instances and gives frozen ones their heartbeat, until ctx
-// ends. One timer serves all of them, and none runs while there is nothing to
+// ends. It is called once. One timer serves all of them, and none runs while there is nothing to
 // look after.
 func (m *Manager) Run(ctx context.Context) error {
+	defer close(m.stopped)
 	for {
 		var timer <-chan time.Time
 		if next := m.tendAll(ctx); !next.IsZero() {

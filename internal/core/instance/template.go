@@ -159,13 +159,27 @@ func (m *Manager) templateState(rev *sunya.Revision) *templateState {
 }
 
 // keep makes the template of a revision. It ends within the time of a start and
-// some slack.
+// some slack, and with Run.
 func (m *Manager) keep(keeper sandbox.Keeper, rev *sunya.Revision) {
-	time.Sleep(keepAfter)
+	select {
+	case <-time.After(keepAfter):
+	case <-m.stopped:
+		return
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), StartTimeout(rev)+keepSlack)
 	defer cancel()
+	go func() {
+		select {
+		case <-m.stopped:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
 	begin := m.now()
 	err := m.keepProgram(ctx, keeper, rev)
+	if errors.Is(err, context.Canceled) {
+		return
+	}
 	m.templates.mu.Lock()
 	m.templateState(rev).keeping = false
 	m.templates.mu.Unlock()

@@ -8,6 +8,7 @@ a JSON object with its environment; then its process id out.
 
 This file is Sunya's and runs in the sandbox as the program's user.
 """
+import json
 import os
 import sys
 
@@ -105,7 +106,7 @@ class _Template:
         def load_first(run):
             def wrapped(app, *args, **kwargs):
                 if not self.done and not app.cfg.reload:
-                    app.wsgi()
+                    self.load_gunicorn(app)
                 # The arbiter remembers its process id, so it comes later.
                 self.wait()
                 return run(app, *args, **kwargs)
@@ -113,6 +114,19 @@ class _Template:
             return wrapped
 
         self.patch(module.BaseApplication, "run", load_first)
+
+    def load_gunicorn(self, app):
+        """Loads what the arbiter would, in its order: a worker may patch the
+        standard library before the application sees it."""
+        app.cfg.logger_class
+        app.cfg.worker_class
+        # Imported later otherwise, by every instance for itself.
+        for name in ("gunicorn.ctl.server", "concurrent.futures.thread", "encodings.idna"):
+            try:
+                __import__(name)
+            except ImportError:
+                pass  # another release
+        app.wsgi()
 
     def on_uvicorn(self, module):
         def load_first(run):
@@ -184,8 +198,6 @@ class _Template:
         os._exit(0)
 
     def go_on(self, told):
-        import json
-
         while not told.endswith(b"\n"):
             more = os.read(self.control, 1 << 16)
             if not more:
