@@ -3,10 +3,13 @@ package node
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/sunya-cloud/sunya"
+	"github.com/sunya-cloud/sunya/internal/adapt/hoststack"
 	"github.com/sunya-cloud/sunya/internal/core/health"
 	"github.com/sunya-cloud/sunya/internal/core/meter"
 	"github.com/sunya-cloud/sunya/internal/core/metrics"
@@ -82,7 +85,32 @@ func (n *Node) Doctor(ctx context.Context) ([]health.Check, error) {
 	for _, c := range []health.Checker{n.machine.dir, n.machine.engine, n.machine.host, n.storage.state, n.storage.logs} {
 		out = append(out, c.Check(ctx)...)
 	}
-	return out, nil
+	return append(out, n.checkFrozen(ctx)), nil
+}
+
+// checkFrozen says what memory frozen instances hold: nothing gives it back before
+// they are stopped, but the kernel may move it out where there is swap.
+func (n *Node) checkFrozen(ctx context.Context) health.Check {
+	count, held := 0, int64(0)
+	for _, i := range n.serve.instances.Instances() {
+		if i.State == sunya.InstanceFrozen {
+			count++
+			held += n.serve.instances.MemoryBytes(ctx, i.ID)
+		}
+	}
+	return health.Check{Name: "frozen memory", Status: health.OK, Detail: frozenDetail(count, held, hoststack.Swap(), n.cfg.IdleTimeout)}
+}
+
+// frozenDetail says what so many frozen instances hold, with or without swap.
+func frozenDetail(count int, held, swap int64, idle time.Duration) string {
+	if count == 0 {
+		return "no instance is frozen"
+	}
+	what := fmt.Sprintf("%d instances hold %v", count, sunya.Bytes(held))
+	if swap > 0 {
+		return fmt.Sprintf("%s; the kernel moves it to swap (%v) where memory is wanted", what, sunya.Bytes(swap))
+	}
+	return fmt.Sprintf("%s until they are stopped, %v after their last request: there is no swap (zram gives some back)", what, idle)
 }
 
 // Usage implements sunyav1.Source.

@@ -27,6 +27,15 @@ func Memory() int64 {
 	return total
 }
 
+// Swap returns how much swap the machine has, in bytes; zram is among it.
+func Swap() int64 {
+	var info unix.Sysinfo_t
+	if unix.Sysinfo(&info) != nil {
+		return 0
+	}
+	return int64(info.Totalswap) * int64(info.Unit) //nolint:unconvert // other types on other machines
+}
+
 // readLimit reads a file with a number of bytes; 0 stands for no limit.
 func readLimit(file string) int64 {
 	text, err := os.ReadFile(file)
