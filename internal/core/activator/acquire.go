@@ -39,6 +39,12 @@ func (k *keeper) release(m *pool.Member) {
 	k.mu.Unlock()
 }
 
+// Doubt says that the program broke the request off: others are given requests
+// first for a moment, so that a repeated one meets another instance.
+func (l *Lease) Doubt() {
+	l.k.on(func() { l.k.pool.Doubt(l.k.a.now(), l.m) })
+}
+
 // Hang says that the program did not answer a request in its time: no other one
 // will meet it, and the instance ends once those that it still has are over.
 func (l *Lease) Hang() {

@@ -84,6 +84,7 @@ const exitWait = 100 * time.Millisecond
 
 // awaitExit gives an instance that broke off the time to be known as dead.
 func awaitExit(ctx context.Context, l *activator.Lease) {
+	l.Doubt()
 	timer := time.NewTimer(exitWait)
 	defer timer.Stop()
 	select {

@@ -20,7 +20,7 @@ func full(n, concurrency int) *Pool {
 		p.Started(now, &Member{ID: fmt.Sprint("rev-", i), Since: now})
 	}
 	for range n {
-		p.enter(p.free.loads[0].first)
+		p.enter(now, p.free.loads[0].first)
 	}
 	return p
 }

@@ -19,8 +19,10 @@ type Member struct {
 	index      int       // in Pool.members, while serving
 	serving    bool      // it is given requests
 	retired    bool      // its end was asked for
+	doubt      time.Time // until when others are given requests first; zero: it is in no doubt
 	leaving    string    // why it ends once its requests are over; empty: it does not
-	prev, next *Member   // of equal load, while it has a free slot
+	place      int       // in order.loads, while it has a free slot
+	prev, next *Member   // there
 }
 
 // Used is how many requests have a slot in it.
@@ -33,7 +35,7 @@ func (m *Member) Retired() bool { return m.retired }
 func key(id string) string { return id[strings.LastIndexByte(id, '-')+1:] }
 
 // order holds the members with a free slot by their load, and those of equal
-// load by when they came to it.
+// load by when they came to it. Those in doubt are behind the idle ones.
 type order struct {
 	loads []equals // by load
 	some  []uint64 // bit n: loads[n] is not empty
@@ -58,29 +60,52 @@ func (o *order) longestIdle() *Member {
 	if len(o.loads) == 0 {
 		return nil
 	}
-	return o.loads[0].last
+	m := o.loads[0].last
+	for m != nil && m.used > 0 {
+		m = m.prev
+	}
+	return m
 }
 
-func (o *order) add(m *Member) {
-	for len(o.loads) <= m.used {
+// add puts m among its equals, which are those without a request when it is in
+// doubt at now.
+func (o *order) add(now time.Time, m *Member) {
+	doubted := now.Before(m.doubt)
+	if doubted {
+		m.place = 0
+	} else {
+		m.place, m.doubt = m.used, time.Time{}
+	}
+	for len(o.loads) <= m.place {
 		o.loads = append(o.loads, equals{})
 	}
-	for len(o.some)*64 <= m.used {
+	for len(o.some)*64 <= m.place {
 		o.some = append(o.some, 0)
 	}
-	l := &o.loads[m.used]
+	o.loads[m.place].add(m, doubted)
+	o.some[m.place/64] |= 1 << (m.place % 64)
+}
+
+// add makes m the first, or the last.
+func (l *equals) add(m *Member, last bool) {
 	m.prev, m.next = nil, l.first
-	if l.first != nil {
-		l.first.prev = m
+	if last {
+		m.prev, m.next = l.last, nil
+	}
+	if m.prev != nil {
+		m.prev.next = m
+	} else {
+		l.first = m
+	}
+	if m.next != nil {
+		m.next.prev = m
 	} else {
 		l.last = m
 	}
-	l.first = m
-	o.some[m.used/64] |= 1 << (m.used % 64)
 }
 
 func (o *order) remove(m *Member) {
-	l := &o.loads[m.used]
+	l := &o.loads[m.place]
 	if m.prev != nil {
 		m.prev.next = m.next
 	} else {
@@ -93,6 +118,6 @@ func (o *order) remove(m *Member) {
 	}
 	m.prev, m.next = nil, nil
 	if l.first == nil {
-		o.some[m.used/64] &^= 1 << (m.used % 64)
+		o.some[m.place/64] &^= 1 << (m.place % 64)
 	}
 }

@@ -83,7 +83,7 @@ func (p *Pool) Take(now time.Time, prefer string) *Member {
 		return nil
 	}
 	p.arrived(now)
-	p.enter(m)
+	p.enter(now, m)
 	p.scale(now, Spare)
 	return m
 }
@@ -93,7 +93,7 @@ func (p *Pool) preferred(end string) *Member {
 	if end == "" {
 		return nil
 	}
-	if m := p.byKey[key(end)]; m != nil && m.used < p.cfg.Concurrency {
+	if m := p.byKey[key(end)]; m != nil && m.used < p.cfg.Concurrency && m.doubt.IsZero() {
 		return m
 	}
 	return nil
@@ -109,7 +109,7 @@ func (p *Pool) Queue(now time.Time, w *Waiter) error {
 	w.since = now
 	p.queue.push(w)
 	p.scale(now, Spare)
-	p.dueForWaiters()
+	p.dueForWaiters(time.Time{})
 	return nil
 }
 
@@ -156,10 +156,10 @@ func (p *Pool) Abandon(now time.Time, w *Waiter) {
 func (p *Pool) Release(now time.Time, m *Member) {
 	m.lastUsed, p.lastSeen = now, now
 	p.windows.Observe(now, p.inFlight)
-	p.leave(m)
+	p.leave(now, m)
 	if m.serving {
 		p.windows.Done()
-		p.dispatch(m, false)
+		p.dispatch(now, m, false)
 	}
 	switch {
 	case m.used > 0:
@@ -171,7 +171,7 @@ func (p *Pool) Release(now time.Time, m *Member) {
 }
 
 // enter gives a request a slot in m, which has one.
-func (p *Pool) enter(m *Member) {
+func (p *Pool) enter(now time.Time, m *Member) {
 	p.free.remove(m)
 	if m.used == 0 {
 		p.busy++
@@ -179,12 +179,12 @@ func (p *Pool) enter(m *Member) {
 	m.used++
 	p.inFlight++
 	if m.used < p.cfg.Concurrency {
-		p.free.add(m)
+		p.free.add(now, m)
 	}
 }
 
 // leave takes one request out of m.
-func (p *Pool) leave(m *Member) {
+func (p *Pool) leave(now time.Time, m *Member) {
 	if !m.serving {
 		m.used--
 		return
@@ -197,15 +197,15 @@ func (p *Pool) leave(m *Member) {
 	if m.used == 0 {
 		p.busy--
 	}
-	p.free.add(m)
+	p.free.add(now, m)
 }
 
 // dispatch gives the free slots of m to waiters.
-func (p *Pool) dispatch(m *Member, cold bool) {
+func (p *Pool) dispatch(now time.Time, m *Member, cold bool) {
 	for m.used < p.cfg.Concurrency && p.queue.first != nil {
 		w := p.queue.first
 		p.queue.remove(w)
-		p.enter(m)
+		p.enter(now, m)
 		w.Member, w.Cold = m, cold
 		p.actions = append(p.actions, Action{Wake: w})
 	}
@@ -230,7 +230,7 @@ func (p *Pool) refuseFirst(r *Refusal) {
 func (p *Pool) Begin(now time.Time) bool {
 	wanted := autoscale.Desired(p.cfg.Policy, p.observe(now))
 	p.held--
-	p.dueForWaiters()
+	p.dueForWaiters(time.Time{})
 	if !p.closed && len(p.members)+p.starting-p.held <= wanted {
 		return true
 	}
@@ -250,7 +250,7 @@ func (p *Pool) NoRoom(now time.Time, n int) {
 			p.refuseFirst(noRoom(now.Sub(p.queue.first.since)))
 		}
 	}
-	p.dueForWaiters()
+	p.dueForWaiters(time.Time{})
 	p.dueAt(p.roomAt)
 }
 
@@ -277,13 +277,13 @@ func (p *Pool) Started(now time.Time, m *Member) {
 	p.backoff.Ready()
 	p.booted(m.Boot)
 	p.windows.Observe(now, p.inFlight)
-	p.serve(m)
-	p.dispatch(m, true)
+	p.serve(now, m)
+	p.dispatch(now, m, true)
 	if p.queue.n > 0 {
 		p.scale(now, Spare) // it was not enough
 	}
 	p.dueAt(now.Add(p.stay(true)))
-	p.dueForWaiters()
+	p.dueForWaiters(time.Time{})
 }
 
 // startOver counts a start out. Who tells of no Begin has none held.
@@ -317,7 +317,7 @@ func (p *Pool) Failed(now time.Time, err error) {
 	if p.starting == 0 && len(p.members) == 0 {
 		p.refuse(&Refusal{Cause: NoStart, Err: err})
 	}
-	p.dueForWaiters()
+	p.dueForWaiters(time.Time{})
 	p.dueAt(now.Add(p.backoff.Wait(now)))
 }
 
@@ -344,6 +344,19 @@ func (p *Pool) Leave(now time.Time, m *Member, why string) bool {
 	return true
 }
 
+// Doubt says that an instance broke a request off and it is not known why. For a
+// second others are given requests first: one that is about to end is not met
+// again by the request that met it.
+func (p *Pool) Doubt(now time.Time, m *Member) {
+	m.doubt = now.Add(doubtFor)
+	if m.serving && m.used < p.cfg.Concurrency {
+		p.free.remove(m)
+		p.free.add(now, m)
+	}
+}
+
+const doubtFor = time.Second
+
 // Lost takes an instance out of service that has ended, before Ended is known.
 func (p *Pool) Lost(now time.Time, m *Member) {
 	if p.withdraw(now, m) {
@@ -361,14 +374,14 @@ func (p *Pool) replace(now time.Time) {
 	p.dueAt(now.Add(p.backoff.Wait(now)))
 }
 
-func (p *Pool) serve(m *Member) {
+func (p *Pool) serve(now time.Time, m *Member) {
 	m.serving, m.index = true, len(p.members)
 	p.members = append(p.members, m)
 	if p.byKey == nil {
 		p.byKey = make(map[string]*Member)
 	}
 	p.byKey[key(m.ID)] = m
-	p.free.add(m)
+	p.free.add(now, m)
 }
 
 // withdraw takes a member out of service; false when it served no more.

@@ -273,3 +273,40 @@ func TestNothingStopsAfterAPanic(t *testing.T) {
 		t.Errorf("%d instances in the end, want none", got)
 	}
 }
+
+// TestDoubt: a request that is made again meets another instance, where there is
+// one.
+func TestDoubt(t *testing.T) {
+	y := newPlay(t, func(c *Config) { c.Concurrency = 10 })
+	load(y, 11, time.Second)
+	bad, _ := y.ask()
+	keep, _ := y.ask()
+	if keep != bad {
+		t.Fatal("want both in the same instance")
+	}
+	y.p.Doubt(y.now, bad)
+	y.done(bad)
+	again, _ := y.ask()
+	if again == bad {
+		t.Error("the request met the instance again that broke it off")
+	}
+	if m := y.p.Take(y.now, bad.ID); m == bad {
+		t.Error("an instance in doubt was preferred")
+	}
+	y.pass(2 * time.Second)
+	y.done(keep) // touches it
+	if m := y.p.Take(y.now, bad.ID); m != bad {
+		t.Error("the doubt does not end")
+	}
+}
+
+func TestDoubtOfTheOnlyInstance(t *testing.T) {
+	y := newPlay(t, nil)
+	load(y, 1, time.Second)
+	only, _ := y.ask()
+	y.p.Doubt(y.now, only)
+	y.done(only)
+	if m, _ := y.ask(); m != only {
+		t.Error("the only instance was not used")
+	}
+}

@@ -88,6 +88,9 @@ func (m *model) step() {
 	case n < 83:
 		m.end()
 	case n < 85:
+		if len(m.held) > 0 {
+			m.p.Doubt(m.now, m.held[m.rnd.IntN(len(m.held))])
+		}
 		if len(m.alive) > 0 {
 			m.p.Leave(m.now, m.alive[m.rnd.IntN(len(m.alive))], "asked to")
 		}
@@ -107,10 +110,17 @@ func (m *model) step() {
 		m.most = max(m.most, most)
 		m.p.Limit(m.now, most)
 	case !m.p.Due().IsZero() && !m.now.Before(m.p.Due()):
-		m.p.Tick(m.now)
+		m.tick()
 	}
 	m.settle()
 	m.check()
+}
+
+func (m *model) tick() {
+	m.p.Tick(m.now)
+	if due := m.p.Due(); !due.IsZero() && !due.After(m.now) {
+		m.t.Errorf("after a tick at %v the next is due at %v", m.now, due)
+	}
 }
 
 func (m *model) begin() {
@@ -259,7 +269,7 @@ func (m *model) finish() {
 			m.t.Fatalf("not at rest, and never looked at again: %+v", m.p)
 		}
 		m.now = m.now.Add(max(m.p.Due().Sub(m.now), 0))
-		m.p.Tick(m.now)
+		m.tick()
 		m.settle()
 		m.check()
 	}
@@ -278,4 +288,15 @@ func TestRandomEvents(t *testing.T) {
 		}
 		m.finish()
 	}
+}
+
+func FuzzPool(f *testing.F) {
+	f.Add(uint64(1000), uint16(300))
+	f.Fuzz(func(t *testing.T, seed uint64, events uint16) {
+		m := newModel(t, seed)
+		for range events % 2000 {
+			m.step()
+		}
+		m.finish()
+	})
 }

@@ -126,7 +126,7 @@ func (p *Pool) Tick(now time.Time) {
 	p.expire(now)
 	p.scale(now, Minimum)
 	p.retireIdle(now)
-	p.dueForWaiters()
+	p.dueForWaiters(now)
 	if wait := p.backoff.Wait(now); wait > 0 && p.cfg.Min+p.cfg.MinIdle+p.queue.n > 0 {
 		p.dueAt(now.Add(wait))
 	}
@@ -163,13 +163,14 @@ func (p *Pool) patience(w *Waiter) time.Time {
 	return w.since.Add(p.cfg.QueueTimeout)
 }
 
-// dueForWaiters looks for the next wait that is over or comes of age.
-func (p *Pool) dueForWaiters() {
+// dueForWaiters looks for the next wait that is over or, after a moment, comes of
+// age.
+func (p *Pool) dueForWaiters(after time.Time) {
 	if w := p.queue.first; w != nil {
 		p.dueAt(p.patience(w))
 	}
 	for i, d := range [ages]time.Duration{pressing: p.cfg.MinPending, overdue: p.late()} {
-		if w := p.queue.ages[i].next; w != nil && d > 0 {
+		if w := p.queue.ages[i].next; w != nil && d > 0 && w.since.Add(d).After(after) {
 			p.dueAt(w.since.Add(d))
 		}
 	}
