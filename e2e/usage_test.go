@@ -94,6 +94,7 @@ func TestUsage(t *testing.T) {
 	_, _ = io.Copy(io.Discard, resp.Body)
 	resp.Body.Close()
 	const requests, sent = 51, 48 * 10 // a 204 has no body
+	const stages = 2 * 3               // of each deployment: building, starting, routing
 
 	t.Run("metrics", func(t *testing.T) {
 		s := s.For(t)
@@ -106,7 +107,7 @@ func TestUsage(t *testing.T) {
 		for name, want := range map[string]float64{
 			"sunya_request_received_bytes_total": 1000, "sunya_request_sent_bytes_total": sent,
 			"sunya_request_duration_seconds": requests, "sunya_cold_start_duration_seconds": 1,
-			"sunya_instances": 1, "sunya_requests_in_flight": 0, "sunya_requests_waiting": 0,
+			"sunya_instances": 1, "sunya_stage_duration_seconds": stages, "sunya_requests_in_flight": 0, "sunya_requests_waiting": 0,
 		} {
 			if got := sum(families[name], "", ""); got != want {
 				t.Errorf("%s = %v, want %v", name, got, want)

@@ -17,7 +17,6 @@ import (
 	"github.com/sunya-cloud/sunya/internal/core/build/source"
 	"github.com/sunya-cloud/sunya/internal/core/cloudbuild"
 	"github.com/sunya-cloud/sunya/internal/core/images"
-	"github.com/sunya-cloud/sunya/internal/core/logs"
 	"github.com/sunya-cloud/sunya/internal/wire/registryv2"
 )
 
@@ -54,7 +53,7 @@ func (n *Node) newBuilds() (*cloudbuild.Service, error) {
 		EnsureBucket: p.ensureBucket,
 		Workspace:    dir,
 		Journal: func(project, id string) cloudbuild.Journal {
-			return logs.NewBuildWriter(n.serve.hub, project, id, time.Now)
+			return n.serve.journal("build", project, id)
 		},
 		Now:   time.Now,
 		NewID: uuid.NewString,

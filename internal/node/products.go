@@ -18,7 +18,6 @@ import (
 	"github.com/sunya-cloud/sunya/internal/core/functions"
 	"github.com/sunya-cloud/sunya/internal/core/images"
 	"github.com/sunya-cloud/sunya/internal/core/jobs"
-	"github.com/sunya-cloud/sunya/internal/core/logs"
 	"github.com/sunya-cloud/sunya/internal/core/objects"
 	"github.com/sunya-cloud/sunya/internal/core/operations"
 	"github.com/sunya-cloud/sunya/internal/core/pubsub"
@@ -125,7 +124,7 @@ func newProducts(cfg Config, url func(label string) string, m *machine, st *stor
 		Layers:     st.layers,
 		Prover:     s.activator,
 		Journal: func(d *sunya.Deployment) deploy.Journal {
-			return logs.NewBuildWriter(s.hub, d.Revision.Project, d.ID, time.Now)
+			return s.journal("deployment", d.Revision.Project, d.ID)
 		},
 		Products: map[sunya.Product]deploy.Hooks{sunya.AppEngine: p.appengine, sunya.CloudRun: p.run, sunya.CloudFunctions: p.functions},
 		Now:      time.Now,

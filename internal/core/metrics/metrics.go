@@ -30,10 +30,11 @@ const (
 
 // Registry keeps the counters. It is safe for concurrent use.
 type Registry struct {
-	now   func() time.Time
-	revs  sync.Map // revision name to *series
-	wake  chan struct{}
-	awake atomic.Bool // the sampler has been told that there is something
+	now    func() time.Time
+	revs   sync.Map // revision name to *series
+	wake   chan struct{}
+	stages stages
+	awake  atomic.Bool // the sampler has been told that there is something
 
 	mu    sync.Mutex
 	world World

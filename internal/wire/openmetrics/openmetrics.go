@@ -20,6 +20,7 @@ const Path = "/metrics"
 // Source is what is shown.
 type Source interface {
 	Snapshot() []metrics.Revision
+	Stages() []metrics.StageTimes
 }
 
 // Handler serves the metrics of src and of the process itself. It answers in
@@ -30,7 +31,7 @@ func Handler(src Source, version string, log *slog.Logger) http.Handler {
 		Name: "sunya_build_info", Help: "Always 1; the label says which Sunya this is.",
 		ConstLabels: prometheus.Labels{"version": version},
 	}, func() float64 { return 1 })
-	reg.MustRegister(revisions{src}, info, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	reg.MustRegister(revisions{src}, stages{src}, info, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return promhttp.HandlerFor(reg, promhttp.HandlerOpts{
 		ErrorLog:            slog.NewLogLogger(log.Handler(), slog.LevelError),
 		ErrorHandling:       promhttp.ContinueOnError,
@@ -141,4 +142,21 @@ func buckets(d *metrics.Distribution) map[float64]uint64 {
 		}
 	}
 	return out
+}
+
+// stage is of the server as a whole.
+var stage = prometheus.NewDesc("sunya_stage_duration_seconds",
+	"How long the stages of deployments and builds took, by what became of them.", []string{"work", "stage", "state"}, nil)
+
+// stages collects the stages of deployments and builds.
+type stages struct{ src Source }
+
+// Describe implements prometheus.Collector.
+func (stages) Describe(ch chan<- *prometheus.Desc) { ch <- stage }
+
+// Collect implements prometheus.Collector.
+func (c stages) Collect(ch chan<- prometheus.Metric) {
+	for _, s := range c.src.Stages() {
+		ch <- prometheus.MustNewConstHistogram(stage, uint64(s.Count()), s.Sum.Seconds(), buckets(&s.Distribution), s.Work, s.Name, s.State)
+	}
 }

@@ -45,7 +45,13 @@ func TestScrape(t *testing.T) {
 		g.Observe(&served.Request{Revision: rev, Begin: time.Now(), Latency: latency, Status: 200, Sent: 5})
 	}
 	g.Born(rev, "i").Ready(time.Now(), 2*time.Second, true)
+	for _, state := range []string{"done", "done", "failed"} {
+		g.CountStage(metrics.Stage{Work: "build", Name: "building", State: state}, time.Minute)
+	}
 	families := scrape(t, g)
+	if f := families["sunya_stage_duration_seconds"]; len(f.GetMetric()) != 2 || f.GetMetric()[0].GetHistogram().GetSampleCount() != 2 {
+		t.Errorf("stages %v", f)
+	}
 	for name, want := range map[string]float64{
 		"sunya_requests_total": 4, "sunya_request_sent_bytes_total": 20, "sunya_requests_in_flight": 3,
 		"sunya_requests_waiting": 2, "sunya_instance_starts_total": 1, "sunya_build_info": 1,
