@@ -106,7 +106,7 @@ func (a *Activator) admit() (again time.Time) {
 		step := a.lobby.next(evict)
 		switch {
 		case step.Victim:
-			evict = a.evict()
+			evict = a.evict(step.Waited)
 		case step.Start != "":
 			a.begin(step.Start)
 		case step.Refuse != "":
@@ -165,15 +165,15 @@ func (a *Activator) refuse(revision string, n int) {
 	a.log.Warn("no room for instances", "revision", revision, "starts", n)
 }
 
-// evict stops the instance, of all that can be spared, that is idle for longest.
-// It reports whether there was one.
-func (a *Activator) evict() bool {
+// evict stops the instance, of all that can be spared for somebody who has waited
+// for so long, that is idle for longest. It reports whether there was one.
+func (a *Activator) evict(waited time.Duration) bool {
 	var best *keeper
 	var since time.Time
 	now := a.now()
 	for _, k := range a.all() {
 		k.mu.Lock()
-		m, idle := k.pool.Victim(now)
+		m, idle := k.pool.Victim(now, waited)
 		k.mu.Unlock()
 		if m != nil && (best == nil || idle.Before(since)) {
 			best, since = k, idle
@@ -182,8 +182,9 @@ func (a *Activator) evict() bool {
 	if best == nil {
 		return false
 	}
-	best.on(func() { best.pool.Evict(a.now(), "its memory is needed for another") })
-	return true
+	gone := false
+	best.on(func() { gone = best.pool.Evict(a.now(), waited, "its memory is needed for another") })
+	return gone
 }
 
 // weigh tells the room how much an instance uses.

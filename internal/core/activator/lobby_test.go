@@ -140,3 +140,64 @@ func TestNeedlessStartsAreNotMade(t *testing.T) {
 		}
 	})
 }
+
+// TestStormOnAFullMachine: many services share room for a few; every wait ends, the
+// sum is never exceeded, and nothing is left.
+func TestStormOnAFullMachine(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const services, fit = 20, 5
+		engine := &instancetest.Engine{Boot: 300 * time.Millisecond}
+		w := newWorld(t, engine, activator.Options{
+			Idle: 20 * time.Second, MaxMemory: fit * 100 * mib,
+			Machine: func() room.Machine { return room.Machine{Cores: 2} },
+		}, several(services, func(r *sunya.Revision) { r.Concurrency, r.Scaling.Max = 2, 3 })...)
+		var served, refused atomic.Int32
+		var wg sync.WaitGroup
+		for n := range 2000 {
+			wg.Go(func() {
+				time.Sleep(time.Duration(n*7919%60000) * time.Millisecond)
+				begin := time.Now()
+				l, err := w.Acquire(t.Context(), w.rev(t, n*31%services+1), "")
+				if took := time.Since(begin); took > 80*time.Second {
+					t.Errorf("a wait took %v: %v", took, err)
+				}
+				if err != nil {
+					if activator.RetryAfter(err) == 0 {
+						t.Errorf("refused without a time to come again: %v", err)
+					}
+					refused.Add(1)
+					return
+				}
+				served.Add(1)
+				time.Sleep(time.Duration(n*17%400) * time.Millisecond)
+				l.Release()
+			})
+		}
+		stop := make(chan struct{})
+		var watch sync.WaitGroup
+		watch.Go(func() {
+			for tick := time.Tick(100 * time.Millisecond); ; {
+				select {
+				case <-tick:
+					if n := len(engine.Running()); n > fit {
+						t.Errorf("%d instances run where %d fit", n, fit)
+					}
+				case <-stop:
+					return
+				}
+			}
+		})
+		wg.Wait()
+		close(stop)
+		watch.Wait()
+		if served.Load() < 1800 || served.Load()+refused.Load() != 2000 {
+			t.Errorf("%d served, %d refused, of 2000", served.Load(), refused.Load())
+		}
+		t.Logf("%d served, %d refused, %d instances", served.Load(), refused.Load(), len(engine.Boxes()))
+		time.Sleep(2 * time.Minute)
+		synctest.Wait()
+		if len(engine.Running()) != 0 || w.Pools() != 0 {
+			t.Errorf("%d instances and %d pools are left", len(engine.Running()), w.Pools())
+		}
+	})
+}

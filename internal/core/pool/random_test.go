@@ -100,7 +100,7 @@ func (m *model) step() {
 		}
 	case n < 88:
 		if m.rnd.IntN(2) == 0 {
-			m.p.Evict(m.now, "evicted")
+			m.p.Evict(m.now, time.Second, "evicted")
 		}
 		m.p.Keep(m.now, m.rnd.IntN(3), m.rnd.IntN(2))
 	case n < 89:

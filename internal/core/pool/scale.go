@@ -250,14 +250,18 @@ func (p *Pool) dueWhenSpare(now time.Time, idle time.Duration, o autoscale.Obser
 	}
 }
 
-// settled is how long a Victim has been idle at least: it is frozen by then.
-const settled = 2 * time.Second
+// How long an instance is spared for others: settled is how long it must be idle,
+// less what they have waited, and tenure how long it must have been there at least.
+const (
+	settled = 2 * time.Second // it is frozen by then
+	tenure  = 2 * time.Second
+)
 
-// Victim returns the instance that is missed least, which is idle since the moment
-// returned; nil when none can be spared.
-func (p *Pool) Victim(now time.Time) (*Member, time.Time) {
+// Victim returns the instance that is missed least by those who have waited for so
+// long, which is idle since the moment returned; nil when none can be spared.
+func (p *Pool) Victim(now time.Time, waited time.Duration) (*Member, time.Time) {
 	m := p.free.longestIdle()
-	if m == nil || p.cfg.NoEvict || now.Sub(m.lastUsed) < settled {
+	if m == nil || p.cfg.NoEvict || now.Sub(m.lastUsed) < settled-waited || now.Sub(m.Since) < tenure {
 		return nil, time.Time{}
 	}
 	if len(p.members) <= autoscale.Desired(p.cfg.Policy, p.observe(now)) {
@@ -267,8 +271,8 @@ func (p *Pool) Victim(now time.Time) (*Member, time.Time) {
 }
 
 // Evict stops what Victim returns.
-func (p *Pool) Evict(now time.Time, why string) bool {
-	m, _ := p.Victim(now)
+func (p *Pool) Evict(now time.Time, waited time.Duration, why string) bool {
+	m, _ := p.Victim(now, waited)
 	if m == nil {
 		return false
 	}

@@ -131,8 +131,9 @@ type Step struct {
 	Start   string // the key of a revision that may start an instance now
 	Refuse  string // one whose starts, N of them, are refused: there has been no room for too long
 	N       int
-	Victim  bool // an idle instance should make room: call Leaving and Next again, or Next with evict false
-	Waiting bool // somebody still waits: look again soon, or when something ends
+	Victim  bool          // an idle instance should make room: call Leaving and Next again, or Next with evict false
+	Waited  time.Duration // with Victim: how long it has been waited for
+	Waiting bool          // somebody still waits: look again soon, or when something ends
 }
 
 // Next says what happens next. evict: idle instances can be asked to leave.
@@ -150,7 +151,7 @@ func (r *Room) Next(now time.Time, m Machine, evict bool) Step {
 		r.fullAt = now
 	}
 	if evict && short > r.leaving {
-		return Step{Victim: true}
+		return Step{Victim: true, Waited: now.Sub(u.since)}
 	}
 	if late := r.late(now); late != nil {
 		n := late.wants

@@ -43,7 +43,7 @@ func (r *run) admit() {
 		step := r.machine.room.Next(r.clock(), r.look(), evict)
 		switch {
 		case step.Victim:
-			evict = r.evict()
+			evict = r.evict(step.Waited)
 		case step.Start != "":
 			s := r.byName[step.Start]
 			s.held--
@@ -65,13 +65,14 @@ func (r *run) admit() {
 	}
 }
 
-// evict stops the instance, of all that can be spared, that is idle for longest.
+// evict stops the instance, of all that can be spared for somebody who has waited
+// for so long, that is idle for longest.
 // It reports whether there was one.
-func (r *run) evict() bool {
+func (r *run) evict(waited time.Duration) bool {
 	var best *service
 	var since time.Time
 	for _, s := range r.services {
-		if m, idle := s.pool.Victim(r.clock()); m != nil && (best == nil || idle.Before(since)) {
+		if m, idle := s.pool.Victim(r.clock(), waited); m != nil && (best == nil || idle.Before(since)) {
 			best, since = s, idle
 		}
 	}
@@ -79,7 +80,7 @@ func (r *run) evict() bool {
 		return false
 	}
 	r.report.Evictions++
-	best.pool.Evict(r.clock(), "its memory is needed for another")
+	best.pool.Evict(r.clock(), waited, "its memory is needed for another")
 	best.act()
 	return true
 }
