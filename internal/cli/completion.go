@@ -9,6 +9,7 @@ import (
 func newCompletionCommand(env *Env) *cobra.Command {
 	return &cobra.Command{
 		Use:       "completion bash|zsh|fish|powershell",
+		Hidden:    true, // asked for once, by who reads docs/cli.md
 		Short:     "Print the completion script of a shell.",
 		Args:      args(1, 1, "bash, zsh, fish or powershell"),
 		ValidArgs: []string{"bash", "zsh", "fish", "powershell"},

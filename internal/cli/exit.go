@@ -197,7 +197,7 @@ func remedyOf(env *Env, command string, err error) string {
 	case sunya.NotFound:
 		return listCommand(command, err) + " --project " + cmp.Or(env.flags.Project, defaultProject)
 	case sunya.AlreadyExists, sunya.FailedPrecondition, sunya.Aborted:
-		if strings.HasPrefix(command, "sunya.run") || strings.HasPrefix(command, "sunya.functions") {
+		if strings.HasPrefix(command, "sunya.run") || strings.HasPrefix(command, "sunya.functions") || strings.HasPrefix(command, "sunya.pubsub") {
 			return listCommand(command, err) + " --project " + cmp.Or(env.flags.Project, defaultProject)
 		}
 		return "sunya app versions list --project " + cmp.Or(env.flags.Project, defaultProject)
@@ -228,6 +228,12 @@ func listCommand(command string, err error) string {
 		return "sunya run jobs list"
 	case strings.HasPrefix(command, "sunya.run"):
 		return "sunya run services list"
+	case strings.HasPrefix(command, "sunya.pubsub.snapshots"), strings.Contains(err.Error(), "/snapshots/"):
+		return "sunya pubsub snapshots list"
+	case strings.HasPrefix(command, "sunya.pubsub.topics"), strings.Contains(err.Error(), "/topics/"):
+		return "sunya pubsub topics list"
+	case strings.HasPrefix(command, "sunya.pubsub"):
+		return "sunya pubsub subscriptions list"
 	case strings.HasPrefix(command, "sunya.app.versions"), strings.Contains(err.Error(), "/versions/"):
 		return "sunya app versions list"
 	case strings.HasPrefix(command, "sunya.app.operations"):

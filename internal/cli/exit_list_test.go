@@ -17,6 +17,9 @@ func TestRemedyListsTheKindThatWasNotFound(t *testing.T) {
 		"sunya.run.jobs.execute":             "sunya run jobs list",
 		"sunya.run.jobs.executions.describe": "sunya run jobs executions list",
 		"sunya.images.describe":              "sunya images list",
+		"sunya.pubsub.topics.delete":         "sunya pubsub topics list",
+		"sunya.pubsub.subscriptions.pull":    "sunya pubsub subscriptions list",
+		"sunya.pubsub.snapshots.delete":      "sunya pubsub snapshots list",
 		"sunya.builds.cancel":                "sunya builds list",
 	} {
 		err := sunya.Errorf(sunya.NotFound, "nope", "not found")

@@ -49,6 +49,7 @@ type fake struct {
 	run    *fakeRun
 	jobs   *fakeJobs
 	images *artifactregistryv1.API
+	pubsub *brokerOf
 
 	mu       sync.Mutex
 	objects  map[string]string               // name to content
@@ -95,6 +96,7 @@ func newFake(t *testing.T) *fake {
 	f.run = newFakeRun(f, rpc)
 	f.jobs = newFakeJobs(t, rpc)
 	f.images = newFakeImages(rpc)
+	f.pubsub = newFakePubSub(rpc)
 	mux := http.NewServeMux()
 	f.mux = mux
 	mux.HandleFunc("GET /sunya/v1/status", f.serveStatus)

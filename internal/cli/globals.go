@@ -32,7 +32,7 @@ const (
 )
 
 func (g *globals) register(fs *pflag.FlagSet) {
-	fs.StringVar(&g.Server, "server", defaultServer, "address of the Sunya server")
+	fs.StringVar(&g.Server, "server", defaultServer, "the server")
 	fs.StringVar(&g.Project, "project", "", "project id (default: the server's)")
 	fs.StringVar(&g.Region, "region", "", "region, any well-formed name (default \"local\")")
 	fs.StringVar(&g.Format, "format", "", "json, jsonl, yaml, table or value(FIELD,...)")

@@ -28,6 +28,7 @@ func verbs(env *Env) []*cobra.Command {
 		newRunCommand(env),
 		newBuildsCommand(env),
 		newImagesCommand(env),
+		newPubSubCommand(env),
 		newAuthCommand(env),
 		newDoctorCommand(env),
 		newSimulateCommand(env),
