@@ -77,10 +77,10 @@ SAME := TestGcloud|TestTraffic|TestScaling|TestDev|TestFunctionsClients|TestCred
 e2e-user: deps-tests $(BIN)
 	SUNYA_BIN=$(CURDIR)/$(BIN) scripts/gotest.sh -tags e2e -count=1 -parallel 4 -timeout 20m -skip '$(SAME)' ./e2e/
 
-## torture: the same faults in large numbers (half an hour, root)
+## torture: the same faults in large numbers (three quarters of an hour, root)
 .PHONY: torture
 torture: deps $(BIN)
-	SUNYA_BIN=$(CURDIR)/$(BIN) SUNYA_TORTURE=1 go test -tags e2e -count=1 -timeout 60m -run 'Torture|Kill|Frozen|Redeploy|Mangled|NothingGrows|Fifty|Greedy|Slow|Raw|Hostile' -v ./e2e/...
+	SUNYA_BIN=$(CURDIR)/$(BIN) SUNYA_TORTURE=1 go test -tags e2e -count=1 -timeout 60m -run 'Torture|Chaos|Kill|Frozen|Redeploy|Mangled|NothingGrows|Fifty|Greedy|Slow|Raw|Hostile' -v ./e2e/...
 
 ## fuzz: every fuzz target for FUZZTIME (30s)
 .PHONY: fuzz
@@ -106,6 +106,14 @@ bench: $(BIN)
 .PHONY: bench-report
 bench-report:
 	@$(REPORT)
+
+## simulate: ten million requests of ten thousand services in virtual time, and docs/img/simulate-*.svg
+.PHONY: simulate
+simulate: $(BIN)
+	go test -count=1 -run '^$$' -bench . -benchtime 1x -timeout 20m ./internal/core/simulate/...
+	$(BIN) simulate -q --trace spike --concurrency 8 --svg docs/img/simulate-spike.svg
+	$(BIN) simulate -q --trace diurnal --concurrency 8 --services 5 --requests 1000000 --svg docs/img/simulate-diurnal.svg
+	$(BIN) simulate -q --services 500 --requests 500000 --svg docs/img/simulate-production.svg
 
 ## timeline: watch three kinds of scaling and draw docs/img/instances.svg
 .PHONY: timeline
