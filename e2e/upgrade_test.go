@@ -39,6 +39,7 @@ const (
 // fails, on kept or fresh connections, over HTTP/1.1 or HTTP/2; streams go on; the
 // instance stays.
 func TestUpgradeUnderLoad(t *testing.T) {
+	t.Parallel()
 	s := platform.Start(t, "--public", "127.0.0.1:0")
 	image := s.Push(platform.Image(t, map[string][]byte{"talk": platform.Program(t, "./testdata/run/talk")},
 		v1.Config{Entrypoint: []string{"/talk"}}), "sunya/talk")
@@ -298,7 +299,7 @@ func TestUpgradeIsKilled(t *testing.T) {
 	host := s.Deploy(platform.Bare(t, "here"))
 	boot := s.Get(host, "/pid")
 	rng := seeded(t)
-	for n := range 12 {
+	for n := range 8 {
 		old, next := s.PID(), s.Replace()
 		s.Eventually(20*time.Second, "the succession begins", next.AtWork)
 		time.Sleep(time.Duration(rng.IntN(60)) * time.Millisecond)

@@ -72,6 +72,7 @@ func (n *Node) retire(ctx context.Context, c *crew) (*handover.Gift, error) {
 	_ = c.workers.end() // they end because they are told to
 	n.serve.output.shut()
 	n.storage.state.Hold()
+	n.storage.events.Hold()
 	n.machine.guests.finish(true)
 	n.machine.callers.finish(true)
 	networks, err := n.machine.engine.Divert()
@@ -95,6 +96,7 @@ func (n *Node) takeBack(ctx context.Context, c *crew, conns *passing) error {
 	n.machine.guests.finish(false)
 	n.machine.callers.finish(false)
 	n.storage.state.Resume()
+	n.storage.events.Resume()
 	n.serve.output.open()
 	err := errors.Join(n.machine.dir.Sign(), n.adopt(ctx), n.machine.reopen())
 	c.workers = n.workers(ctx)

@@ -98,3 +98,9 @@ func removeAll(path string) {
 		_ = os.Remove(path + suffix)
 	}
 }
+
+// Hold is DB.Hold for events.
+func (e *Events) Hold() { e.db.Hold() }
+
+// Resume ends Hold.
+func (e *Events) Resume() { e.db.Resume() }
