@@ -129,7 +129,7 @@ func BenchmarkTemplate(b *testing.B) {
 		s.run(a.name, a.cold)
 	}
 	for _, a := range templateApps {
-		s.run(a.name+"/memory", a.memory)
+		s.run(a.name+"-memory", a.memory)
 	}
 	s.run("burst", templateApps[0].burst)
 }

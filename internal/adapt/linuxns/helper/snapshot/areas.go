@@ -104,6 +104,8 @@ func (a area) check() error {
 	switch {
 	case a.isKernels() || a.name == "[stack]":
 		return nil
+	case a.end-a.start > areaMax:
+		return refuse("it has reserved %d GiB in one piece (%s)", (a.end-a.start)>>30, where)
 	case a.shared && (a.inode == 0 || a.prot&unix.PROT_WRITE != 0 || a.has("mw")):
 		return refuse("it shares memory (%s)", where)
 	case a.has("io") || a.has("pf"):
@@ -136,18 +138,20 @@ const (
 
 // runsOf returns what of an area is the process's own.
 func runsOf(a area, pagemap io.ReaderAt) ([]run, error) {
-	n := int((a.end - a.start) / pageSize)
-	entries := make([]byte, 8*n)
-	if _, err := pagemap.ReadAt(entries, int64(a.start/pageSize*8)); err != nil {
-		return nil, fmt.Errorf("read page map: %w", err)
-	}
 	var runs []run
-	for i := range n {
-		e := le64(entries[8*i:])
+	var entries []byte
+	for at := a.start; at < a.end; at += pageSize {
+		if len(entries) == 0 {
+			entries = make([]byte, 8*min((a.end-at)/pageSize, 1<<16))
+			if _, err := pagemap.ReadAt(entries, int64(at/pageSize*8)); err != nil {
+				return nil, fmt.Errorf("read page map: %w", err)
+			}
+		}
+		e := le64(entries)
+		entries = entries[8:]
 		if e&pageSwapped == 0 && (e&pagePresent == 0 || e&pageFile != 0) {
 			continue
 		}
-		at := a.start + uint64(i)*pageSize
 		if last := len(runs) - 1; last >= 0 && at-runs[last].end <= runGap*pageSize {
 			runs[last].end = at + pageSize
 			continue

@@ -70,6 +70,7 @@ func TestRefusedAreas(t *testing.T) {
 		{area{name: "/dev/dri/card0", inode: 1}, "memory of /dev/dri"},
 		{area{flags: " lo "}, "locked"},
 		{area{flags: " dc "}, "unforkable"},
+		{area{end: 128 << 40}, "has reserved"},
 	} {
 		err := c.area.check()
 		var r Refusal
@@ -84,7 +85,7 @@ func TestRuns(t *testing.T) {
 	own, file, none := uint64(pagePresent), uint64(pagePresent|pageFile), uint64(0)
 	var table []byte
 	pages := []uint64{own, none, own, file}
-	for range runGap + 1 {
+	for range 70000 { // more than are read at once
 		pages = append(pages, file)
 	}
 	pages = append(pages, pageSwapped)

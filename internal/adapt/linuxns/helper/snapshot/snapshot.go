@@ -75,6 +75,8 @@ const (
 	scriptAt  = headerAt + headerMax
 	areasAt   = 1 << 30
 	areaGap   = 4 << 30
+	areaMax   = 64 << 30
+	fileMax   = 12 << 40 // file systems take files of 16 TiB at least, with holes
 )
 
 var magic = [8]byte{'S', 'U', 'N', 'Y', 'A', 'T', 'P', '1'}

@@ -398,7 +398,7 @@ func (k *keeper) where() error {
 }
 
 func (k *keeper) finish() error {
-	if len(k.script.calls) >= storyCallMax || len(k.header.Files) > maxFiles {
+	if len(k.script.calls) >= storyCallMax || len(k.header.Files) > maxFiles || k.next > fileMax {
 		return refuse("its memory has too many parts (%d of %d files)", len(k.script.calls), len(k.header.Files))
 	}
 	data := append(k.script.table(), make([]byte, 0)...)
