@@ -46,15 +46,8 @@ const (
 	idleCores    = 0.5              // with more than that idle, one more boots with each look at the machine
 )
 
-// The estimates.
-const (
-	headroom     = 4         // one part in so many is added to what was seen
-	unseen       = 4         // one part in so many of a limit is taken for what was not seen
-	unseenUse    = 128 << 20 // without a limit
-	leastUse     = 4 << 20
-	rememberUses = 4096 // revisions without instances whose use is remembered
-	firstInRow   = 3    // first instances that go before one that is not, when both wait
-)
+// firstInRow is how many first instances go before one that is not, when both wait.
+const firstInRow = 3
 
 // Room is the machine as shared by all revisions. It is not safe for concurrent
 // use.
@@ -70,18 +63,6 @@ type Room struct {
 	row      int    // grants in a row to first while more waited
 	extraAt  time.Time
 	fullAt   time.Time // since when memory is short; zero: it is not
-}
-
-// use is what is known of a revision.
-type use struct {
-	key     string
-	limit   int64 // bytes that one instance may use; 0: no limit
-	seen    int64 // the most that one was seen to use
-	live    int   // instances, with those that boot and those that leave
-	leaving int
-	boots   int
-	wants   int // starts that wait in line
-	since   time.Time
 }
 
 type boot struct {
@@ -221,19 +202,6 @@ func (r *Room) late(now time.Time) *use {
 	return nil
 }
 
-// Withdraw takes back one start that waits in line; false when none does.
-func (r *Room) Withdraw(key string) bool {
-	u := r.uses[key]
-	if u == nil || u.wants == 0 {
-		return false
-	}
-	if u.wants--; u.wants == 0 {
-		r.lineOf(u).remove(u)
-		r.forget(u)
-	}
-	return true
-}
-
 // bootsEach is how many boots one revision may have under way, when one more may
 // begin: half of what all may have, while several wait. 0: none may begin.
 func (r *Room) bootsEach(now time.Time, m Machine) int {
@@ -277,21 +245,6 @@ func (r *Room) short(u *use, m Machine) int64 {
 	return short
 }
 
-// estimate is what one more instance is likely to use.
-func (u *use) estimate() int64 {
-	need := u.seen + u.seen/headroom
-	switch {
-	case u.seen == 0 && u.limit > 0:
-		need = u.limit / unseen
-	case u.seen == 0:
-		need = unseenUse
-	}
-	if u.limit > 0 {
-		need = min(need, u.limit)
-	}
-	return max(need, leastUse)
-}
-
 func (r *Room) begin(now time.Time, u *use) {
 	r.extraAt = now
 	r.boots = append(r.boots, boot{u, now})
@@ -332,33 +285,6 @@ func (r *Room) Booted(key string, bytes int64) {
 	r.Seen(key, bytes)
 }
 
-// Seen says how many bytes an instance uses.
-func (r *Room) Seen(key string, bytes int64) {
-	u := r.uses[key]
-	if u == nil || bytes <= u.seen {
-		return
-	}
-	r.count(u, -1)
-	u.seen = bytes
-	r.count(u, 1)
-}
-
-// count adds what u takes to the sums, or takes it off.
-func (r *Room) count(u *use, sign int64) {
-	each := sign * u.estimate()
-	r.taken += each * int64(u.live)
-	r.leaving += each * int64(u.leaving)
-	r.promised += each * int64(u.boots)
-}
-
-// Leaving says that an instance is being stopped.
-func (r *Room) Leaving(key string) {
-	if u := r.uses[key]; u != nil && u.leaving < u.live {
-		u.leaving++
-		r.leaving += u.estimate()
-	}
-}
-
 // Ended says that nothing is left of an instance; left: Leaving was said of it.
 func (r *Room) Ended(key string, left bool) {
 	u := r.uses[key]
@@ -380,15 +306,6 @@ func (r *Room) use(key string, limit int64) *use {
 		r.uses[key] = u
 	}
 	return u
-}
-
-// forget drops what is known of a revision without instances, when too many are
-// remembered: any one of them.
-func (r *Room) forget(u *use) {
-	if u.live+u.wants > 0 || u.seen > 0 && len(r.uses) <= rememberUses {
-		return
-	}
-	delete(r.uses, u.key)
 }
 
 // Boots is how many instances boot at the moment.

@@ -203,13 +203,6 @@ func TestRandom(t *testing.T) {
 					r.Leaving(key)
 				}
 				r.Ended(key, left)
-			case n < 8:
-				for key := range waits {
-					if waits[key] > 0 && r.Withdraw(key) {
-						waits[key]--
-						break
-					}
-				}
 			default:
 				step := r.Next(now, m, false)
 				if step.Start != "" {
