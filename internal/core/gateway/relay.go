@@ -25,10 +25,18 @@ func (x *standard) relay(ctx context.Context, resp *http.Response) error {
 	}
 	x.status, x.began = resp.StatusCode, true
 	// A client that does not read must not hold its slot beyond the timeout.
+	set := make(chan struct{})
 	release := context.AfterFunc(ctx, func() {
+		defer close(set)
 		_ = http.NewResponseController(x.w).SetWriteDeadline(x.lastWrite())
 	})
-	defer func() { x.cut = (!release() || x.cut) && !x.concluded }()
+	defer func() {
+		late := !release()
+		if late {
+			<-set // net/http panics when it is asked for anything after the handler's end
+		}
+		x.cut = (late || x.cut) && !x.concluded
+	}()
 	x.w.WriteHeader(resp.StatusCode)
 	if err := x.copyBody(ctx, resp); err != nil {
 		x.breakOff(ctx, err)
