@@ -21,6 +21,7 @@ import (
 // TestFromThreeFilesToAURL is the README's promise: the example deploys, says
 // Hello World!, is gone when idle and back on the next request.
 func TestFromThreeFilesToAURL(t *testing.T) {
+	t.Parallel()
 	s := platform.Start(t, "--idle-timeout", "2s")
 	r := s.OK("app", "deploy", "../examples/hello-python", "--quiet")
 	if got, want := r.LastLine(), "http://sunya.localhost:"+s.Port; got != want {
@@ -54,6 +55,7 @@ func nothingRuns(s *platform.Server) error {
 }
 
 func TestWhatAnAppSees(t *testing.T) {
+	t.Parallel()
 	s := platform.Start(t)
 	dir := platform.Bare(t, "hi")
 	yaml := "runtime: python311\nentrypoint: python3 main.py\ninstance_class: F2\nenv_variables:\n  COLOUR: 'blue'\n"
@@ -94,6 +96,7 @@ func TestWhatAnAppSees(t *testing.T) {
 }
 
 func TestLogsOutliveTheInstance(t *testing.T) {
+	t.Parallel()
 	s := platform.Start(t, "--idle-timeout", "1s")
 	host := s.Deploy(platform.Bare(t, "hi"))
 	s.Get(host, "/log")
@@ -185,6 +188,7 @@ func TestRedeploysLoseNoRequest(t *testing.T) {
 }
 
 func TestCtrlCLeavesNothing(t *testing.T) {
+	t.Parallel()
 	s := platform.Start(t)
 	host := s.Deploy(platform.Bare(t, "hi"))
 	s.Get(host, "/")
@@ -193,7 +197,7 @@ func TestCtrlCLeavesNothing(t *testing.T) {
 		t.Errorf("only %v: a launcher, PID 1 and an app were expected", all)
 	}
 	s.Stop()
-	s.Eventually(5*time.Second, "nothing of the server is left", func() error {
+	s.Eventually(20*time.Second, "nothing of the server is left", func() error {
 		for _, p := range all {
 			if p.Alive() {
 				return fmt.Errorf("%v", p)
@@ -208,6 +212,7 @@ func TestCtrlCLeavesNothing(t *testing.T) {
 }
 
 func TestSecondServerOnTheSameDataIsRefused(t *testing.T) {
+	t.Parallel()
 	s := platform.Start(t)
 	r := s.CLI("up", "--data", s.Data, "--listen", "127.0.0.1:0")
 	if r.Code == 0 || !strings.Contains(r.Stderr, fmt.Sprint(s.PID())) {

@@ -136,6 +136,7 @@ func program(t *testing.T, s *platform.Server) platform.Process {
 // TestProgramDies (F3): whatever ends a program in the middle of a request, the
 // request ends with a reason and the next one finds a new instance.
 func TestProgramDies(t *testing.T) {
+	t.Parallel()
 	s := platform.Start(t)
 	deployMischief(t, s, "default", "")
 	host := "sunya.localhost:" + s.Port
@@ -245,6 +246,7 @@ func TestHostileAnswers(t *testing.T) {
 // TestFrozenByItself (F4): a program that stops answering ends its request at
 // the timeout and not later, and the server and other services do not mind.
 func TestFrozenByItself(t *testing.T) {
+	t.Parallel()
 	s := platform.Start(t)
 	deployMischief(t, s, "default", "")
 	host := "sunya.localhost:" + s.Port

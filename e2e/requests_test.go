@@ -229,6 +229,7 @@ func TestProtocols(t *testing.T) {
 }
 
 func TestMinInstancesStay(t *testing.T) {
+	t.Parallel()
 	s := platform.Start(t, "--idle-timeout", "1s")
 	dir := platform.Files(t, map[string]string{
 		"app.yaml": "runtime: python311\nentrypoint: python3 main.py\nautomatic_scaling:\n  min_instances: 2\n",

@@ -7,25 +7,20 @@ import (
 	"syscall"
 )
 
-// Holdings are what a server and everything below it hold of the machine while
-// they rest.
+// Holdings are what a server holds of the machine while it rests.
 type Holdings struct {
-	Processes, Files int
-	Goroutines       int // of the server
+	Processes         int // below it
+	Files, Goroutines int
 }
 
 // Holdings counts what is held, and ends the server to see its goroutines.
 func (s *Server) Holdings() Holdings {
 	s.t.Helper()
-	below := s.Descendants()
-	h := Holdings{Processes: len(below)}
-	for _, p := range append(below, Process{PID: s.PID()}) {
-		open, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", p.PID))
-		if err != nil {
-			s.t.Fatal(err)
-		}
-		h.Files += len(open)
+	open, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", s.PID()))
+	if err != nil {
+		s.t.Fatal(err)
 	}
+	h := Holdings{Processes: len(s.Descendants()), Files: len(open)}
 	mark := len(s.out.String())
 	if err := s.proc.Signal(syscall.SIGQUIT); err != nil {
 		s.t.Fatal(err)

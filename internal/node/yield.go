@@ -133,6 +133,7 @@ func (n *Node) finish(ctx context.Context, c *crew, next *handover.Successor, co
 	n.machine.lent = true
 	n.isReady.Store(false)
 	n.storage.meter.Leave(time.Now())
+	defer n.storage.state.Resume() // what was used is written last
 	n.log.Info("another server has taken over", "version", next.Version, "pid", next.PID)
 	tick := time.NewTicker(reportEvery)
 	defer tick.Stop()

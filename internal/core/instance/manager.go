@@ -66,7 +66,7 @@ type Manager struct {
 	live map[*Instance]struct{}
 
 	templates templates
-	stopped   chan struct{} // closed when Run ends
+	stopped   chan struct{} // closed when Run ends; another one when it runs again
 }
 
 // New returns a Manager; call Run to make it freeze and thaw.
@@ -87,10 +87,10 @@ func New(p Parts) *Manager {
 func (m *Manager) now() time.Time { return m.Now() }
 
 // Run freezes idle instances and gives frozen ones their heartbeat, until ctx
-// ends. It is called once. One timer serves all of them, and none runs while there is nothing to
-// look after.
+// ends; it may be called again then. One timer serves all of them, and none runs
+// while there is nothing to look after.
 func (m *Manager) Run(ctx context.Context) error {
-	defer close(m.stopped)
+	defer close(m.running())
 	for {
 		var timer <-chan time.Time
 		if next := m.tendAll(ctx); !next.IsZero() {
@@ -103,6 +103,25 @@ func (m *Manager) Run(ctx context.Context) error {
 		case <-timer:
 		}
 	}
+}
+
+// running returns what is closed when Run ends, which begins now.
+func (m *Manager) running() chan struct{} {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	select {
+	case <-m.stopped:
+		m.stopped = make(chan struct{})
+	default:
+	}
+	return m.stopped
+}
+
+// end is closed when Run ends.
+func (m *Manager) end() <-chan struct{} {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.stopped
 }
 
 // tendAll looks after every instance and returns when the next needs it; zero

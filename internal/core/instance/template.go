@@ -161,16 +161,22 @@ func (m *Manager) templateState(rev *sunya.Revision) *templateState {
 // keep makes the template of a revision. It ends within the time of a start and
 // some slack, and with Run.
 func (m *Manager) keep(keeper sandbox.Keeper, rev *sunya.Revision) {
+	stopped := m.end()
+	defer func() {
+		m.templates.mu.Lock()
+		m.templateState(rev).keeping = false
+		m.templates.mu.Unlock()
+	}()
 	select {
 	case <-time.After(keepAfter):
-	case <-m.stopped:
+	case <-stopped:
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), StartTimeout(rev)+keepSlack)
 	defer cancel()
 	go func() {
 		select {
-		case <-m.stopped:
+		case <-stopped:
 			cancel()
 		case <-ctx.Done():
 		}
@@ -180,9 +186,6 @@ func (m *Manager) keep(keeper sandbox.Keeper, rev *sunya.Revision) {
 	if errors.Is(err, context.Canceled) {
 		return
 	}
-	m.templates.mu.Lock()
-	m.templateState(rev).keeping = false
-	m.templates.mu.Unlock()
 	took := m.now().Sub(begin)
 	switch {
 	case err == nil:
