@@ -120,19 +120,24 @@ class _Template:
         standard library before the application sees it."""
         app.cfg.logger_class
         app.cfg.worker_class
-        # Imported later otherwise, by every instance for itself.
-        for name in ("gunicorn.ctl.server", "concurrent.futures.thread", "encodings.idna"):
+        self.load_later("gunicorn.ctl.server", "concurrent.futures.thread", "encodings.idna")
+        app.wsgi()
+
+    def load_later(self, *names):
+        """Imports what every instance would import for itself otherwise."""
+        for name in names:
             try:
                 __import__(name)
             except ImportError:
                 pass  # another release
-        app.wsgi()
 
     def on_uvicorn(self, module):
         def load_first(run):
             def wrapped(server, *args, **kwargs):
                 if not self.done and not server.config.loaded:
                     server.config.load()
+                    if "anyio" in sys.modules:
+                        self.load_later("anyio._backends._asyncio", "concurrent.futures.thread")
                 self.wait()
                 return run(server, *args, **kwargs)
 
