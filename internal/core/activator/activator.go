@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/sunya-cloud/sunya"
+	"github.com/sunya-cloud/sunya/internal/core/agenda"
 	"github.com/sunya-cloud/sunya/internal/core/instance"
 	"github.com/sunya-cloud/sunya/internal/core/pool"
 	"github.com/sunya-cloud/sunya/internal/core/room"
@@ -52,7 +53,7 @@ type Activator struct {
 	log       *slog.Logger
 	keepers   sync.Map // revision name to *keeper
 	parts     sync.Map // revision name to the sunya.Bounds that fall to it
-	agenda    agenda
+	agenda    *agenda.Agenda[*keeper]
 	lobby     *lobby
 
 	// starts ends with the activator: a start outlives the request that
@@ -73,7 +74,7 @@ func New(m *instance.Manager, o Options, now func() time.Time, log *slog.Logger)
 		opts:       o.withDefaults(),
 		now:        now,
 		log:        log.With("component", "activator"),
-		agenda:     newAgenda(),
+		agenda:     agenda.New[*keeper](),
 		lobby:      newLobby(o, now),
 		starts:     starts,
 		stopStarts: stop,

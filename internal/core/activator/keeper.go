@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/sunya-cloud/sunya"
+	"github.com/sunya-cloud/sunya/internal/core/agenda"
 	"github.com/sunya-cloud/sunya/internal/core/autoscale"
 	"github.com/sunya-cloud/sunya/internal/core/instance"
 	"github.com/sunya-cloud/sunya/internal/core/pool"
@@ -17,13 +18,13 @@ import (
 type keeper struct {
 	a    *Activator
 	rev  *sunya.Revision
-	next appointment
+	next agenda.Entry[*keeper]
 
 	mu      sync.Mutex
 	pool    *pool.Pool
 	held    []instance.Reason // of starts that wait for room
 	gone    bool              // no longer in Activator.keepers
-	planned time.Time         // next.at, or zero: none
+	planned time.Time         // when next is due, or zero: none
 }
 
 // waiter is a request without a slot.
@@ -51,7 +52,9 @@ func newKeeper(a *Activator, rev *sunya.Revision) *keeper {
 	if rev.Scaling.Idle > 0 {
 		c.Idle = rev.Scaling.Idle
 	}
-	return &keeper{a: a, rev: rev, pool: pool.New(c)}
+	k := &keeper{a: a, rev: rev, pool: pool.New(c)}
+	k.next.Item = k
+	return k
 }
 
 // startSlack is what a start may take around the program's own time.
@@ -62,14 +65,21 @@ const startSlack = 15 * time.Second
 // held.
 func (k *keeper) settle(why instance.Reason) {
 	open := true
-	for _, act := range k.pool.Actions() {
-		switch {
-		case act.Wake != nil:
-			act.Wake.Owner.(*waiter).over <- struct{}{}
-		case act.Stop != nil:
-			k.stop(act.Stop, act.Why)
-		default:
-			open = k.start(because(act.Start, why)) && open
+	var starts []pool.Reason // after all others: they may lead to further actions
+	for acts := k.pool.Actions(); len(acts) > 0; acts = k.pool.Actions() {
+		starts = starts[:0]
+		for _, act := range acts {
+			switch {
+			case act.Wake != nil:
+				act.Wake.Owner.(*waiter).over <- struct{}{}
+			case act.Stop != nil:
+				k.stop(act.Stop, act.Why)
+			default:
+				starts = append(starts, act.Start)
+			}
+		}
+		for _, r := range starts {
+			open = k.start(because(r, why)) && open
 		}
 	}
 	if !open {
@@ -77,7 +87,7 @@ func (k *keeper) settle(why instance.Reason) {
 	}
 	if due := k.pool.Due(); !due.IsZero() && (k.planned.IsZero() || due.Before(k.planned)) {
 		k.planned = due
-		k.a.agenda.plan(k, due)
+		k.a.agenda.Move(&k.next, due)
 	}
 }
 

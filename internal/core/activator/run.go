@@ -20,7 +20,7 @@ func (a *Activator) Run(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
-		case <-a.agenda.wake:
+		case <-a.agenda.Wake():
 		case <-a.lobby.wake:
 		case <-timer:
 		}
@@ -31,8 +31,8 @@ func (a *Activator) Run(ctx context.Context) error {
 // agenda says.
 func (a *Activator) tick() (next time.Time) {
 	for {
-		k, next := a.agenda.take(a.now())
-		if k == nil {
+		k, ok, next := a.agenda.Take(a.now())
+		if !ok {
 			return next
 		}
 		k.tick()

@@ -41,7 +41,7 @@ func (i *Instance) Enter(ctx context.Context) (thawed bool, err error) {
 		now := i.m.now()
 		i.patience.Woken(now.Sub(i.frozeAt))
 		i.told.Thawed(now, now.Sub(begin))
-		i.m.nudge()
+		i.m.nudge(i)
 	default:
 		return false, ErrStopped
 	}
@@ -61,7 +61,7 @@ func (i *Instance) Leave() {
 		i.freezeAt = now.Add(i.patience.After())
 		i.told.Idle(now)
 		if i.freezeAt.Before(i.lookAt) {
-			i.m.nudge()
+			i.m.due.Latest(&i.due, i.freezeAt)
 		}
 	}
 }

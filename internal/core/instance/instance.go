@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/sunya-cloud/sunya"
+	"github.com/sunya-cloud/sunya/internal/core/agenda"
 	"github.com/sunya-cloud/sunya/internal/core/freeze"
 	"github.com/sunya-cloud/sunya/internal/core/sandbox"
 	"github.com/sunya-cloud/sunya/internal/core/served"
@@ -34,6 +35,7 @@ type Instance struct {
 	out       *output
 	transport *http.Transport
 	upstream  *upstream.Pool
+	due       agenda.Entry[*Instance]
 	done      chan struct{} // closed by supervise, when nothing of it is left
 	told      served.Life   // under mu
 	frozen    atomic.Bool   // its processes stand still, or are about to
@@ -60,6 +62,7 @@ func (m *Manager) newInstance(rev *sunya.Revision, box sandbox.Sandbox) *Instanc
 		state: sunya.InstanceStarting,
 		done:  make(chan struct{}),
 	}
+	i.due.Item = i
 	i.told = m.Registrar.Born(rev, i.ID())
 	i.out = m.carryOutput(rev, i.ID(), rev.ContainerName, box)
 	i.transport = newTransport(i)

@@ -80,7 +80,7 @@ func (i *Instance) askLiveness(ctx context.Context, l *life) {
 		}
 		i.kill(ctx, "liveness probe", fmt.Errorf("%s (%s) failed %s: %w", whose, probe.Describe(l.probe, l.port), probe.Times(failed), err))
 	}
-	i.m.nudge()
+	i.m.nudge(i)
 }
 
 // noteLife notes an answer, and reports whether it was one bad answer too many.

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/sunya-cloud/sunya"
+	"github.com/sunya-cloud/sunya/internal/core/agenda"
 	"github.com/sunya-cloud/sunya/internal/core/layers"
 	"github.com/sunya-cloud/sunya/internal/core/logs"
 	"github.com/sunya-cloud/sunya/internal/core/sandbox"
@@ -59,8 +60,8 @@ const (
 // Manager starts instances and looks after those that run.
 type Manager struct {
 	Parts
-	log  *slog.Logger
-	wake chan struct{} // never closed
+	log *slog.Logger
+	due *agenda.Agenda[*Instance] // what needs looking after
 
 	mu   sync.Mutex
 	live map[*Instance]struct{}
@@ -77,7 +78,7 @@ func New(p Parts) *Manager {
 	return &Manager{
 		Parts: p,
 		log:   p.Log.With("component", "instance"),
-		wake:  make(chan struct{}, 1),
+		due:   agenda.New[*Instance](),
 		live:  map[*Instance]struct{}{},
 
 		stopped: make(chan struct{}),
@@ -93,13 +94,13 @@ func (m *Manager) Run(ctx context.Context) error {
 	defer close(m.running())
 	for {
 		var timer <-chan time.Time
-		if next := m.tendAll(ctx); !next.IsZero() {
+		if next := m.tend(ctx); !next.IsZero() {
 			timer = time.After(max(next.Sub(m.now()), 0))
 		}
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
-		case <-m.wake:
+		case <-m.due.Wake():
 		case <-timer:
 		}
 	}
@@ -124,16 +125,18 @@ func (m *Manager) end() <-chan struct{} {
 	return m.stopped
 }
 
-// tendAll looks after every instance and returns when the next needs it; zero
-// for never.
-func (m *Manager) tendAll(ctx context.Context) (next time.Time) {
-	for _, i := range m.instances() {
-		again := i.tend(ctx, m.now())
-		if !again.IsZero() && (next.IsZero() || again.Before(next)) {
-			next = again
+// tend looks after the instances that need it, and returns when the next does;
+// zero for never.
+func (m *Manager) tend(ctx context.Context) (next time.Time) {
+	for {
+		i, ok, next := m.due.Take(m.now())
+		if !ok {
+			return next
+		}
+		if again := i.tend(ctx, m.now()); !again.IsZero() {
+			m.due.Latest(&i.due, again) // it may have been asked for earlier meanwhile
 		}
 	}
-	return next
 }
 
 // Instances returns those that are starting, running or stopping, the oldest
@@ -171,10 +174,5 @@ func (m *Manager) remove(i *Instance) {
 	m.mu.Unlock()
 }
 
-// nudge makes Run look again.
-func (m *Manager) nudge() {
-	select {
-	case m.wake <- struct{}{}:
-	default:
-	}
-}
+// nudge makes Run look after an instance soon.
+func (m *Manager) nudge(i *Instance) { m.due.Latest(&i.due, m.now()) }

@@ -129,7 +129,7 @@ func (i *Instance) begin(tell func()) {
 	i.freezeAt = i.m.now().Add(i.patience.After())
 	i.expectLife()
 	i.mu.Unlock()
-	i.m.nudge()
+	i.m.nudge(i)
 	for _, s := range i.sidecarsOf() {
 		go i.watch(s)
 	}

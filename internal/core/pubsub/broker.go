@@ -19,6 +19,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/sunya-cloud/sunya"
+	"github.com/sunya-cloud/sunya/internal/core/agenda"
 )
 
 // Parts is what a Broker works with.
@@ -46,7 +47,7 @@ type Broker struct {
 	now    func() time.Time
 	log    *slog.Logger
 	commit committer
-	alarm  alarm
+	alarm  *agenda.Agenda[*feed] // whose deadlines pass when
 
 	// defs is held while a definition changes or is loaded, so that what is
 	// in memory is what is stored.
@@ -86,6 +87,7 @@ type topic struct {
 func New(p Parts) *Broker {
 	b := &Broker{
 		store: p.Store, now: p.Now, log: p.Log.With("component", "pubsub"),
+		alarm:  agenda.New[*feed](),
 		topics: map[string]*topic{}, subs: map[string]*feed{}, known: map[int64]*feed{},
 	}
 	if p.Push != nil {
@@ -94,7 +96,6 @@ func New(p Parts) *Broker {
 	b.sign = p.Sign
 	b.stop, b.end = context.WithCancel(context.Background())
 	b.commit.init(b)
-	b.alarm.init()
 	return b
 }
 
@@ -113,7 +114,7 @@ func (b *Broker) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	defer context.AfterFunc(ctx, b.end)()
 	group.Go(func() error { return b.commit.run(ctx) })
-	group.Go(func() error { return b.alarm.run(ctx, b.now) })
+	group.Go(func() error { return b.runAlarm(ctx) })
 	group.Go(func() error { return b.keep(ctx) })
 	group.Go(func() error { return b.resumePush(ctx) })
 	err := group.Wait()

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/sunya-cloud/sunya"
+	"github.com/sunya-cloud/sunya/internal/core/agenda"
 )
 
 // feed is a subscription in use: its queue, when it is open, and who waits for
@@ -16,7 +17,7 @@ type feed struct {
 	b      *Broker
 	name   string
 	number int64
-	call   *call // the alarm's
+	call   agenda.Entry[*feed] // the alarm's
 
 	// fetching is held by whoever takes messages: they are read while mu is
 	// free, so that acknowledging never waits for the disk.
@@ -42,10 +43,12 @@ type feed struct {
 }
 
 func newFeed(b *Broker, t *topic, rec SubscriptionRecord) *feed {
-	return &feed{
+	f := &feed{
 		b: b, t: t, name: rec.Name, number: rec.Number, def: rec.Subscription, stored: rec,
 		handed: Handed{Subscription: rec.Number, Below: rec.Handed, Until: rec.HandedUntil}, holdTill: rec.HandedUntil,
 	}
+	f.call.Item = f
+	return f
 }
 
 // topic returns the topic; nil when that was deleted.
@@ -142,10 +145,10 @@ func (f *feed) ring() {
 func (f *feed) changed() {
 	now := f.b.now()
 	if t := f.q.wake(now); !t.IsZero() {
-		f.b.alarm.at(f, t)
+		f.b.alarm.Latest(&f.call, t)
 	}
 	if f.holdTill.After(now) {
-		f.b.alarm.at(f, f.holdTill)
+		f.b.alarm.Latest(&f.call, f.holdTill)
 	}
 	if f.q.acks.changed || len(f.q.acks.dirty)+len(f.q.retries) > 0 {
 		f.b.commit.note(f, false)
