@@ -100,17 +100,19 @@ func New(p Parts) *Broker {
 }
 
 // spawn runs f beside Run, which waits for it.
-func (b *Broker) spawn(f func()) {
+func (b *Broker) spawn(f func(ctx context.Context)) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if !b.ended {
-		b.side.Go(f)
+	if ctx := b.stop; !b.ended {
+		b.side.Go(func() { f(ctx) })
 	}
 }
 
 // Run stores what is published and acknowledged, and minds deadlines, until
-// ctx ends. What was accepted before is stored then.
+// ctx ends. What was accepted before is stored then, and nothing more is
+// accepted until it runs again.
 func (b *Broker) Run(ctx context.Context) error {
+	b.begin()
 	group, ctx := errgroup.WithContext(ctx)
 	defer context.AfterFunc(ctx, b.end)()
 	group.Go(func() error { return b.commit.run(ctx) })
@@ -123,6 +125,17 @@ func (b *Broker) Run(ctx context.Context) error {
 	b.mu.Unlock()
 	b.side.Wait()
 	return err
+}
+
+// begin undoes what the end of an earlier Run left.
+func (b *Broker) begin() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.ended {
+		b.ended = false
+		b.stop, b.end = context.WithCancel(context.Background())
+		b.commit.open()
+	}
 }
 
 // topic returns a topic in use, which is loaded when it is not.

@@ -363,3 +363,25 @@ func TestWhatRestsIsForgottenAndComesBack(t *testing.T) {
 		w.want(w.pull(10), "b", "c")
 	})
 }
+
+func TestRunsAgain(t *testing.T) {
+	w := newWorld(t, pubsub.Subscription{})
+	w.publish("a")
+	w.pause()
+	if _, err := w.Publish(t.Context(), topicName, []pubsub.Message{{Data: []byte("x")}}); sunya.CodeOf(err) != sunya.Unavailable {
+		t.Errorf("publishing without Run: %v", err)
+	}
+	w.resume()
+	for { // until it runs
+		_, err := w.Publish(t.Context(), topicName, []pubsub.Message{{Data: []byte("b")}})
+		if err == nil {
+			break
+		}
+		if sunya.CodeOf(err) != sunya.Unavailable {
+			t.Fatal(err)
+		}
+	}
+	got := w.pull(10)
+	w.want(got, "a", "b")
+	w.ack(got...)
+}

@@ -139,6 +139,13 @@ func (c *committer) pressing() bool {
 	return len(c.queue) > 0 || c.urgent
 }
 
+// open undoes close.
+func (c *committer) open() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.closed = false
+}
+
 // close stores what was accepted and refuses the rest.
 func (c *committer) close() {
 	c.mu.Lock()

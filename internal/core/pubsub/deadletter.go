@@ -24,8 +24,8 @@ const buryTimeout = 10 * time.Second
 // cannot be, the message is delivered again.
 func (b *Broker) bury(f *feed, seq int64) {
 	def, attempts, t := f.def, f.q.attempts[seq], f.t
-	b.spawn(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), buryTimeout)
+	b.spawn(func(ctx context.Context) {
+		ctx, cancel := context.WithTimeout(ctx, buryTimeout)
 		defer cancel()
 		if err := b.move(ctx, f, t, &def, seq, attempts); err != nil {
 			b.log.Warn("dead letter", "subscription", def.Name, "topic", def.DeadLetter.Topic, "err", err)

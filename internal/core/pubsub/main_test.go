@@ -24,6 +24,18 @@ type world struct {
 	*pubsub.Broker
 	t     *testing.T
 	store *sqlite.Events
+	pause func() // ends Run
+}
+
+// resume runs the broker.
+func (w *world) resume() {
+	ctx, cancel := context.WithCancel(context.Background())
+	var run sync.WaitGroup
+	run.Go(func() { _ = w.Run(ctx) })
+	w.pause = func() {
+		cancel()
+		run.Wait()
+	}
 }
 
 // server runs a broker on the store of a directory until stop or the end of the
@@ -39,19 +51,16 @@ func server(t *testing.T, dir string, change ...func(*pubsub.Parts)) (w *world, 
 	for _, f := range change {
 		f(&p)
 	}
-	b := pubsub.New(p)
-	ctx, cancel := context.WithCancel(context.Background())
-	var run sync.WaitGroup
-	run.Go(func() { _ = b.Run(ctx) })
+	w = &world{Broker: pubsub.New(p), t: t, store: store}
+	w.resume()
 	stop = sync.OnceFunc(func() {
-		cancel()
-		run.Wait()
+		w.pause()
 		if err := store.Close(); err != nil {
 			t.Error(err)
 		}
 	})
 	t.Cleanup(stop)
-	return &world{Broker: b, t: t, store: store}, stop
+	return w, stop
 }
 
 func newWorld(t *testing.T, s pubsub.Subscription) *world {

@@ -54,7 +54,7 @@ func (f *feed) startPush() {
 		return
 	}
 	f.pushing = true
-	f.b.spawn(func() { f.push(f.b.stop) })
+	f.b.spawn(f.push)
 }
 
 // pusher sends the messages of one subscription, several at a time.
