@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"os"
 	"strconv"
+	"time"
 
 	"github.com/sunya-cloud/sunya/internal/core/http1"
 	"github.com/sunya-cloud/sunya/internal/core/upstream"
@@ -111,13 +112,17 @@ func (l *link) last(conn *upstream.Conn, chunks, small bool) error {
 	}
 	l.unwatch() // who would interrupt the connection's next user
 	l.up.Store(nil)
-	now := l.asked()
-	if l.patient {
-		now = l.g.Now()
-	}
-	conn.Free(now)
+	conn.Free(l.lately())
 	l.lease.Release()
 	return l.flush(!small)
+}
+
+// lately is a moment ago at most.
+func (l *link) lately() time.Time {
+	if l.patient {
+		return l.g.Now()
+	}
+	return l.asked()
 }
 
 // flush gives the client what is in out. One that does not take it in ClientStall
@@ -133,8 +138,8 @@ func (l *link) flush(paced bool) error {
 			l.stalls = end
 		}
 		_ = l.c.SetWriteDeadline(l.stalls) // then Write fails
-	} else if l.stalls.Sub(l.x.begin) < stall {
-		l.stalls = l.x.begin.Add(2 * stall)
+	} else if now := l.lately(); l.stalls.Sub(now) < stall {
+		l.stalls = now.Add(2 * stall)
 		_ = l.c.SetWriteDeadline(l.stalls) // then Write fails
 	}
 	_, err := l.c.Write(l.out)

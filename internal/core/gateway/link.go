@@ -254,10 +254,13 @@ func (l *link) answer(head int) outcome {
 		return leftOver
 	}
 	if err != nil {
-		l.refuse(err)
+		l.refuse(err, head)
 	}
 	l.unwatch()
-	l.r = min(l.r+head+int(l.req.Length), l.w)
+	l.r += head
+	if l.body == nil {
+		l.r = min(l.r+int(l.req.Length), l.w)
+	}
 	x.record()
 	if l.body != nil {
 		bodies.Put(l.body)
@@ -272,14 +275,16 @@ func (l *link) answer(head int) outcome {
 // ended is when the request was over.
 func (x *exchange) ended() time.Time { return x.begin.Add(x.over.Latency) }
 
-// refuse answers a request that no instance answered.
-func (l *link) refuse(err error) {
+// refuse answers a request that no instance answered. One whose body has not come
+// yet is the last: what comes would be taken for a request.
+func (l *link) refuse(err error, head int) {
 	p, ok := l.x.failed(err, l.gone.Load())
 	if !ok {
 		l.close = true
 		return
 	}
-	linger := p.header.Get("Connection") == "close"
+	unread := l.body == nil && l.w < l.r+head+int(l.req.Length)
+	linger := unread || p.header.Get("Connection") == "close"
 	l.close = l.close || linger
 	p.header.Del("Connection")
 	l.send(p)
@@ -299,13 +304,13 @@ func (l *link) linger() {
 	if l.c.SetReadDeadline(l.g.Now().Add(lingerTime)) != nil {
 		return
 	}
+	waste := l.out[:cap(l.out)] // buf holds what is said of the request
 	for read := 0; read < maxLinger; {
-		n, err := l.c.Read(l.buf[:])
+		n, err := l.c.Read(waste)
 		if read += n; err != nil {
 			break
 		}
 	}
-	l.r, l.w = 0, 0
 }
 
 // maxLinger is how much of a refused request is read.
@@ -382,6 +387,7 @@ func (l *link) readBody(head int) ([]byte, error) {
 	}
 	l.body = bodies.Get().(*[smallBody]byte)
 	n := copy(l.body[:], l.buf[begin:l.w])
+	l.w = begin // what follows is the next request
 	for n < size {
 		m, err := l.c.Read(l.body[n:size])
 		if n += m; err != nil && n < size {
