@@ -9,7 +9,9 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -49,6 +51,7 @@ func Open(name string) *Tree {
 			}
 		}
 	}
+	t.weigh()
 	return t
 }
 
@@ -63,6 +66,19 @@ func (t *Tree) Facts() []string {
 		return []string{"cgroup v1"}
 	}
 	return nil
+}
+
+// weigh gives what runs in the groups together the weight of as many ordinary
+// tasks as there are cores: else all of them would have that of one, however
+// many they are. Where it cannot be, they have that of one.
+func (t *Tree) weigh() {
+	cores := uint64(runtime.NumCPU())
+	if dir := t.v1[cpu]; dir != "" {
+		_ = write(dir, "cpu.shares", strconv.FormatUint(1024*cores, 10))
+	}
+	if slices.Contains(t.controllers, cpu) {
+		_ = write(t.v2, "cpu.weight", strconv.FormatUint(min(100*cores, 10000), 10))
+	}
 }
 
 // Missing says which limits cannot be kept, one line each.
