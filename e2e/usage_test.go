@@ -117,7 +117,9 @@ func TestUsage(t *testing.T) {
 	t.Run("the past", func(t *testing.T) {
 		s := s.For(t)
 		s.Eventually(30*time.Second, "the requests are in the past", func() error {
-			var m struct{ Total struct{ Requests map[string]int64 } }
+			var m struct {
+				Total struct{ Requests map[string]int64 }
+			}
 			if err := json.Unmarshal([]byte(s.OK("metrics", "counted", "--json").Stdout), &m); err != nil {
 				return err
 			}
