@@ -146,6 +146,16 @@ func all(p []byte, class uint8) bool {
 	return true
 }
 
+// IsToken reports whether s can be the name of a field (RFC 9110 §5.6.2).
+func IsToken(s string) bool {
+	for i := range len(s) {
+		if classes[s[i]]&isToken == 0 {
+			return false
+		}
+	}
+	return s != ""
+}
+
 // canonical writes a name in its canonical form, where it stands, and reports
 // whether it is one.
 func canonical(name []byte) bool {

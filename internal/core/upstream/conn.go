@@ -199,13 +199,15 @@ func (c *Conn) begin(method string) {
 	}
 }
 
-// ReadUncommon reads with net/http what ReadHead has refused. The connection is
+// ReadUncommon reads with net/http what ReadHead has refused, until a final response.
+// Fields whose names net/http takes for the sake of old servers, with spaces, are
+// left out: others would read "Content-Length :" as a length (RFC 9112 §5.1). The connection is
 // not used again: where a response has both a length and chunks, say, the chunks
 // count (RFC 9112 §6.3), and what follows them is nobody's.
 func (c *Conn) ReadUncommon(method string) error {
 	rest := io.MultiReader(bytes.NewReader(bytes.Clone(c.buf[c.r:c.w])), c.Conn)
 	limited := &io.LimitedReader{R: rest, N: maxHead}
-	resp, err := http.ReadResponse(bufio.NewReader(limited), &http.Request{Method: method})
+	resp, err := final(bufio.NewReader(limited), method)
 	if err != nil {
 		if limited.N <= 0 {
 			return errHead
@@ -225,7 +227,7 @@ func (c *Conn) ReadUncommon(method string) error {
 		Close:   true,
 	}
 	for name, values := range resp.Header {
-		if name == "Content-Length" {
+		if name == "Content-Length" || !http1.IsToken(name) {
 			continue
 		}
 		for _, v := range values {
@@ -233,9 +235,30 @@ func (c *Conn) ReadUncommon(method string) error {
 		}
 	}
 	for name := range resp.Trailer {
+		if !http1.IsToken(name) {
+			continue
+		}
 		c.Response.Header.Add("Trailer", name)
 	}
 	return nil
+}
+
+var errStatus = errors.New("malformed HTTP status code")
+
+// final reads a response that is not informational; those before it are not for
+// anybody, for lack of a common form.
+func final(r *bufio.Reader, method string) (*http.Response, error) {
+	for {
+		resp, err := http.ReadResponse(r, &http.Request{Method: method})
+		switch {
+		case err != nil:
+			return nil, err
+		case resp.StatusCode < 100:
+			return nil, errStatus
+		case resp.StatusCode >= 200 || resp.StatusCode == http.StatusSwitchingProtocols:
+			return resp, nil
+		}
+	}
 }
 
 // Buffered returns the next part of the body of what has come already; io.EOF at
@@ -319,6 +342,9 @@ func (c *Conn) Trailer(h *http1.Header) {
 		return
 	}
 	for name, values := range c.other.Trailer {
+		if !http1.IsToken(name) {
+			continue
+		}
 		for _, v := range values {
 			h.Add(name, v)
 		}
