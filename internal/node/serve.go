@@ -8,6 +8,7 @@ import (
 
 	"github.com/sunya-cloud/sunya"
 	"github.com/sunya-cloud/sunya/internal/adapt/hostload"
+	"github.com/sunya-cloud/sunya/internal/adapt/linuxns"
 	"github.com/sunya-cloud/sunya/internal/core/activator"
 	"github.com/sunya-cloud/sunya/internal/core/appengine"
 	"github.com/sunya-cloud/sunya/internal/core/gateway"
@@ -50,6 +51,7 @@ func newServe(cfg Config, m *machine, st *storage, tokens *identity.Tokens, log 
 		LogName:    logNamer(systemLog),
 		Registrar:  served.Registrars{s.metrics, st.meter},
 		CheckImage: m.checkImage,
+		Quiet:      linuxns.Quiet,
 		Now:        time.Now,
 		Log:        log,
 	})

@@ -5,6 +5,7 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"net"
 	"slices"
 	"sync"
 	"time"
@@ -45,8 +46,10 @@ type Parts struct {
 	// CheckImage refuses an image that no longer fits this machine; nil: none
 	// is refused.
 	CheckImage func(sunya.Image) error
-	Now        func() time.Time
-	Log        *slog.Logger
+	// Quiet is upstream.Pool's; nil: nobody can tell.
+	Quiet func(net.Conn) func() bool
+	Now   func() time.Time
+	Log   *slog.Logger
 }
 
 // The times of an instance's life.

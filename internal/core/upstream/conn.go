@@ -33,8 +33,9 @@ type Conn struct {
 	Response http1.Response
 
 	pool  *Pool
-	fresh bool // no request was sent over it before the present one
-	begun bool // something has come since the request
+	quiet func() bool // nil: nobody knows
+	fresh bool        // no request was sent over it before the present one
+	begun bool        // something has come since the request
 	used  time.Time
 
 	own  *[bufferSize]byte // from buffers; nil while idle

@@ -20,6 +20,10 @@ type Pool struct {
 	MaxIdle int
 	// Keep is how long a connection may be idle and be used again; 0: for ever.
 	Keep time.Duration
+	// Quiet, if not nil, returns what reports whether nothing has come on a
+	// connection, not even its end. What comes while nobody has asked anything
+	// would be taken for the answer to the next request.
+	Quiet func(net.Conn) func() bool
 
 	mu     sync.Mutex
 	idle   []*Conn // the one used last is the last
@@ -28,6 +32,20 @@ type Pool struct {
 
 // Idle returns a connection that was used at most age ago, 0 for any age, or nil.
 func (p *Pool) Idle(now time.Time, age time.Duration) *Conn {
+	for {
+		c := p.youngest(now, age)
+		if c == nil {
+			return nil
+		}
+		if c.quiet == nil || c.quiet() {
+			c.wake()
+			return c
+		}
+		c.Close()
+	}
+}
+
+func (p *Pool) youngest(now time.Time, age time.Duration) *Conn {
 	if age == 0 || p.Keep > 0 && p.Keep < age {
 		age = p.Keep
 	}
@@ -42,7 +60,6 @@ func (p *Pool) Idle(now time.Time, age time.Duration) *Conn {
 		p.idle[n-1] = nil
 		p.idle = p.idle[:n-1]
 		p.mu.Unlock()
-		c.wake()
 		return c
 	}
 	// The others are older still.
@@ -70,6 +87,9 @@ func (p *Pool) Dial(ctx context.Context) (*Conn, error) {
 		return nil, err
 	}
 	c := &Conn{Conn: conn, pool: p, fresh: true}
+	if p.Quiet != nil {
+		c.quiet = p.Quiet(conn)
+	}
 	c.wake()
 	return c, nil
 }
