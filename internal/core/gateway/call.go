@@ -115,6 +115,7 @@ func (l *link) acquire() (*activator.Lease, error) {
 	defer cancel()
 	ctx, cancelAll := context.WithDeadlineCause(ctx, l.deadline(), errTimeout)
 	defer cancelAll()
+	l.unwatch() // who watches since an earlier attempt does not know of this wait
 	l.startWatch(cancel)
 	lease, err := l.g.Slots.Acquire(ctx, x.rev, x.prefer)
 	if err == nil && l.gone.Load() {
