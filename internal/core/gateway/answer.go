@@ -108,7 +108,7 @@ func (l *link) last(conn *upstream.Conn, chunks, small bool) error {
 	if chunks {
 		l.sees = l.sees[:0]
 		conn.Trailer(&l.sees)
-		l.out = http1.AppendLastChunk(l.out, passedOn(nil, l.sees))
+		l.out = http1.AppendLastChunk(l.out, trailerOf(l.sees))
 	}
 	l.unwatch() // who would interrupt the connection's next user
 	l.up.Store(nil)

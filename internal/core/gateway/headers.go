@@ -143,6 +143,12 @@ func passedOn(out, in http1.Header) http1.Header {
 	return out
 }
 
+// trailerOf is what the client sees of a response's trailer: nothing in it can
+// say what the message is.
+func trailerOf(in http1.Header) http1.Header {
+	return slices.DeleteFunc(passedOn(nil, in), func(f http1.Field) bool { return framing(f.Name) })
+}
+
 // responseHeader adds to out what the client sees of an instance's header.
 func (x *exchange) responseHeader(out, in http1.Header) http1.Header {
 	out = passedOn(out, in)

@@ -3,7 +3,8 @@
 //
 // Nothing of it runs by itself: an idle connection costs its descriptor and a
 // few words, no goroutine, no buffer and no timer. That one was closed from the
-// other side shows when it is used.
+// other side, or has said something unasked, is looked for before it is used
+// again.
 package upstream
 
 import (
