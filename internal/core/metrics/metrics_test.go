@@ -222,11 +222,14 @@ func TestFrozenInstancesKeepNothingAwake(t *testing.T) {
 		w.set(sunya.Instance{Revision: revision(1).Name, State: sunya.InstanceFrozen})
 		l.Frozen(time.Now(), served.Used{})
 		time.Sleep(3 * time.Minute)
+		synctest.Wait()
 		if g.awake.Load() || len(g.past.services) != 1 {
 			t.Error("it still samples")
 		}
+		synctest.Wait() // for the sampler, whose figures are looked at
 		before := g.past.points
 		time.Sleep(time.Hour)
+		synctest.Wait()
 		if g.past.points != before {
 			t.Errorf("%d points became %d while nothing happened", before, g.past.points)
 		}
