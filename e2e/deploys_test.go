@@ -85,7 +85,18 @@ func TestNothingGrows(t *testing.T) {
 	rest := func() (server, launcher sample) {
 		s.Eventually(60*time.Second, "scaled to zero", func() error { return nothingRuns(s) })
 		platform.Client.CloseIdleConnections()
-		return take(s.PID()), take(s.Launcher())
+		// After the last start the launcher makes further sandboxes ready.
+		last, since := take(s.Launcher()), time.Now()
+		s.Eventually(60*time.Second, "the launcher at rest", func() error {
+			if now := take(s.Launcher()); now.descriptors != last.descriptors {
+				last, since = now, time.Now()
+			}
+			if time.Since(since) < 2*time.Second {
+				return fmt.Errorf("%d descriptors", last.descriptors)
+			}
+			return nil
+		})
+		return take(s.PID()), last
 	}
 	for i := range 10 {
 		round(i)

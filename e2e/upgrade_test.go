@@ -239,15 +239,17 @@ func TestUpgradeIsRefused(t *testing.T) {
 	host := s.Deploy(platform.Bare(t, "still here"))
 	s.Get(host, "/")
 	there, pid := s.Instances()[0].ID, s.PID()
+	version := 0
 	refused := func(name, want string, args ...string) {
 		t.Helper()
+		version++
 		if out, err := s.TryReplace(args...); err == nil || !strings.Contains(out, want) {
 			t.Errorf("%s: %v\n%s", name, err, out)
 		}
 		if s.Get(host, "/"); !has(s, there) || s.PID() != pid {
 			t.Errorf("%s: the instance or the server is another one", name)
 		}
-		s.Deploy(platform.Bare(t, "still here"), "--no-promote") // the old one still works
+		s.Deploy(platform.Bare(t, "still here"), "--no-promote", "--version", fmt.Sprint("v", version)) // the old one still works
 	}
 	refused("a certificate that is not there", "no such file", "--public", "127.0.0.1:0", "--tls-cert", "/nowhere", "--tls-key", "/nowhere")
 	refused("an address that is taken", "address already in use", "--public", "127.0.0.1:"+s.Port)

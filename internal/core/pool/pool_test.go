@@ -212,6 +212,19 @@ func TestTheStableWindowKeepsWhatWasNeeded(t *testing.T) {
 	}
 }
 
+func TestALowerMaximumEndsWhatIsIdle(t *testing.T) {
+	y := newPlay(t, func(c *Config) { c.Idle = time.Hour })
+	load(y, 2, time.Minute)
+	if n := y.p.Members(); n < 2 {
+		t.Fatalf("%d instances under load, want 2 at least", n)
+	}
+	y.p.Limit(y.now, 0)
+	y.pass(time.Minute)
+	if n := y.p.Members(); n != 0 {
+		t.Errorf("%d instances a minute after the maximum became 0", n)
+	}
+}
+
 // flow makes so many requests of 5 ms every 5 ms; an instance boots in 200.
 func flow(y *play, each int, d time.Duration) {
 	var held []*Waiter

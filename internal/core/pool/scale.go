@@ -202,7 +202,7 @@ func (p *Pool) idle() time.Duration {
 // stay is how long an instance stays without requests where there may be too
 // many.
 func (p *Pool) stay(tooMany bool) time.Duration {
-	if tooMany && p.cfg.MaxIdle > 0 {
+	if tooMany {
 		return min(p.idle(), surplus)
 	}
 	return p.idle()
@@ -286,8 +286,10 @@ func (p *Pool) whyIdle(now time.Time, m *Member) string {
 	switch {
 	case p.draining:
 		return "no longer routed"
-	case p.cfg.MaxIdle > 0 && now.Sub(m.lastUsed) < p.cfg.Idle:
+	case now.Sub(m.lastUsed) < p.cfg.Idle && p.cfg.MaxIdle > 0:
 		return "more idle instances than wanted"
+	case now.Sub(m.lastUsed) < p.cfg.Idle:
+		return "more instances than allowed"
 	}
 	return "idle for " + p.cfg.Idle.String()
 }

@@ -1,6 +1,7 @@
 package launcher
 
 import (
+	"slices"
 	"sync"
 
 	"github.com/sunya-cloud/sunya/internal/adapt/linuxns/helper/ipc"
@@ -14,28 +15,25 @@ const (
 	lentCount = 730
 )
 
-// ranges lends ranges of host ids to prepared sandboxes: in turn, and each to one
-// at a time. Nothing of a sandbox is left when its range comes back, neither
-// process nor file.
+// ranges lends ranges of host ids to prepared sandboxes, each to one at a time.
+// Nothing of a sandbox is left when its range comes back, neither process nor
+// file. The lowest that is free comes first: each range in use costs a user
+// namespace that is kept (idmaps), and making one costs a start its time.
 type ranges struct {
 	mu   sync.Mutex
 	lent [lentCount]bool
-	next int
 }
 
 // lend returns the first id of a range, or 0 when all are lent.
 func (r *ranges) lend() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for range lentCount {
-		n := r.next
-		r.next = (r.next + 1) % lentCount
-		if !r.lent[n] {
-			r.lent[n] = true
-			return firstLent + n*rangeSize
-		}
+	n := slices.Index(r.lent[:], false)
+	if n < 0 {
+		return 0
 	}
-	return 0
+	r.lent[n] = true
+	return firstLent + n*rangeSize
 }
 
 func (r *ranges) giveBack(base int) {
