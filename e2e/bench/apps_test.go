@@ -75,7 +75,7 @@ func service(tb testing.TB, dir, name string) string {
 
 // scaledToZero waits until no instance of the server is left.
 func scaledToZero(s *platform.Server) {
-	s.Eventually(60*time.Second, "scaled to zero", func() error {
+	s.Eventually(3*time.Minute, "scaled to zero", func() error {
 		if is := s.Instances(); len(is) > 0 {
 			return fmt.Errorf("%d instances, the first %v", len(is), is[0])
 		}

@@ -30,8 +30,10 @@ func TestQuiet(t *testing.T) {
 			defer there.Close()
 			c.SetDeadline(time.Unix(1, 0)) // of an earlier use
 			quiet := Quiet(c)
-			if !quiet() || !quiet() {
-				t.Fatal("nothing has come")
+			for range 2 { // looking takes nothing
+				if !quiet() {
+					t.Fatal("nothing has come")
+				}
 			}
 			if n := testing.AllocsPerRun(10, func() { quiet() }); n > 0 {
 				t.Errorf("%v allocations", n)
