@@ -86,7 +86,10 @@ func inOrder(steps ...func() error) error {
 func newScaffold(s ipc.SetupInfo) (*root, error) {
 	at := "/tmp"
 	if !s.Detached {
-		at = filepath.Join(s.Config.DataDir, "run")
+		at = filepath.Join(s.Config.DataDir, "keys") // which no sandbox is shown; run holds the unpacker
+		if _, err := os.Stat(at); err != nil {
+			at = filepath.Join(s.Config.DataDir, "run")
+		}
 	}
 	tree, err := newFS("tmpfs", quiet, rootBytes, "mode=0755")
 	if err != nil {
