@@ -63,7 +63,6 @@ type Broker struct {
 	ended  bool
 	topics map[string]*topic
 	subs   map[string]*feed
-	known  map[int64]*feed // by number
 }
 
 // topic is a topic in use.
@@ -88,7 +87,7 @@ func New(p Parts) *Broker {
 	b := &Broker{
 		store: p.Store, now: p.Now, log: p.Log.With("component", "pubsub"),
 		alarm:  agenda.New[*feed](),
-		topics: map[string]*topic{}, subs: map[string]*feed{}, known: map[int64]*feed{},
+		topics: map[string]*topic{}, subs: map[string]*feed{},
 	}
 	if p.Push != nil {
 		b.push = &http.Client{Transport: p.Push, CheckRedirect: noRedirect}
@@ -174,7 +173,7 @@ func (b *Broker) loadTopic(ctx context.Context, name string) (*topic, error) {
 	defer b.mu.Unlock()
 	b.topics[name] = t
 	for _, f := range t.subs {
-		b.subs[f.name], b.known[f.number] = f, f
+		b.subs[f.name] = f
 	}
 	return t, nil
 }
@@ -252,7 +251,7 @@ func (b *Broker) loadFeed(ctx context.Context, name string) (*feed, error) {
 	f := newFeed(b, nil, rec)
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.subs[name], b.known[f.number] = f, f
+	b.subs[name] = f
 	return f, nil
 }
 
@@ -261,5 +260,4 @@ func (b *Broker) forget(f *feed) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	delete(b.subs, f.name)
-	delete(b.known, f.number)
 }

@@ -27,7 +27,6 @@ type feed struct {
 	mu       sync.Mutex
 	t        *topic // nil: it was deleted
 	def      Subscription
-	stored   SubscriptionRecord // as loaded
 	deleted  bool
 	retired  bool            // forgotten: another may take its place
 	q        *queue          // nil until somebody needs it
@@ -44,7 +43,7 @@ type feed struct {
 
 func newFeed(b *Broker, t *topic, rec SubscriptionRecord) *feed {
 	f := &feed{
-		b: b, t: t, name: rec.Name, number: rec.Number, def: rec.Subscription, stored: rec,
+		b: b, t: t, name: rec.Name, number: rec.Number, def: rec.Subscription,
 		handed: Handed{Subscription: rec.Number, Below: rec.Handed, Until: rec.HandedUntil}, holdTill: rec.HandedUntil,
 	}
 	f.call.Item = f

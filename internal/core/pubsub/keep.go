@@ -188,7 +188,6 @@ func (b *Broker) restTopic(t *topic) {
 	delete(b.topics, t.name)
 	for _, f := range feeds {
 		delete(b.subs, f.name)
-		delete(b.known, f.number)
 	}
 }
 

@@ -32,7 +32,7 @@ func (b *Broker) CreateSubscription(ctx context.Context, s Subscription) (*Subsc
 	t.attach(f)
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.subs[f.name], b.known[f.number] = f, f
+	b.subs[f.name] = f
 	return &rec.Subscription, nil
 }
 
