@@ -86,9 +86,9 @@ func inOrder(steps ...func() error) error {
 func newScaffold(s ipc.SetupInfo) (*root, error) {
 	at := "/tmp"
 	if !s.Detached {
-		at = filepath.Join(s.Config.DataDir, "keys") // which no sandbox is shown; run holds the unpacker
-		if _, err := os.Stat(at); err != nil {
-			at = filepath.Join(s.Config.DataDir, "run")
+		at = filepath.Join(s.Config.DataDir, "run", "root")
+		if err := os.Mkdir(at, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
+			return nil, fmt.Errorf("place of the root: %w", err)
 		}
 	}
 	tree, err := newFS("tmpfs", quiet, rootBytes, "mode=0755")
