@@ -2,6 +2,7 @@
 # Formatting, vet and staticcheck (settings and reasons in staticcheck.conf).
 set -euo pipefail
 cd "$(dirname "$0")/.."
+export GOFLAGS="${GOFLAGS:-} -trimpath" # what the binaries are compiled from serves here too
 unformatted=$(gofmt -l $(git ls-files '*.go'))
 if [ -n "$unformatted" ]; then
 	printf 'gofmt would change:\n%s\n' "$unformatted" >&2
