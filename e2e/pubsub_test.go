@@ -7,13 +7,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"net/http"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -214,89 +212,4 @@ def show():
 		}
 		return nil
 	})
-}
-
-// TestPubSubKill: what is acknowledged to a publisher is delivered, whenever the
-// server is killed.
-func TestPubSubKill(t *testing.T) {
-	s := platform.Start(t)
-	c := pubsubClient(t, s)
-	createLetters(t, c, &pb.Subscription{})
-	l := &letterLedger{t: t, acked: map[string]bool{}, seen: map[string]int{}}
-	ctx, cancel := context.WithCancel(t.Context())
-	var work sync.WaitGroup
-	for w := range 4 {
-		work.Go(func() { l.publish(ctx, c, w) })
-	}
-	work.Go(func() { l.receive(ctx, c) })
-	n := kills()
-	for range n {
-		time.Sleep(time.Duration(50+rand.IntN(400)) * time.Millisecond) // a random moment
-		s.Kill()
-		s.Up()
-	}
-	l.stop.Store(true)
-	s.Eventually(time.Minute, "every acknowledged message received", l.missing)
-	cancel()
-	work.Wait()
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	twice := 0
-	for _, n := range l.seen {
-		twice += n - 1
-	}
-	t.Logf("%d messages acknowledged in %d kills, %d received, %d more than once", len(l.acked), n, len(l.seen), twice)
-	if len(l.acked) == 0 {
-		t.Error("nothing was published")
-	}
-}
-
-// letterLedger is what was acknowledged to publishers and what subscribers got.
-type letterLedger struct {
-	t     *testing.T
-	stop  atomic.Bool // publish no more
-	mu    sync.Mutex
-	acked map[string]bool
-	seen  map[string]int
-}
-
-// publish sends numbered messages, one after the other.
-func (l *letterLedger) publish(ctx context.Context, c *pubsub.Client, worker int) {
-	for i := 0; !l.stop.Load(); i++ {
-		text := fmt.Sprint(worker, "-", i)
-		call, cancel := context.WithTimeout(ctx, 20*time.Second)
-		_, err := c.TopicAdminClient.Publish(call, &pb.PublishRequest{Topic: lettersTopic, Messages: []*pb.PubsubMessage{{Data: []byte(text)}}})
-		cancel()
-		if err == nil {
-			l.mu.Lock()
-			l.acked[text] = true
-			l.mu.Unlock()
-		}
-	}
-}
-
-func (l *letterLedger) receive(ctx context.Context, c *pubsub.Client) {
-	for ctx.Err() == nil {
-		err := c.Subscriber(lettersSub).Receive(ctx, func(_ context.Context, m *pubsub.Message) {
-			m.Ack()
-			l.mu.Lock()
-			defer l.mu.Unlock()
-			l.seen[string(m.Data)]++
-		})
-		if err != nil && ctx.Err() == nil && gstatus.Code(err) != codes.Unavailable {
-			l.t.Error(err)
-			return
-		}
-	}
-}
-
-func (l *letterLedger) missing() error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for text := range l.acked {
-		if l.seen[text] == 0 {
-			return fmt.Errorf("%s, of %d", text, len(l.acked))
-		}
-	}
-	return nil
 }
