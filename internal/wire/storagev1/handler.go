@@ -42,6 +42,9 @@ func New(objects *objects.Service, log *slog.Logger) http.Handler {
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	t, err := parseTarget(r.URL.EscapedPath())
 	if err == nil {
+		err = unpackDocument(r, t)
+	}
+	if err == nil {
 		err = h.dispatch(w, r, t)
 	}
 	if err != nil {
