@@ -140,7 +140,7 @@ func newAPI(n *Node, log *slog.Logger) (*api, error) {
 	}
 	own := sunyav1.Handler(n, log)
 	a.add(http.MethodGet, "", "/sunya/v1/", front.Local, own)
-	a.add(http.MethodGet, "", openmetrics.Path, front.Local, openmetrics.Handler(n.serve.metrics, n.cfg.Version, log))
+	a.add(http.MethodGet, "", openmetrics.Path, front.Local, openmetrics.Handler(n.serve.metrics, n.products.pubsub, n.cfg.Version, log))
 	a.add(http.MethodGet, "", "/healthz", front.Public, front.Health(n.ready))
 	a.add(http.MethodGet, "", "/{$}", front.Public, http.HandlerFunc(n.welcome))
 	return a, nil

@@ -21,6 +21,7 @@ func PubSub(t *testing.T, open func(t testing.TB) pubsub.Store) {
 		{"progress", pubsubProgress},
 		{"snapshots", pubsubSnapshots},
 		{"deleted topics", pubsubDeleted},
+		{"upkeep", pubsubUpkeep},
 	} {
 		t.Run(tt.name, func(t *testing.T) { tt.run(t, open(t)) })
 	}

@@ -56,11 +56,15 @@ type Broker struct {
 	push *http.Client // nil: nothing is pushed
 	sign Signer
 	side sync.WaitGroup // what spawn started
-	stop context.Context
-	end  context.CancelFunc
 
-	mu     sync.Mutex
-	ended  bool
+	life  sync.Mutex // may be taken while a feed's lock is held
+	stop  context.Context
+	end   context.CancelFunc
+	ended bool
+
+	usage usage
+
+	mu     sync.Mutex // a feed's lock may be taken while it is held, not the other way
 	topics map[string]*topic
 	subs   map[string]*feed
 }
@@ -88,6 +92,7 @@ func New(p Parts) *Broker {
 		store: p.Store, now: p.Now, log: p.Log.With("component", "pubsub"),
 		alarm:  agenda.New[*feed](),
 		topics: map[string]*topic{}, subs: map[string]*feed{},
+		usage: usage{used: map[int64]struct{}{}},
 	}
 	if p.Push != nil {
 		b.push = &http.Client{Transport: p.Push, CheckRedirect: noRedirect}
@@ -100,8 +105,8 @@ func New(p Parts) *Broker {
 
 // spawn runs f beside Run, which waits for it.
 func (b *Broker) spawn(f func(ctx context.Context)) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
+	b.life.Lock()
+	defer b.life.Unlock()
 	if ctx := b.stop; !b.ended {
 		b.side.Go(func() { f(ctx) })
 	}
@@ -119,17 +124,17 @@ func (b *Broker) Run(ctx context.Context) error {
 	group.Go(func() error { return b.keep(ctx) })
 	group.Go(func() error { return b.resumePush(ctx) })
 	err := group.Wait()
-	b.mu.Lock()
+	b.life.Lock()
 	b.ended = true
-	b.mu.Unlock()
+	b.life.Unlock()
 	b.side.Wait()
 	return err
 }
 
 // begin undoes what the end of an earlier Run left.
 func (b *Broker) begin() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
+	b.life.Lock()
+	defer b.life.Unlock()
 	if b.ended {
 		b.ended = false
 		b.stop, b.end = context.WithCancel(context.Background())
@@ -198,6 +203,7 @@ func (b *Broker) hold(ctx context.Context, name string) (*feed, error) {
 			return nil, err
 		}
 		if f.grasp() {
+			b.usage.note(f.number)
 			return f, nil
 		}
 	}

@@ -208,6 +208,7 @@ func (f *feed) acknowledge(handles []handle, ids []string) (out Acknowledgement,
 	}
 	f.wakeLines()
 	f.changed()
+	f.b.usage.note(f.number)
 	return out, f.def.ExactlyOnce
 }
 

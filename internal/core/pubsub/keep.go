@@ -44,6 +44,9 @@ func (b *Broker) Tidy(ctx context.Context) {
 	if err := b.store.ExpireSnapshots(ctx, b.now()); err != nil && ctx.Err() == nil {
 		b.log.ErrorContext(ctx, "remove snapshots", "err", err)
 	}
+	if err := b.expire(ctx); err != nil && ctx.Err() == nil {
+		b.log.ErrorContext(ctx, "remove unused subscriptions", "err", err)
+	}
 	names, err := b.store.Backlogged(ctx)
 	if err != nil && ctx.Err() == nil {
 		b.log.ErrorContext(ctx, "look for messages to remove", "err", err)

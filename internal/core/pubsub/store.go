@@ -55,6 +55,16 @@ type Store interface {
 	// FirstSince returns the sequence number of the first message that was
 	// published at t or later, or that which the next one will get.
 	FirstSince(ctx context.Context, topic int64, t time.Time) (int64, error)
+	// Age adds to how long all subscriptions went unused, and begins anew for
+	// those with the numbers in used.
+	Age(ctx context.Context, by time.Duration, used []int64) error
+	// Expired returns the names of the subscriptions that went unused for as
+	// long as their Expiration says.
+	Expired(ctx context.Context) ([]string, error)
+	// Places tells of each subscription that has a topic and is not detached
+	// how far it has come, in byte order of their names.
+	Places(ctx context.Context) ([]Place, error)
+
 	// Backlogged returns the names of the topics that hold messages.
 	Backlogged(ctx context.Context) ([]string, error)
 	// Trim removes the messages of a topic before a sequence number, at most
@@ -79,7 +89,14 @@ type SubscriptionRecord struct {
 	// consumer until HandedUntil (exactly-once delivery only).
 	Handed      int64
 	HandedUntil time.Time
-	LastUsed    time.Time
+}
+
+// Place is how far a subscription has come.
+type Place struct {
+	Subscription, Topic string
+	Number, TopicNumber int64
+	Cursor              int64 // all messages before it are acknowledged
+	Next                int64 // sequence number of the topic's next message
 }
 
 // SubscriptionQuery says which subscriptions are listed: those of a project or
