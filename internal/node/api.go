@@ -27,6 +27,7 @@ import (
 	"github.com/sunya-cloud/sunya/internal/wire/pubsubv1"
 	"github.com/sunya-cloud/sunya/internal/wire/runv2"
 	"github.com/sunya-cloud/sunya/internal/wire/storagev1"
+	"github.com/sunya-cloud/sunya/internal/wire/storagexml"
 	"github.com/sunya-cloud/sunya/internal/wire/sunyav1"
 	"github.com/sunya-cloud/sunya/internal/wire/transcode"
 )
@@ -124,8 +125,8 @@ func newAPI(n *Node, log *slog.Logger) (*api, error) {
 	for _, p := range storagev1.Prefixes() {
 		a.add("", "storage.googleapis.com", p, front.Local, storage)
 	}
-	// Reads in the XML API's form, /BUCKET/OBJECT, are what no other route has.
-	a.add(http.MethodGet, "storage.googleapis.com", "/", front.Local, storage)
+	// The paths of the XML API, /BUCKET/OBJECT, are what no other route has.
+	a.add("", "storage.googleapis.com", "/", front.Local, storagexml.New(storagexml.Deps{Objects: n.products.objects, Log: log}))
 	sources := functionsv2.Sources(n.links, n.products.objects, log)
 	for _, method := range []string{http.MethodGet, http.MethodPut} {
 		a.add(method, "", functionsv2.SourcePath, front.Public, sources)

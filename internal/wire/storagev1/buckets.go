@@ -11,6 +11,7 @@ import (
 
 	"github.com/sunya-cloud/sunya"
 	"github.com/sunya-cloud/sunya/internal/core/objects"
+	"github.com/sunya-cloud/sunya/internal/wire/media"
 	"github.com/sunya-cloud/sunya/internal/wire/page"
 )
 
@@ -199,7 +200,7 @@ func bucketResource(r *http.Request, b *objects.Bucket) (fields, error) {
 	return resource(b.Document, &storage.Bucket{
 		Kind: "storage#bucket", Id: b.Name, Name: b.Name, SelfLink: base(r) + "/storage/v1/b/" + b.Name,
 		Location: strings.ToUpper(b.Location), LocationType: "region", StorageClass: "STANDARD",
-		Metageneration: b.Metageneration, Etag: etag(0, b.Metageneration),
+		Metageneration: b.Metageneration, Etag: media.ETag(0, b.Metageneration),
 		TimeCreated: stamp(b.CreateTime), Updated: stamp(b.UpdateTime),
 	})
 }

@@ -12,7 +12,7 @@ import (
 // that the client has compressed on the way, as Java's does. The bytes of an object
 // that stand alone stay as they are.
 func unpackDocument(r *http.Request, t target) error {
-	if r.Header.Get("Content-Encoding") != "gzip" || t.xml() || r.Body == nil {
+	if r.Header.Get("Content-Encoding") != "gzip" || r.Body == nil {
 		return nil
 	}
 	var body io.Reader = r.Body

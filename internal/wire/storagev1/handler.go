@@ -1,8 +1,7 @@
 // Package storagev1 speaks the part of Cloud Storage's JSON API that deploys
 // and the official clients' everyday calls need: buckets (insert, get, list,
 // patch, delete), objects (insert in all three upload types, get, list, patch,
-// delete), downloads, and reads through the XML path. What is missing answers
-// UNIMPLEMENTED with its name.
+// delete) and downloads. What is missing answers UNIMPLEMENTED with its name.
 //
 // The API has no annotated protos, so these are plain handlers over the public
 // JSON types of google.golang.org/api/storage/v1.
@@ -15,11 +14,10 @@ import (
 
 	"github.com/sunya-cloud/sunya"
 	"github.com/sunya-cloud/sunya/internal/core/objects"
+	"github.com/sunya-cloud/sunya/internal/wire/media"
 )
 
-// Prefixes are the paths of the JSON API. Besides these the handler answers
-// reads of /BUCKET/OBJECT, the XML API's form, which a router sends here for
-// the host storage.googleapis.com, and last on the API's own host.
+// Prefixes are the paths of the JSON API.
 func Prefixes() []string {
 	return []string{
 		"/storage/v1/", "/upload/storage/v1/", "/resumable/upload/storage/v1/",
@@ -30,12 +28,14 @@ func Prefixes() []string {
 // handler answers requests whose host and caller have been checked already.
 type handler struct {
 	objects *objects.Service
+	media   *media.Server
 	log     *slog.Logger
 }
 
 // New returns the API over objects.
 func New(objects *objects.Service, log *slog.Logger) http.Handler {
-	return &handler{objects: objects, log: log.With("component", "storagev1")}
+	log = log.With("component", "storagev1")
+	return &handler{objects: objects, media: media.New(objects, log), log: log}
 }
 
 // ServeHTTP implements http.Handler.
@@ -48,7 +48,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		err = h.dispatch(w, r, t)
 	}
 	if err != nil {
-		h.fail(w, r, t, err)
+		h.fail(w, r, err)
 	}
 }
 
@@ -73,8 +73,6 @@ func (h *handler) dispatch(w http.ResponseWriter, r *http.Request, t target) err
 		table = map[string]endpoint{"POST": h.upload, "PUT": h.upload, "DELETE": h.cancelUpload}
 	case kindLayout:
 		table = map[string]endpoint{"GET": h.storageLayout}
-	case kindXML:
-		table = map[string]endpoint{"GET": h.readXML, "HEAD": h.readXML}
 	case kindOther:
 		return unimplemented(t.object, "it is not part of this server yet")(w, r, t)
 	}

@@ -2,18 +2,15 @@ package storagev1
 
 import (
 	"encoding/base64"
-	"encoding/binary"
-	"encoding/hex"
 	"fmt"
 	"maps"
 	"net/http"
 	"net/url"
-	"strings"
 
 	"google.golang.org/api/storage/v1"
 
-	"github.com/sunya-cloud/sunya"
 	"github.com/sunya-cloud/sunya/internal/core/objects"
+	"github.com/sunya-cloud/sunya/internal/wire/media"
 	"github.com/sunya-cloud/sunya/internal/wire/page"
 )
 
@@ -36,7 +33,7 @@ func (h *handler) getObject(w http.ResponseWriter, r *http.Request, t target) er
 		return err
 	}
 	if t.media || q.Get("alt") == "media" {
-		return h.download(w, r, t, gen, cond)
+		return h.media.Download(w, r, media.Target{Bucket: t.bucket, Object: t.object, Generation: gen, Conditions: cond})
 	}
 	o, err := h.objects.Get(r.Context(), t.bucket, t.object, gen, cond)
 	if err != nil {
@@ -163,67 +160,10 @@ func objectResource(r *http.Request, o *objects.Object) (fields, error) {
 	return resource(o.Document, &storage.Object{
 		Kind: "storage#object", Id: fmt.Sprintf("%s/%s/%d", o.Bucket, o.Name, o.Generation), Bucket: o.Bucket, Name: o.Name,
 		SelfLink: base(r) + rel, MediaLink: fmt.Sprintf("%s/download%s?generation=%d&alt=media", base(r), rel, o.Generation),
-		Generation: o.Generation, Metageneration: o.Metageneration, Etag: etag(o.Generation, o.Metageneration),
+		Generation: o.Generation, Metageneration: o.Metageneration, Etag: media.ETag(o.Generation, o.Metageneration),
 		Size: uint64(o.Size), ForceSendFields: []string{"Size"}, ContentType: o.ContentType, Metadata: o.Metadata, StorageClass: "STANDARD",
-		Crc32c: crc32c(o), Md5Hash: base64.StdEncoding.EncodeToString(o.MD5),
+		Crc32c: media.CRC32C(o), Md5Hash: base64.StdEncoding.EncodeToString(o.MD5),
 		TimeCreated: stamp(o.CreateTime), TimeFinalized: stamp(o.CreateTime), Updated: stamp(o.UpdateTime),
 		TimeStorageClassUpdated: stamp(o.CreateTime),
 	})
-}
-
-// etag changes with every generation and metageneration.
-func etag(generation, metageneration int64) string {
-	b := binary.AppendUvarint(nil, uint64(generation))
-	return base64.StdEncoding.EncodeToString(binary.AppendUvarint(b, uint64(metageneration)))
-}
-
-// crc32c is the checksum as Storage writes it: big-endian, base64.
-func crc32c(o *objects.Object) string {
-	return base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint32(nil, o.CRC32C))
-}
-
-// checksums reads what the uploader computed: the two fields of a resource.
-func checksums(crc, md5 string) (objects.Checksums, error) {
-	var c objects.Checksums
-	if crc != "" {
-		b, err := base64.StdEncoding.DecodeString(crc)
-		if err != nil || len(b) != 4 {
-			return c, sunya.Invalid("crc32c", "%q is not four bytes in base64", crc)
-		}
-		n := binary.BigEndian.Uint32(b)
-		c.CRC32C = &n
-	}
-	if md5 != "" {
-		b, err := decodeMD5(md5)
-		if err != nil || len(b) != 16 {
-			return c, sunya.Invalid("md5Hash", "%q is not sixteen bytes in base64", md5)
-		}
-		c.MD5 = b
-	}
-	return c, nil
-}
-
-// decodeMD5 takes hex too, which some old clients send.
-func decodeMD5(s string) ([]byte, error) {
-	if len(s) == 32 {
-		return hex.DecodeString(s)
-	}
-	return base64.StdEncoding.DecodeString(s)
-}
-
-// headerChecksums reads X-Goog-Hash (crc32c=…,md5=…) and Content-MD5.
-func headerChecksums(h http.Header) (objects.Checksums, error) {
-	crc, md5 := "", h.Get("Content-Md5")
-	for _, line := range h.Values("X-Goog-Hash") {
-		for part := range strings.SplitSeq(line, ",") {
-			name, value, _ := strings.Cut(strings.TrimSpace(part), "=")
-			switch name {
-			case "crc32c":
-				crc = value
-			case "md5":
-				md5 = value
-			}
-		}
-	}
-	return checksums(crc, md5)
 }

@@ -2,15 +2,14 @@ package storagev1
 
 import (
 	"encoding/json"
-	"errors"
 	"io"
-	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
 
 	"github.com/sunya-cloud/sunya"
 	"github.com/sunya-cloud/sunya/internal/core/objects"
+	"github.com/sunya-cloud/sunya/internal/wire/media"
 )
 
 // maxDocument is the largest JSON body that is read.
@@ -38,14 +37,6 @@ func conditions(q url.Values) (objects.Conditions, error) {
 	c.MetagenerationMatch, errs[2] = number(q, "ifMetagenerationMatch")
 	c.MetagenerationNotMatch, errs[3] = number(q, "ifMetagenerationNotMatch")
 	return c, first(errs[:])
-}
-
-// headerConditions reads those of the XML API.
-func headerConditions(h http.Header) (objects.Conditions, error) {
-	q := url.Values{}
-	q.Set("ifGenerationMatch", h.Get("X-Goog-If-Generation-Match"))
-	q.Set("ifMetagenerationMatch", h.Get("X-Goog-If-Metageneration-Match"))
-	return conditions(q)
 }
 
 // generation reads the generation that a request means; 0 is the live one.
@@ -92,7 +83,7 @@ func refuse(q url.Values, names ...string) error {
 func document(r io.Reader) (fields, error) {
 	data, err := io.ReadAll(io.LimitReader(r, maxDocument+1))
 	if err != nil {
-		return nil, broken(err)
+		return nil, media.Broken(err)
 	}
 	if len(data) > maxDocument {
 		return nil, sunya.Invalid("", "the JSON body is larger than %v", sunya.Bytes(maxDocument))
@@ -105,14 +96,4 @@ func document(r io.Reader) (fields, error) {
 		return nil, sunya.Invalid("", "the body is not a JSON object: %v", err)
 	}
 	return f, nil
-}
-
-// broken is the error for a request body that ended too early. Errors that say
-// more pass.
-func broken(err error) error {
-	var own *sunya.Error
-	if errors.As(err, &own) {
-		return err
-	}
-	return &sunya.Error{Code: sunya.InvalidArgument, Message: "the request body broke off: send it again", Err: err}
 }

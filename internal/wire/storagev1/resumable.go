@@ -2,13 +2,11 @@ package storagev1
 
 import (
 	"encoding/json"
-	"fmt"
 	"net/http"
 	"net/url"
-	"strconv"
 
 	"github.com/sunya-cloud/sunya"
-	"github.com/sunya-cloud/sunya/internal/core/objects"
+	"github.com/sunya-cloud/sunya/internal/wire/media"
 )
 
 // startUpload answers with the Location where the bytes go.
@@ -27,7 +25,7 @@ func (h *handler) startUpload(w http.ResponseWriter, r *http.Request, t target) 
 	total := int64(-1)
 	if s := r.Header.Get("X-Upload-Content-Length"); s != "" {
 		var ok bool
-		if total, ok = digits(s); !ok {
+		if total, ok = media.Digits(s); !ok {
 			return sunya.Invalid("X-Upload-Content-Length", "%q is not a number of bytes", s)
 		}
 	}
@@ -49,7 +47,7 @@ func (h *handler) appendUpload(w http.ResponseWriter, r *http.Request, t target)
 	if err != nil {
 		return err
 	}
-	part, err := uploadPart(r)
+	part, err := media.Part(r)
 	if err != nil {
 		return err
 	}
@@ -61,7 +59,7 @@ func (h *handler) appendUpload(w http.ResponseWriter, r *http.Request, t target)
 		w.Header().Set("X-GUploader-UploadID", id)
 		return replyObject(w, r, o)
 	}
-	incomplete(w, r, u)
+	media.Incomplete(w, r, u)
 	return nil
 }
 
@@ -76,49 +74,6 @@ func (h *handler) uploadID(r *http.Request, t target) (string, error) {
 		return "", sunya.Errorf(sunya.NotFound, id, "the upload does not exist")
 	}
 	return id, nil
-}
-
-// uploadPart reads what a request brings. Without Content-Range it is the whole
-// object.
-func uploadPart(r *http.Request) (objects.Part, error) {
-	expect, err := headerChecksums(r.Header)
-	if err != nil {
-		return objects.Part{}, err
-	}
-	p := objects.Part{Size: r.ContentLength, Total: r.ContentLength, Body: client{r.Body}, Expect: expect}
-	header := r.Header.Get("Content-Range")
-	if header == "" {
-		return p, nil
-	}
-	c, err := parseContentRange(header)
-	if err != nil {
-		return objects.Part{}, err
-	}
-	p.Start, p.Size, p.Total = c.start, c.size, c.total
-	if c.size < 0 {
-		p.Body, p.Size = nil, 0
-	}
-	if r.ContentLength >= 0 && r.ContentLength != p.Size {
-		return objects.Part{}, sunya.Invalid("Content-Range", "%q, but the body has %d bytes", header, r.ContentLength)
-	}
-	return p, nil
-}
-
-// incomplete says how many bytes are stored. 308 means something else to
-// clients that follow RFC 9110; they ask for another form of it.
-func incomplete(w http.ResponseWriter, r *http.Request, u *objects.Upload) {
-	header := w.Header()
-	header.Set("X-GUploader-UploadID", u.ID)
-	header.Set("Content-Length", "0")
-	if n := u.Received(); n > 0 {
-		header.Set("Range", fmt.Sprintf("bytes=0-%d", n-1))
-	}
-	if r.Header.Get("X-Guploader-No-308") == "yes" {
-		header.Set("X-Http-Status-Code-Override", strconv.Itoa(http.StatusPermanentRedirect))
-		w.WriteHeader(http.StatusOK)
-		return
-	}
-	w.WriteHeader(http.StatusPermanentRedirect)
 }
 
 // statusCanceled is what Storage answers to a cancelled upload.

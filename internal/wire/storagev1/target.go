@@ -17,13 +17,12 @@ const (
 	kindObject
 	kindUpload
 	kindLayout
-	kindXML   // /BUCKET/OBJECT
 	kindOther // part of the API, but not of this server
 )
 
 // String names the resource for people.
 func (k kind) String() string {
-	return [...]string{"", "buckets", "a bucket", "objects", "an object", "an upload", "a storage layout", "the XML API", "this path"}[k]
+	return [...]string{"", "buckets", "a bucket", "objects", "an object", "an upload", "a storage layout", "this path"}[k]
 }
 
 // target is what a request is about.
@@ -33,9 +32,6 @@ type target struct {
 	object string // for kindOther: what was asked for
 	media  bool   // the path asks for bytes, whatever alt says
 }
-
-// xml reports whether errors have the XML API's form.
-func (t target) xml() bool { return t.kind == kindXML }
 
 // parseTarget reads an escaped path. A slash inside an object's name is %2F;
 // raw ones are taken too.
@@ -57,7 +53,7 @@ func parseTarget(path string) (target, error) {
 	if path == "/b" || strings.HasPrefix(path, "/b/") {
 		return parseResource(path)
 	}
-	return parseXML(path)
+	return target{}, noSuchPath(path)
 }
 
 // cutAny removes the first prefix that is a whole number of segments of path.
@@ -130,18 +126,6 @@ func parseObject(t target, name string) (target, error) {
 	}
 	var err error
 	t.kind = kindObject
-	t.object, err = unescape(object)
-	return t, err
-}
-
-// parseXML reads /BUCKET/OBJECT.
-func parseXML(path string) (target, error) {
-	bucket, object, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
-	t := target{kind: kindXML}
-	var err error
-	if t.bucket, err = unescape(bucket); err != nil {
-		return t, err
-	}
 	t.object, err = unescape(object)
 	return t, err
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/sunya-cloud/sunya"
 	"github.com/sunya-cloud/sunya/internal/core/objects"
+	"github.com/sunya-cloud/sunya/internal/wire/media"
 )
 
 // upload answers POST and PUT of /upload/storage/v1/b/BUCKET/o.
@@ -73,7 +74,7 @@ func (h *handler) uploadMultipart(w http.ResponseWriter, r *http.Request, t targ
 
 // put stores an object that arrives in one request.
 func (h *handler) put(w http.ResponseWriter, r *http.Request, n objects.NewObject, body io.Reader, size int64) error {
-	said, err := headerChecksums(r.Header)
+	said, err := media.HeaderChecksums(r.Header)
 	if err != nil {
 		return err
 	}
@@ -83,24 +84,11 @@ func (h *handler) put(w http.ResponseWriter, r *http.Request, n objects.NewObjec
 	if said.MD5 != nil {
 		n.Expect.MD5 = said.MD5
 	}
-	o, err := h.objects.Put(r.Context(), n, client{body}, size)
+	o, err := h.objects.Put(r.Context(), n, media.Body{Reader: body}, size)
 	if err != nil {
 		return err
 	}
 	return replyObject(w, r, o)
-}
-
-// client reads what a client sends: an error is the client's or the network's,
-// never the server's.
-type client struct{ io.Reader }
-
-// Read implements io.Reader.
-func (c client) Read(p []byte) (int, error) {
-	n, err := c.Reader.Read(p)
-	if err != nil && err != io.EOF {
-		err = broken(err)
-	}
-	return n, err
 }
 
 // newObject reads a resource and the query of an upload.
@@ -150,7 +138,7 @@ func fromResource(n *objects.NewObject, doc fields) error {
 		return err
 	}
 	n.Metadata = mergeMetadata(nil, metadata, false)
-	n.Expect, err = checksums(crc, md5)
+	n.Expect, err = media.Checksums(crc, md5)
 	return err
 }
 

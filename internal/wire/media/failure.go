@@ -1,4 +1,4 @@
-package storagev1
+package media
 
 import (
 	"encoding/json"
@@ -11,55 +11,38 @@ import (
 	"github.com/sunya-cloud/sunya/internal/core/objects"
 )
 
-// failure is an error as Storage's clients see it.
-type failure struct {
-	status  int
-	reason  string // of the JSON API
-	code    string // of the XML API
-	message string
+// Failure is an error as Storage's clients see it.
+type Failure struct {
+	Status  int
+	Reason  string // of the JSON API
+	Code    string // of the XML API
+	Message string
 }
 
-// fail is the one place where an error becomes an answer.
-func (h *handler) fail(w http.ResponseWriter, r *http.Request, t target, err error) {
-	f := classify(err, r.Method == http.MethodGet || r.Method == http.MethodHead)
-	if f.status >= http.StatusInternalServerError && f.status != http.StatusNotImplemented {
-		h.log.ErrorContext(r.Context(), "request failed", "path", r.URL.Path, "err", err)
-	}
-	if f.status == http.StatusNotModified {
-		w.WriteHeader(f.status)
-		return
-	}
-	if t.xml() {
-		f.writeXML(w, r)
-		return
-	}
-	f.writeJSON(w, r)
-}
-
-// classify chooses status and reasons. The status is that of the code but where
+// Classify chooses status and reasons. The status is that of the code but where
 // Storage has one of its own.
-func classify(err error, read bool) failure {
-	f := failure{message: message(err)}
+func Classify(err error, read bool) Failure {
+	f := Failure{Message: message(err)}
 	var unmet *objects.ConditionNotMet
 	code := sunya.CodeOf(err)
-	f.status = code.HTTP()
+	f.Status = code.HTTP()
 	switch {
 	case errors.As(err, &unmet) && unmet.NotMatch && read:
-		f.status = http.StatusNotModified
+		f.Status = http.StatusNotModified
 	case errors.As(err, &unmet):
-		f.status, f.reason, f.code = http.StatusPreconditionFailed, "conditionNotMet", "PreconditionFailed"
+		f.Status, f.Reason, f.Code = http.StatusPreconditionFailed, "conditionNotMet", "PreconditionFailed"
 	case code == sunya.FailedPrecondition:
-		f.status, f.reason, f.code = http.StatusConflict, "conflict", "Conflict"
+		f.Status, f.Reason, f.Code = http.StatusConflict, "conflict", "Conflict"
 	case code == sunya.ResourceExhausted:
 		// Not 429: clients would send the same bytes again and again.
-		f.status, f.reason, f.code = http.StatusRequestEntityTooLarge, "uploadTooLarge", "EntityTooLarge"
+		f.Status, f.Reason, f.Code = http.StatusRequestEntityTooLarge, "uploadTooLarge", "EntityTooLarge"
 	case code == sunya.OutOfRange:
-		f.status, f.reason, f.code = http.StatusRequestedRangeNotSatisfiable, "requestedRangeNotSatisfiable", "InvalidRange"
+		f.Status, f.Reason, f.Code = http.StatusRequestedRangeNotSatisfiable, "requestedRangeNotSatisfiable", "InvalidRange"
 	default:
-		f.reason, f.code = reasons(code)
+		f.Reason, f.Code = reasons(code)
 	}
 	if code == sunya.NotFound && isBucket(err) {
-		f.code = "NoSuchBucket"
+		f.Code = "NoSuchBucket"
 	}
 	return f
 }
@@ -103,7 +86,7 @@ type detail struct {
 	Message string `json:"message"`
 }
 
-func (f failure) writeJSON(w http.ResponseWriter, r *http.Request) {
+func (f Failure) WriteJSON(w http.ResponseWriter, r *http.Request) {
 	var doc struct {
 		Error struct {
 			Code    int      `json:"code"`
@@ -111,38 +94,29 @@ func (f failure) writeJSON(w http.ResponseWriter, r *http.Request) {
 			Errors  []detail `json:"errors"`
 		} `json:"error"`
 	}
-	doc.Error.Code, doc.Error.Message = f.status, f.message
-	doc.Error.Errors = []detail{{Domain: "global", Reason: f.reason, Message: f.message}}
+	doc.Error.Code, doc.Error.Message = f.Status, f.Message
+	doc.Error.Errors = []detail{{Domain: "global", Reason: f.Reason, Message: f.Message}}
 	body, err := json.Marshal(doc)
 	if err != nil {
 		body = []byte(`{"error":{"code":500,"message":"encode error"}}`)
 	}
-	write(w, r, f.status, "application/json; charset=UTF-8", body)
+	Write(w, r, f.Status, "application/json; charset=UTF-8", body)
 }
 
-func (f failure) writeXML(w http.ResponseWriter, r *http.Request) {
+func (f Failure) WriteXML(w http.ResponseWriter, r *http.Request) {
 	body, err := xml.Marshal(struct {
 		XMLName xml.Name `xml:"Error"`
 		Code    string
 		Message string
-	}{Code: f.code, Message: f.message})
+	}{Code: f.Code, Message: f.Message})
 	if err != nil {
 		body = []byte("<Error><Code>InternalError</Code></Error>")
 	}
-	write(w, r, f.status, "application/xml; charset=UTF-8", append([]byte(xml.Header), body...))
+	Write(w, r, f.Status, "application/xml; charset=UTF-8", append([]byte(xml.Header), body...))
 }
 
-// reply answers with a document.
-func reply(w http.ResponseWriter, r *http.Request, doc any) error {
-	body, err := json.Marshal(doc)
-	if err != nil {
-		return sunya.Errorf(sunya.Internal, "", "encode answer: %v", err)
-	}
-	write(w, r, http.StatusOK, "application/json; charset=UTF-8", body)
-	return nil
-}
-
-func write(w http.ResponseWriter, r *http.Request, status int, contentType string, body []byte) {
+// Write answers with a document.
+func Write(w http.ResponseWriter, r *http.Request, status int, contentType string, body []byte) {
 	header := w.Header()
 	header.Set("Content-Type", contentType)
 	header.Set("X-Content-Type-Options", "nosniff")

@@ -1,10 +1,11 @@
-package storagev1
+package media
 
 import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"strconv"
 	"strings"
@@ -13,31 +14,25 @@ import (
 	"github.com/sunya-cloud/sunya/internal/core/objects"
 )
 
-// readXML answers GET and HEAD of /BUCKET/OBJECT.
-func (h *handler) readXML(w http.ResponseWriter, r *http.Request, t target) error {
-	if t.bucket == "" {
-		return sunya.Errorf(sunya.NotFound, "", "nothing is here")
-	}
-	if t.object == "" {
-		if _, err := h.objects.GetBucket(r.Context(), t.bucket, objects.Conditions{}); err != nil {
-			return err
-		}
-		return sunya.Errorf(sunya.Unimplemented, t.bucket, "listing through the XML API is not implemented: use /storage/v1/b/%s/o", t.bucket)
-	}
-	gen, err := generation(r.URL.Query())
-	if err != nil {
-		return err
-	}
-	cond, err := headerConditions(r.Header)
-	if err != nil {
-		return err
-	}
-	return h.download(w, r, t, gen, cond)
+// Server sends the bytes of objects. It is safe for concurrent use.
+type Server struct {
+	objects *objects.Service
+	log     *slog.Logger
 }
 
-// download sends an object's bytes, or the range that is asked for.
-func (h *handler) download(w http.ResponseWriter, r *http.Request, t target, gen int64, cond objects.Conditions) error {
-	o, body, err := h.objects.Read(r.Context(), t.bucket, t.object, gen, cond)
+// New returns a Server of objects.
+func New(objects *objects.Service, log *slog.Logger) *Server { return &Server{objects, log} }
+
+// Target is whose bytes are wanted.
+type Target struct {
+	Bucket, Object string
+	Generation     int64 // 0: the live one
+	Conditions     objects.Conditions
+}
+
+// Download sends an object's bytes, or the range that is asked for.
+func (s *Server) Download(w http.ResponseWriter, r *http.Request, t Target) error {
+	o, body, err := s.objects.Read(r.Context(), t.Bucket, t.Object, t.Generation, t.Conditions)
 	if err != nil {
 		return err
 	}
@@ -49,39 +44,42 @@ func (h *handler) download(w http.ResponseWriter, r *http.Request, t target, gen
 		}
 		return err
 	}
-	part, partial, err := parseRange(r.Header.Get("Range"), o.Size)
+	if transcoded(r.Header, o) {
+		return s.sendPlain(w, r, o, body)
+	}
+	part, partial, err := ParseRange(r.Header.Get("Range"), o.Size)
 	if err != nil {
 		w.Header().Set("Content-Range", fmt.Sprintf("bytes */%d", o.Size))
 		return err
 	}
 	if !partial {
-		part = span{0, o.Size}
+		part = Span{0, o.Size}
 	}
 	if err := mediaHeaders(w.Header(), o); err != nil {
 		return err
 	}
-	return h.send(w, r, o, body, part, partial)
+	return s.send(w, r, o, body, part, partial)
 }
 
 // send writes headers and bytes. Once the headers are out, all that an error
 // can do is end the answer short of its Content-Length, which clients notice.
-func (h *handler) send(w http.ResponseWriter, r *http.Request, o *objects.Object, body io.ReadSeeker, part span, partial bool) error {
-	if _, err := body.Seek(part.offset, io.SeekStart); err != nil {
+func (s *Server) send(w http.ResponseWriter, r *http.Request, o *objects.Object, body io.ReadSeeker, part Span, partial bool) error {
+	if _, err := body.Seek(part.Offset, io.SeekStart); err != nil {
 		return fmt.Errorf("read %s/%s: %w", o.Bucket, o.Name, err)
 	}
 	header := w.Header()
-	header.Set("Content-Length", strconv.FormatInt(part.length, 10))
+	header.Set("Content-Length", strconv.FormatInt(part.Length, 10))
 	status := http.StatusOK
 	if partial {
 		status = http.StatusPartialContent
-		header.Set("Content-Range", fmt.Sprintf("bytes %d-%d/%d", part.offset, part.offset+part.length-1, o.Size))
+		header.Set("Content-Range", fmt.Sprintf("bytes %d-%d/%d", part.Offset, part.Offset+part.Length-1, o.Size))
 	}
 	w.WriteHeader(status)
 	if r.Method == http.MethodHead {
 		return nil
 	}
-	if _, err := io.CopyN(w, body, part.length); err != nil && sunya.CodeOf(err) == sunya.DataLoss {
-		h.log.ErrorContext(r.Context(), "download ended early", "path", r.URL.Path, "err", err)
+	if _, err := io.CopyN(w, body, part.Length); err != nil && sunya.CodeOf(err) == sunya.DataLoss {
+		s.log.ErrorContext(r.Context(), "download ended early", "path", r.URL.Path, "err", err)
 	}
 	return nil
 }
@@ -99,28 +97,35 @@ func cached(header http.Header, o *objects.Object) (notModified bool, err error)
 func matches(list string, o *objects.Object) bool {
 	for tag := range strings.SplitSeq(list, ",") {
 		tag = strings.TrimPrefix(strings.TrimSpace(tag), "W/")
-		if tag == "*" || strings.Trim(tag, `"`) == etag(o.Generation, o.Metageneration) {
+		if tag == "*" || strings.Trim(tag, `"`) == ETag(o.Generation, o.Metageneration) {
 			return true
 		}
 	}
 	return false
 }
 
-func quoted(o *objects.Object) string { return `"` + etag(o.Generation, o.Metageneration) + `"` }
+func quoted(o *objects.Object) string { return `"` + ETag(o.Generation, o.Metageneration) + `"` }
+
+// fields are what an object's document says of how its bytes are sent.
+type fields struct {
+	CacheControl       string `json:"cacheControl"`
+	ContentDisposition string `json:"contentDisposition"`
+	ContentEncoding    string `json:"contentEncoding"`
+	ContentLanguage    string `json:"contentLanguage"`
+}
 
 // mediaHeaders describes an object's bytes. They are somebody's own, so a
 // browser may neither guess their type nor run them with this origin's rights.
 func mediaHeaders(header http.Header, o *objects.Object) error {
-	doc, err := decodeFields(o.Document)
-	if err != nil {
-		return err
+	var doc fields
+	if err := json.Unmarshal(o.Document, &doc); err != nil && len(o.Document) > 0 {
+		return sunya.Errorf(sunya.DataLoss, o.Bucket+"/"+o.Name, "a stored document is damaged: %v", err)
 	}
-	for field, name := range map[string]string{
-		"cacheControl": "Cache-Control", "contentDisposition": "Content-Disposition",
-		"contentEncoding": "Content-Encoding", "contentLanguage": "Content-Language",
+	for name, s := range map[string]string{
+		"Cache-Control": doc.CacheControl, "Content-Disposition": doc.ContentDisposition,
+		"Content-Encoding": doc.ContentEncoding, "Content-Language": doc.ContentLanguage,
 	} {
-		var s string
-		if json.Unmarshal(doc[field], &s) == nil && s != "" {
+		if s != "" {
 			header.Set(name, s)
 		}
 	}
@@ -132,7 +137,7 @@ func mediaHeaders(header http.Header, o *objects.Object) error {
 		"Accept-Ranges": "bytes", "Content-Security-Policy": "sandbox", "Content-Type": o.ContentType, "ETag": quoted(o),
 		"Last-Modified": o.UpdateTime.UTC().Format(http.TimeFormat), "X-Content-Type-Options": "nosniff",
 		"X-Goog-Generation": strconv.FormatInt(o.Generation, 10), "X-Goog-Metageneration": strconv.FormatInt(o.Metageneration, 10),
-		"X-Goog-Hash":                    "crc32c=" + crc32c(o) + ",md5=" + base64.StdEncoding.EncodeToString(o.MD5),
+		"X-Goog-Hash":                    "crc32c=" + CRC32C(o) + ",md5=" + base64.StdEncoding.EncodeToString(o.MD5),
 		"X-Goog-Stored-Content-Encoding": stored, "X-Goog-Stored-Content-Length": strconv.FormatInt(o.Size, 10),
 		"X-Goog-Storage-Class": "STANDARD",
 	} {

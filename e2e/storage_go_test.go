@@ -1,0 +1,62 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"bytes"
+	"io"
+	"testing"
+
+	"cloud.google.com/go/storage"
+
+	"github.com/sunya-cloud/sunya/e2e/platform"
+)
+
+// storageClient is Google's client, pointed here by its variable alone.
+func storageClient(t *testing.T, s *platform.Server) *storage.Client {
+	t.Helper()
+	t.Setenv("STORAGE_EMULATOR_HOST", s.URL())
+	c, err := storage.NewClient(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Close() })
+	return c
+}
+
+// TestStorageGo does with Google's client for Go what programs do with objects.
+func TestStorageGo(t *testing.T) {
+	s := platform.Start(t)
+	c := storageClient(t, s)
+	bucket := c.Bucket("everyday-go")
+	if err := bucket.Create(t.Context(), "sunya", nil); err != nil {
+		t.Fatal(err)
+	}
+	big := bytes.Repeat([]byte("0123456789abcdef"), 20<<16) // 20 MiB
+	w := bucket.Object("big.bin").NewWriter(t.Context())
+	w.ChunkSize = 8 << 20
+	if _, err := w.Write(big); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct{ offset, length int64 }{{0, -1}, {16, 32}, {-16, -1}} {
+		r, err := bucket.Object("big.bin").NewRangeReader(t.Context(), tt.offset, tt.length)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := io.ReadAll(r)
+		want := big
+		switch {
+		case tt.offset < 0:
+			want = big[len(big)+int(tt.offset):]
+		case tt.length >= 0:
+			want = big[tt.offset : tt.offset+tt.length]
+		}
+		if err != nil || !bytes.Equal(got, want) {
+			t.Errorf("range %v: %d bytes, %v", tt, len(got), err)
+		}
+		r.Close()
+	}
+}
