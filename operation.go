@@ -37,4 +37,5 @@ const (
 	ReasonBuildFailed      = "BUILD_FAILED"
 	ReasonRevisionNotReady = "REVISION_NOT_READY"
 	ReasonIsolation        = "ISOLATION_NOT_POSSIBLE"
+	ReasonEventsTaken      = "EVENTS_DATABASE_TAKEN"
 )

@@ -34,8 +34,16 @@ func TestPubSubKill(t *testing.T) {
 	killPubSub(t, platform.Start(t), pubsubKills())
 }
 
+// killPubSub kills the server.
 func killPubSub(t *testing.T, s *platform.Server, n int) {
-	c := pubsubClient(t, s)
+	killWhilePublishing(t, s, pubsubClient(t, s), n, func() {
+		s.Kill()
+		s.Up()
+	})
+}
+
+// killWhilePublishing has messages pass while something is killed again and again.
+func killWhilePublishing(t *testing.T, s *platform.Server, c *pubsub.Client, n int, kill func()) {
 	createLetters(t, c, &pb.Subscription{EnableMessageOrdering: true})
 	l := &letterLedger{t: t}
 	for w := range 4 {
@@ -49,8 +57,7 @@ func killPubSub(t *testing.T, s *platform.Server, n int) {
 	work.Go(func() { l.receive(ctx, c) })
 	for range n {
 		time.Sleep(time.Duration(50+rand.IntN(400)) * time.Millisecond) // a random moment
-		s.Kill()
-		s.Up()
+		kill()
 	}
 	l.stop.Store(true)
 	s.Eventually(time.Minute, "every acknowledged message received", l.missing)
@@ -60,6 +67,16 @@ func killPubSub(t *testing.T, s *platform.Server, n int) {
 	t.Logf("%d messages acknowledged in %d kills, %d received, %d more than once", acked, n, received, twice)
 	if acked == 0 {
 		t.Error("nothing was published")
+	}
+}
+
+func deleteLetters(t *testing.T, c *pubsub.Client) {
+	t.Helper()
+	if err := c.SubscriptionAdminClient.DeleteSubscription(t.Context(), &pb.DeleteSubscriptionRequest{Subscription: lettersSub}); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.TopicAdminClient.DeleteTopic(t.Context(), &pb.DeleteTopicRequest{Topic: lettersTopic}); err != nil {
+		t.Fatal(err)
 	}
 }
 

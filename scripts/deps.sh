@@ -35,6 +35,7 @@ if [ "${SUNYA_DEPS:-}" = tests ]; then
 	want gcc gcc # the race detector
 	want mvn maven
 	want skopeo skopeo
+	command -v postgres >/dev/null || ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || packages+=(postgresql) # tests start one of their own
 fi
 
 if [ ${#packages[@]} -gt 0 ]; then

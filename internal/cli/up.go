@@ -57,9 +57,10 @@ func (f *upFlags) register(fs *pflag.FlagSet, env *Env) {
 	fs.StringVar(&f.cfg.TLSKey, "tls-key", "", "its private key (PEM)")
 	fs.StringSliceVar(&f.proxies, "trusted-proxy", nil, "peers whose X-Forwarded headers are believed, as CIDR; may be repeated")
 	fs.StringArrayVar(&f.cfg.RegistryMirrors, "registry-mirror", nil, "pull images of a registry elsewhere, as `HOST=TO`, or HOST=local; may be repeated")
-	fs.BoolVar(&f.cfg.Ephemeral, "ephemeral", false, "keep data in a directory that is removed at the end")
+	fs.BoolVar(&f.cfg.Ephemeral, "ephemeral", false, "keep data only until the end")
+	fs.StringVar(&f.cfg.Events, "events", "", "`URL` of a Postgres database for messages")
 	fs.BoolVar(&f.cfg.Replace, "replace", false, "take over from the server that runs on the data directory, if one does")
-	fs.BoolVar(&f.whileIn, "while-stdin", false, "end when standard input does, for programs that start a server")
+	fs.BoolVar(&f.whileIn, "while-stdin", false, "end when standard input does")
 }
 
 // config turns what was written into what the node takes.
@@ -146,6 +147,8 @@ func notUp(err error) error {
 		return &failure{err: err, code: exitUsage, try: "sunya up --help"}
 	case reasonOf(err) == sunya.ReasonIsolation:
 		return &failure{err: err, code: exitConflict, try: "sudo sunya up --isolation full, or sunya up   (with the best this machine has)"}
+	case reasonOf(err) == sunya.ReasonEventsTaken:
+		return &failure{err: err, code: exitConflict, try: "sunya up --events URL   (another database), or stop the server that uses this one"}
 	case sunya.CodeOf(err) == sunya.FailedPrecondition:
 		return &failure{err: err, code: exitConflict, try: "sunya up --data DIR   (another directory)"}
 	}

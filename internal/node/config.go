@@ -10,6 +10,7 @@ import (
 
 	"github.com/sunya-cloud/sunya"
 	"github.com/sunya-cloud/sunya/internal/adapt/linuxns"
+	"github.com/sunya-cloud/sunya/internal/adapt/postgres"
 	"github.com/sunya-cloud/sunya/internal/core/sandbox"
 )
 
@@ -27,6 +28,7 @@ type Config struct {
 
 	Data      string // data directory; DefaultData()
 	Ephemeral bool   // a fresh data directory that is removed at the end
+	Events    string // URL of the Postgres database of events; a file in the data directory
 
 	Listen  []string // ADDR[,roles=apps+api+console]; 127.0.0.1:8080 with all roles
 	Public  []string // short for ADDR,roles=apps
@@ -101,6 +103,11 @@ func (c *Config) complete() error {
 		return sunya.Invalid("--idle-timeout", "%v is negative: use a duration such as 15m", c.IdleTimeout)
 	case c.MaxMemory < 0:
 		return sunya.Invalid("--max-memory", "%d is negative: use an amount such as 4Gi", c.MaxMemory)
+	}
+	if c.Events != "" {
+		if err := postgres.CheckURL(c.Events); err != nil {
+			return err
+		}
 	}
 	if err := sunya.CheckProject(c.Project); err != nil {
 		return fmt.Errorf("project: %w", err)

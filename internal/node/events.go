@@ -8,11 +8,40 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/sunya-cloud/sunya/internal/adapt/datadir"
+	"github.com/sunya-cloud/sunya/internal/adapt/postgres"
+	"github.com/sunya-cloud/sunya/internal/adapt/sqlite"
 	"github.com/sunya-cloud/sunya/internal/core/front"
 	"github.com/sunya-cloud/sunya/internal/core/gateway"
+	"github.com/sunya-cloud/sunya/internal/core/health"
 	"github.com/sunya-cloud/sunya/internal/core/identity"
 	"github.com/sunya-cloud/sunya/internal/core/pubsub"
 )
+
+// eventStore is where topics, subscriptions and messages are kept.
+type eventStore interface {
+	pubsub.Store
+	health.Checker
+	Hold()
+	Resume()
+	Close() error
+}
+
+// openEvents opens the Postgres database at a URL, or a file where there is none.
+func openEvents(ctx context.Context, url string, dir *datadir.Dir, log *slog.Logger) (eventStore, error) {
+	if url != "" {
+		e, err := postgres.OpenEvents(ctx, url, log)
+		if err != nil {
+			return nil, err // and no nil of a type
+		}
+		return e, nil
+	}
+	e, err := sqlite.OpenEvents(ctx, dir.Join("events.db"), log)
+	if err != nil {
+		return nil, err
+	}
+	return e, nil
+}
 
 // newPubSub returns the broker, which pushes to services of this server without
 // leaving it.

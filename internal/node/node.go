@@ -57,7 +57,7 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (n *Node, err error
 	if n.machine, err = openMachine(ctx, cfg, n.before, log); err != nil {
 		return n, err
 	}
-	if n.storage, err = openStorage(ctx, n.machine.dir, log); err != nil {
+	if n.storage, err = openStorage(ctx, cfg, n.machine.dir, log); err != nil {
 		return n, err
 	}
 	n.tokens = identity.New(n.machine.dir.SigningKeys(), time.Now)

@@ -82,7 +82,11 @@ func (n *Node) instances(ctx context.Context) []sunyav1.Instance {
 // Doctor implements sunyav1.Source.
 func (n *Node) Doctor(ctx context.Context) ([]health.Check, error) {
 	out := []health.Check{}
-	for _, c := range []health.Checker{n.machine.dir, n.machine.engine, n.machine.host, n.storage.state, n.storage.logs} {
+	parts := []health.Checker{n.machine.dir, n.machine.engine, n.machine.host, n.storage.state, n.storage.logs}
+	if n.cfg.Events != "" {
+		parts = append(parts, n.storage.events)
+	}
+	for _, c := range parts {
 		out = append(out, c.Check(ctx)...)
 	}
 	return append(out, n.checkFrozen(ctx)), nil

@@ -19,7 +19,7 @@ import (
 // storage is everything that survives the process.
 type storage struct {
 	state  *sqlite.DB
-	events *sqlite.Events
+	events eventStore
 	logs   *logdb.Store
 	blobs  *disk.Blobs
 	layers *disk.Layers
@@ -36,7 +36,7 @@ const sweepGrace = 24 * time.Hour
 // wants it again: dependencies, and the installers themselves.
 const layerGrace = 7 * 24 * time.Hour
 
-func openStorage(ctx context.Context, dir *datadir.Dir, log *slog.Logger) (s *storage, err error) {
+func openStorage(ctx context.Context, cfg Config, dir *datadir.Dir, log *slog.Logger) (s *storage, err error) {
 	s = &storage{}
 	defer func() {
 		if err != nil {
@@ -46,7 +46,7 @@ func openStorage(ctx context.Context, dir *datadir.Dir, log *slog.Logger) (s *st
 	if s.state, err = sqlite.Open(ctx, dir.Join("state.db"), log); err != nil {
 		return s, err
 	}
-	if s.events, err = sqlite.OpenEvents(ctx, dir.Join("events.db"), log); err != nil {
+	if s.events, err = openEvents(ctx, cfg.Events, dir, log); err != nil {
 		return s, fmt.Errorf("open events: %w", err)
 	}
 	if s.logs, err = logdb.Open(ctx, dir.Join("logs"), time.Now, log, logdb.Options{}); err != nil {

@@ -4,7 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
-	"sort"
+	"errors"
 	"strconv"
 	"time"
 
@@ -174,7 +174,7 @@ func scanMessage(r row) (*pubsub.Stored, error) {
 	return &m, json.Unmarshal(attributes, &m.Attributes)
 }
 
-// FirstSince implements pubsub.Store: by halving, since times do not fall.
+// FirstSince implements pubsub.Store.
 func (e *Events) FirstSince(ctx context.Context, topic int64, t time.Time) (int64, error) {
 	var first sql.NullInt64
 	var next int64
@@ -186,18 +186,15 @@ func (e *Events) FirstSince(ctx context.Context, topic int64, t time.Time) (int6
 	if !first.Valid {
 		return next, nil
 	}
-	low := pubsub.Seq(first.Int64)
-	var failed error
-	n := sort.Search(int(next-low), func(i int) bool {
-		var at sql.NullInt64
+	return pubsub.FirstSince(pubsub.Seq(first.Int64), next, t, func(seq int64) (time.Time, bool, error) {
+		var at int64
 		err := e.db.read.QueryRowContext(ctx, "SELECT time FROM messages WHERE number >= ? AND number < ? ORDER BY number LIMIT 1",
-			pubsub.Number(topic, low+int64(i)), pubsub.Number(topic, next)).Scan(&at)
-		if err != nil && err != sql.ErrNoRows {
-			failed = explain(err)
+			pubsub.Number(topic, seq), pubsub.Number(topic, next)).Scan(&at)
+		if errors.Is(err, sql.ErrNoRows) {
+			return time.Time{}, false, nil
 		}
-		return !at.Valid || at.Int64 >= nanos(t)
+		return moment(at), err == nil, explain(err)
 	})
-	return low + int64(n), failed
 }
 
 // Backlogged implements pubsub.Store.
