@@ -8,6 +8,7 @@ import (
 
 	"github.com/sunya-cloud/sunya"
 	"github.com/sunya-cloud/sunya/internal/adapt/hostload"
+	"github.com/sunya-cloud/sunya/internal/adapt/hoststack"
 	"github.com/sunya-cloud/sunya/internal/adapt/linuxns"
 	"github.com/sunya-cloud/sunya/internal/core/activator"
 	"github.com/sunya-cloud/sunya/internal/core/appengine"
@@ -33,6 +34,13 @@ type serve struct {
 	output    *outlet // of all programs
 }
 
+// crowded reports whether there is swap, and less than half of the memory left.
+func crowded() func() bool {
+	r := hostload.New()
+	total := r.Total()
+	return func() bool { return hoststack.Swap() > 0 && r.Look().Free < total/2 }
+}
+
 func newServe(cfg Config, m *machine, st *storage, tokens *identity.Tokens, log *slog.Logger) *serve {
 	s := &serve{
 		hub:     logs.NewHub(st.logs, time.Now, log, logs.HubOptions{}),
@@ -51,6 +59,7 @@ func newServe(cfg Config, m *machine, st *storage, tokens *identity.Tokens, log 
 		LogName:    logNamer(systemLog),
 		Registrar:  served.Registrars{s.metrics, st.meter},
 		CheckImage: m.checkImage,
+		Crowded:    crowded(),
 		Quiet:      linuxns.Quiet,
 		Now:        time.Now,
 		Log:        log,

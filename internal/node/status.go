@@ -92,8 +92,8 @@ func (n *Node) Doctor(ctx context.Context) ([]health.Check, error) {
 	return append(out, n.checkFrozen(ctx)), nil
 }
 
-// checkFrozen says what memory frozen instances hold: nothing gives it back before
-// they are stopped, but the kernel may move it out where there is swap.
+// checkFrozen says what memory frozen instances hold until they are stopped, or
+// until it is moved to swap.
 func (n *Node) checkFrozen(ctx context.Context) health.Check {
 	count, held := 0, int64(0)
 	for _, i := range n.serve.instances.Instances() {
@@ -112,7 +112,7 @@ func frozenDetail(count int, held, swap int64, idle time.Duration) string {
 	}
 	what := fmt.Sprintf("%d instances hold %v", count, sunya.Bytes(held))
 	if swap > 0 {
-		return fmt.Sprintf("%s; the kernel moves it to swap (%v) where memory is wanted", what, sunya.Bytes(swap))
+		return fmt.Sprintf("%s; it moves to swap (%v) once half of the machine's memory is in use", what, sunya.Bytes(swap))
 	}
 	return fmt.Sprintf("%s until they are stopped, %v after their last request: there is no swap (zram gives some back)", what, idle)
 }

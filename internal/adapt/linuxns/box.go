@@ -281,6 +281,9 @@ func (b *box) Freeze(ctx context.Context) error { return b.ask(ctx, ipc.Freeze) 
 // Thaw implements sandbox.Sandbox.
 func (b *box) Thaw(ctx context.Context) error { return b.ask(ctx, ipc.Thaw) }
 
+// PageOut implements sandbox.Pager.
+func (b *box) PageOut(ctx context.Context) error { return b.ask(ctx, ipc.PageOut) }
+
 func (b *box) ask(ctx context.Context, verb ipc.Verb) error {
 	_, _, err := b.engine.call(ctx, &ipc.Message{Verb: verb, Sandbox: b.spec.ID})
 	if err != nil {

@@ -15,6 +15,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/sunya-cloud/sunya"
 	"github.com/sunya-cloud/sunya/internal/core/sandbox"
 )
@@ -465,6 +467,36 @@ func TestUsage(t *testing.T) {
 		}
 		return u.MemoryBytes > 0 && u.CPU > 0 && u.PIDs >= 2
 	})
+}
+
+// TestPageOut needs swap: a zram device is enough.
+func TestPageOut(t *testing.T) {
+	var info unix.Sysinfo_t
+	if err := unix.Sysinfo(&info); err != nil || info.Freeswap*uint64(info.Unit) < 128<<20 {
+		t.Skip("no swap")
+	}
+	e := engine(t)
+	s := start(t, e, sandbox.Spec{Args: []string{"/usr/bin/python3", "-c", "import random, time; x = random.randbytes(64 << 20); print('ready', flush=True); time.sleep(1000)"}})
+	if missing(e, "memory limit") {
+		t.Skip("no memory controller")
+	}
+	held := func() int64 {
+		u, err := s.Usage(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return u.MemoryBytes
+	}
+	until(t, func() bool { return held() > 64<<20 })
+	if err := s.Freeze(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.(sandbox.Pager).PageOut(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := held(); got > 16<<20 {
+		t.Errorf("a frozen program still holds %d MiB", got>>20)
+	}
 }
 
 func TestCheckFindsNothing(t *testing.T) {

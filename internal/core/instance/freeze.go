@@ -9,6 +9,7 @@ import (
 
 	"github.com/sunya-cloud/sunya"
 	"github.com/sunya-cloud/sunya/internal/core/freeze"
+	"github.com/sunya-cloud/sunya/internal/core/sandbox"
 )
 
 // ErrStopped is returned by Enter when the instance no longer takes requests.
@@ -17,6 +18,9 @@ var ErrStopped = errors.New("instance has stopped")
 // freezerTimeout bounds a single freeze or thaw, which takes well under a
 // millisecond.
 const freezerTimeout = 2 * time.Second
+
+// pageOutTimeout bounds what takes a slow disk a while.
+const pageOutTimeout = 30 * time.Second
 
 // Enter counts a request in and thaws the instance if it is frozen, which it
 // reports. After a nil error the caller must Leave.
@@ -131,12 +135,28 @@ func (i *Instance) freeze(ctx context.Context, now time.Time) (again time.Time) 
 	}
 	i.state = sunya.InstanceFrozen
 	if !i.beating {
-		i.frozeAt = now
+		i.frozeAt, i.pagedOut = now, false
 		i.look(ctx)
 		i.told.Frozen(now, i.used)
+	} else if !i.pagedOut && now.Sub(i.frozeAt) >= pageOutAfter && i.m.Crowded != nil && i.m.Crowded() {
+		i.pagedOut = true
+		go i.pageOut(context.WithoutCancel(ctx))
 	}
 	i.beatAt = now.Add(heartbeat - rand.N(heartbeat/4+1))
 	return i.beatAt
+}
+
+// pageOut gives memory back once a sleep has become a long one: heartbeats fetch
+// the little that they touch, and the next request what it needs. A request that
+// comes meanwhile does not wait for it. It ends within pageOutTimeout.
+func (i *Instance) pageOut(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, pageOutTimeout)
+	defer cancel()
+	if p, ok := i.box.(sandbox.Pager); ok {
+		if err := p.PageOut(ctx); err != nil {
+			i.m.log.Debug("page out", "instance", i.ID(), "err", err)
+		}
+	}
 }
 
 // beat lets a frozen instance go for a moment; mu is held.

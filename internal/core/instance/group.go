@@ -24,7 +24,10 @@ type sidecar struct {
 	out *output
 }
 
-var _ sandbox.Sandbox = (*group)(nil)
+var (
+	_ sandbox.Sandbox = (*group)(nil)
+	_ sandbox.Pager   = (*group)(nil)
+)
 
 // all returns every sandbox there is, the one that answers requests last.
 func (g *group) all() []sandbox.Sandbox {
@@ -67,6 +70,16 @@ func (g *group) Thaw(ctx context.Context) error {
 			return nil
 		}
 		return b.Thaw(ctx)
+	})
+}
+
+// PageOut implements sandbox.Pager.
+func (g *group) PageOut(ctx context.Context) error {
+	return g.each(func(b sandbox.Sandbox) error {
+		if p, ok := b.(sandbox.Pager); ok && !ended(b) {
+			return p.PageOut(ctx)
+		}
+		return nil
 	})
 }
 

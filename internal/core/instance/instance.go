@@ -46,6 +46,7 @@ type Instance struct {
 	freezeAt time.Time // when it may freeze, while nothing is in flight
 	patience freeze.Patience
 	frozeAt  time.Time // when it was frozen last; a heartbeat is within
+	pagedOut bool      // its memory has been moved to swap since
 	lookAt   time.Time // when the freezer looks again; zero: never
 	beatAt   time.Time // when a frozen one is let go for a moment
 	beating  bool      // it was let go for a moment, and for nothing else

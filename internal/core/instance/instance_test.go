@@ -6,6 +6,7 @@ import (
 	"io"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -29,6 +30,8 @@ type world struct {
 
 	mu    sync.Mutex
 	lines []string // stream and line of every instance
+
+	crowded atomic.Bool
 }
 
 // newWorld must be called inside a synctest bubble. The manager runs until the
@@ -47,6 +50,7 @@ func newWorld(t *testing.T, rev sunya.Revision, engine *instancetest.Engine) *wo
 		Output:    w.output,
 		Sink:      w.sink,
 		LogName:   instancetest.LogName,
+		Crowded:   w.crowded.Load,
 		Now:       time.Now,
 		Log:       instancetest.Quiet(),
 	})

@@ -46,6 +46,9 @@ type Parts struct {
 	// CheckImage refuses an image that no longer fits this machine; nil: none
 	// is refused.
 	CheckImage func(sunya.Image) error
+	// Crowded reports whether the memory of instances that sleep is better off in
+	// swap; nil: it stays where it is.
+	Crowded func() bool
 	// Quiet is upstream.Pool's; nil: nobody can tell.
 	Quiet func(net.Conn) func() bool
 	Now   func() time.Time
@@ -56,6 +59,7 @@ type Parts struct {
 const (
 	heartbeat    = 14 * time.Second      // longest time until a frozen one is let go
 	heartbeatFor = 20 * time.Millisecond // and for how long
+	pageOutAfter = time.Minute           // without a request, where memory is wanted
 	grace        = 10 * time.Second      // from SIGTERM to SIGKILL
 	startTimeout = time.Minute           // for revisions that do not say
 )

@@ -61,6 +61,13 @@ type Timed interface {
 	Stages() []Stage
 }
 
+// Pager is a Sandbox whose memory can be moved to where it costs less.
+type Pager interface {
+	// PageOut moves what a frozen sandbox holds to the machine's swap, as much as
+	// goes; each page comes back when it is used. It may take a second.
+	PageOut(ctx context.Context) error
+}
+
 // Stage is a part of a start.
 type Stage struct {
 	Name string

@@ -11,7 +11,10 @@ import (
 	"github.com/sunya-cloud/sunya/internal/core/sandbox"
 )
 
-var _ sandbox.Sandbox = (*Box)(nil)
+var (
+	_ sandbox.Sandbox = (*Box)(nil)
+	_ sandbox.Pager   = (*Box)(nil)
+)
 
 // Spec implements sandbox.Sandbox.
 func (b *Box) Spec() sandbox.Spec { return b.spec }
@@ -68,6 +71,14 @@ func (b *Box) Thaw(context.Context) error {
 	defer b.mu.Unlock()
 	b.thaws++
 	b.gate.open()
+	return nil
+}
+
+// PageOut implements sandbox.Pager.
+func (b *Box) PageOut(context.Context) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.pageOut++
 	return nil
 }
 

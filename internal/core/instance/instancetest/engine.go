@@ -124,6 +124,7 @@ type Box struct {
 	thaws   int
 	stops   int
 	dials   int
+	pageOut int
 
 	detached bool
 }
@@ -205,6 +206,13 @@ func (b *Box) Counts() (freezes, thaws, stops int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.freezes, b.thaws, b.stops
+}
+
+// PageOuts returns how often the box's memory was moved to swap.
+func (b *Box) PageOuts() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.pageOut
 }
 
 var errExited = errors.New("the program exited with status 1 before it listened")

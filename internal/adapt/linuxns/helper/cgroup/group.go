@@ -81,6 +81,32 @@ func (g *Group) Thaw() error {
 	return nil
 }
 
+// PageOut moves the group's memory to swap, as much as goes. Nothing of it should
+// run: it would only fetch its pages back.
+func (g *Group) PageOut() error {
+	dir := g.v1(memory)
+	if dir != "" {
+		if err := write(dir, "memory.force_empty", "0"); err != nil {
+			return fmt.Errorf("page out: %w", err)
+		}
+		return nil
+	}
+	if dir = g.with(memory); dir == "" {
+		return errors.New("page out: no memory controller")
+	}
+	if err := write(dir, "memory.swap.max", "max"); err != nil {
+		return fmt.Errorf("page out: %w", err)
+	}
+	err := write(dir, "memory.reclaim", read(dir, "memory.current"))
+	if errors.Is(err, syscall.EAGAIN) { // less than all of it went
+		err = nil
+	}
+	if err = errors.Join(err, write(dir, "memory.swap.max", "0")); err != nil {
+		return fmt.Errorf("page out: %w", err)
+	}
+	return nil
+}
+
 // Kill ends every process of the group, frozen or not.
 func (g *Group) Kill() {
 	if dir := g.v2(); dir != "" && write(dir, "cgroup.kill", "1") == nil {

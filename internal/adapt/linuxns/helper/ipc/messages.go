@@ -20,6 +20,7 @@ const (
 	Create   Verb = "create"   // Document; answer carries stdout, stderr and the packet socket
 	Freeze   Verb = "freeze"   // answered when nothing runs any more
 	Thaw     Verb = "thaw"     // answered when everything runs again
+	PageOut  Verb = "pageout"  // memory of a frozen one to swap
 	Sockets  Verb = "sockets"  // N unconnected TCP sockets of the sandbox's network namespace
 	Stop     Verb = "stop"     // Grace; answered when nothing is left, and forgets the sandbox
 	List     Verb = "list"     // the names of all sandboxes; N of how many are ready for a program

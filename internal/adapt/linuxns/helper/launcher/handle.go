@@ -72,6 +72,8 @@ func (s *server) handleBox(m, answer *ipc.Message) ([]*os.File, error) {
 		return nil, b.freeze()
 	case ipc.Thaw:
 		return nil, b.thaw()
+	case ipc.PageOut:
+		return nil, b.group.PageOut()
 	case ipc.Stop:
 		b.stop(time.Duration(m.GraceMS) * time.Millisecond)
 		s.forget(b)
