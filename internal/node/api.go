@@ -121,7 +121,7 @@ func newAPI(n *Node, log *slog.Logger) (*api, error) {
 	if err := a.addKnative(n, log); err != nil {
 		return nil, err
 	}
-	storage := storagev1.New(n.products.objects, log)
+	storage := storagev1.New(storagev1.Deps{Objects: n.products.objects, Topic: topics{n.products.pubsub}.known, Log: log})
 	for _, p := range storagev1.Prefixes() {
 		a.add("", "storage.googleapis.com", p, front.Local, storage)
 	}

@@ -107,6 +107,7 @@ func (n *Node) workers(ctx context.Context) *team {
 		n.products.tasks.Run,
 		n.products.builds.Run,
 		n.products.pubsub.Run,
+		n.relayObjects,
 	)
 }
 

@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"fmt"
 
 	sqlite3 "modernc.org/sqlite/lib"
@@ -13,24 +14,34 @@ import (
 
 var _ objects.Store = (*DB)(nil)
 
-const selectBuckets = `SELECT name, project, location, metageneration, create_time, update_time, document FROM buckets `
+const selectBuckets = `SELECT name, project, location, metageneration, create_time, update_time, rules, document, policy FROM buckets `
 
 func scanBucket(r row) (*objects.Bucket, error) {
 	var (
 		b                objects.Bucket
 		created, updated int64
+		rules            []byte
 	)
-	err := r.Scan(&b.Name, &b.Project, &b.Location, &b.Metageneration, &created, &updated, &b.Document)
+	if err := r.Scan(&b.Name, &b.Project, &b.Location, &b.Metageneration, &created, &updated, &rules, &b.Document, &b.Policy); err != nil {
+		return nil, err
+	}
 	b.CreateTime, b.UpdateTime = moment(created), moment(updated)
-	return &b, err
+	if err := json.Unmarshal(rules, &b.Rules); err != nil {
+		return nil, fmt.Errorf("read stored rules of %s: %w", b.Name, err)
+	}
+	return &b, nil
 }
 
 // CreateBucket implements objects.Store.
 func (db *DB) CreateBucket(ctx context.Context, b *objects.Bucket) error {
 	return db.update(ctx, func(ctx context.Context, tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, `INSERT INTO buckets (name, project, location, metageneration, create_time, update_time, document)
-			VALUES (?, ?, ?, ?, ?, ?, ?)`,
-			b.Name, b.Project, b.Location, b.Metageneration, nanos(b.CreateTime), nanos(b.UpdateTime), b.Document)
+		rules, err := json.Marshal(b.Rules)
+		if err != nil {
+			return fmt.Errorf("create bucket: %w", err)
+		}
+		_, err = tx.ExecContext(ctx, `INSERT INTO buckets (name, project, location, metageneration, create_time, update_time, rules, document, policy)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+			b.Name, b.Project, b.Location, b.Metageneration, nanos(b.CreateTime), nanos(b.UpdateTime), string(rules), b.Document, b.Policy)
 		if violates(err, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY) {
 			return sunya.Errorf(sunya.AlreadyExists, b.Name, "the bucket exists already: names are unique on the whole server")
 		}
@@ -68,15 +79,19 @@ func (db *DB) UpdateBucket(ctx context.Context, name string, change func(*object
 		if err := change(b); err != nil {
 			return err
 		}
-		_, err = tx.ExecContext(ctx, `UPDATE buckets SET location = ?, metageneration = ?, update_time = ?, document = ? WHERE name = ?`,
-			b.Location, b.Metageneration, nanos(b.UpdateTime), b.Document, name)
+		rules, err := json.Marshal(b.Rules)
+		if err != nil {
+			return fmt.Errorf("update bucket: %w", err)
+		}
+		_, err = tx.ExecContext(ctx, `UPDATE buckets SET location = ?, metageneration = ?, update_time = ?, rules = ?, document = ?, policy = ? WHERE name = ?`,
+			b.Location, b.Metageneration, nanos(b.UpdateTime), string(rules), b.Document, b.Policy, name)
 		return err
 	})
 }
 
 // DeleteBucket implements objects.Store.
-func (db *DB) DeleteBucket(ctx context.Context, name string, cond func(*objects.Bucket) error) error {
-	return db.update(ctx, func(ctx context.Context, tx *sql.Tx) error {
+func (db *DB) DeleteBucket(ctx context.Context, name string, cond func(*objects.Bucket) error) (free []string, err error) {
+	err = db.update(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		b, err := getBucket(ctx, tx, name)
 		if err != nil {
 			return err
@@ -86,6 +101,10 @@ func (db *DB) DeleteBucket(ctx context.Context, name string, cond func(*objects.
 				return err
 			}
 		}
+		blobs, err := dropSoftDeleted(ctx, tx, name)
+		if err != nil {
+			return err
+		}
 		_, err = tx.ExecContext(ctx, "DELETE FROM buckets WHERE name = ?", name)
 		if missingParent(err) {
 			return sunya.Errorf(sunya.FailedPrecondition, name, "the bucket is not empty: delete its objects first")
@@ -93,6 +112,39 @@ func (db *DB) DeleteBucket(ctx context.Context, name string, cond func(*objects.
 		if err != nil {
 			return fmt.Errorf("delete bucket %s: %w", name, err)
 		}
-		return nil
+		free, err = unusedBlobs(ctx, tx, blobs)
+		return err
 	})
+	if err != nil {
+		return nil, err
+	}
+	return free, nil
+}
+
+// dropSoftDeleted removes what of a bucket is deleted already and returns its
+// blobs.
+func dropSoftDeleted(ctx context.Context, tx *sql.Tx, bucket string) ([]string, error) {
+	scan := func(r row) (*string, error) {
+		var blob string
+		return &blob, r.Scan(&blob)
+	}
+	blobs, err := list(ctx, tx, scan, "SELECT blob FROM object_versions WHERE bucket = ? AND hard_time > 0", bucket)
+	if err != nil {
+		return nil, err
+	}
+	_, err = tx.ExecContext(ctx, "DELETE FROM object_versions WHERE bucket = ? AND hard_time > 0", bucket)
+	return blobs, err
+}
+
+func unusedBlobs(ctx context.Context, tx *sql.Tx, blobs []string) (free []string, err error) {
+	for _, blob := range blobs {
+		used, err := blobInUse(ctx, tx, blob)
+		if err != nil {
+			return nil, err
+		}
+		if !used {
+			free = append(free, blob)
+		}
+	}
+	return free, nil
 }

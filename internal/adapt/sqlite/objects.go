@@ -2,156 +2,100 @@ package sqlite
 
 import (
 	"context"
-	"database/sql"
 	"encoding/json"
 	"fmt"
+	"time"
 
 	"github.com/sunya-cloud/sunya"
 	"github.com/sunya-cloud/sunya/internal/core/objects"
 )
 
-const selectObjects = `SELECT bucket, name, generation, metageneration, size, content_type, crc32c, md5, blob, metadata,
-	create_time, update_time, document FROM objects `
+const (
+	objectColumns = `bucket, name, generation, metageneration, size, content_type, crc32c, md5, blob, metadata,
+	create_time, update_time, properties, document`
+	selectLive     = `SELECT ` + objectColumns + `, 0 AS delete_time, 0 AS soft_time, 0 AS hard_time FROM objects `
+	selectVersions = `SELECT ` + objectColumns + `, delete_time, soft_time, hard_time FROM object_versions `
+)
 
 func scanObject(r row) (*objects.Object, error) {
 	var (
-		o                objects.Object
-		metadata         []byte
-		created, updated int64
+		o                         objects.Object
+		metadata, properties      []byte
+		created, updated          int64
+		deleted, softened, hardAt int64
 	)
 	err := r.Scan(&o.Bucket, &o.Name, &o.Generation, &o.Metageneration, &o.Size, &o.ContentType, &o.CRC32C, &o.MD5, &o.Blob,
-		&metadata, &created, &updated, &o.Document)
+		&metadata, &created, &updated, &properties, &o.Document, &deleted, &softened, &hardAt)
 	if err != nil {
 		return nil, err
 	}
 	o.CreateTime, o.UpdateTime = moment(created), moment(updated)
+	o.DeleteTime, o.SoftDeleteTime, o.HardDeleteTime = moment(deleted), moment(softened), moment(hardAt)
 	if len(metadata) > 0 {
 		if err := json.Unmarshal(metadata, &o.Metadata); err != nil {
 			return nil, fmt.Errorf("read stored metadata of %s/%s: %w", o.Bucket, o.Name, err)
+		}
+	}
+	if len(properties) > len("{}") {
+		if err := json.Unmarshal(properties, &o.Properties); err != nil {
+			return nil, fmt.Errorf("read stored properties of %s/%s: %w", o.Bucket, o.Name, err)
 		}
 	}
 	return &o, nil
 }
 
 // GetObject implements objects.Store.
-func (db *DB) GetObject(ctx context.Context, bucket, name string) (*objects.Object, error) {
-	return getObject(ctx, db.read, bucket, name)
+func (db *DB) GetObject(ctx context.Context, bucket, name string, generation int64) (*objects.Object, error) {
+	if generation == 0 {
+		return oneObject(ctx, db.read, selectLive+"WHERE bucket = ?1 AND name = ?2", bucket, name)
+	}
+	return oneObject(ctx, db.read, selectLive+"WHERE bucket = ?1 AND name = ?2 AND generation = ?3 UNION ALL "+
+		selectVersions+"WHERE bucket = ?1 AND name = ?2 AND generation = ?3 LIMIT 1", bucket, name, generation)
 }
 
-func getObject(ctx context.Context, q querier, bucket, name string) (*objects.Object, error) {
-	o, err := scanObject(q.QueryRowContext(ctx, selectObjects+"WHERE bucket = ? AND name = ?", bucket, name))
+func oneObject(ctx context.Context, q querier, query, bucket, name string, more ...any) (*objects.Object, error) {
+	o, err := scanObject(q.QueryRowContext(ctx, query, append([]any{bucket, name}, more...)...))
 	if err != nil {
 		return nil, notFound(err, bucket+"/"+name, "the object")
 	}
 	return o, nil
 }
 
-// liveObject returns the object, nil when there is none.
-func liveObject(ctx context.Context, tx *sql.Tx, bucket, name string) (*objects.Object, error) {
-	o, err := getObject(ctx, tx, bucket, name)
-	if sunya.CodeOf(err) == sunya.NotFound {
-		return nil, nil
-	}
-	return o, err
-}
-
 // ListObjects implements objects.Store.
-func (db *DB) ListObjects(ctx context.Context, bucket, prefix, start string, limit int) ([]objects.Object, error) {
-	found, err := list(ctx, db.read, scanObject, selectObjects+`
-		WHERE bucket = ?1 AND name >= ?2 AND (?3 = '' OR name < ?3)
-		ORDER BY name LIMIT ?4`, bucket, max(prefix, start), endOfPrefix(prefix), limitOf(limit))
+func (db *DB) ListObjects(ctx context.Context, r objects.Range) ([]objects.Object, error) {
+	const inRange = `WHERE bucket = ?1 AND (name, generation) >= (?2, ?5) AND name >= ?2 AND (?3 = '' OR name < ?3) `
+	query := selectLive + `WHERE bucket = ?1 AND name >= ?2 AND (?3 = '' OR name < ?3) AND ?5 = ?5 ORDER BY name LIMIT ?4`
+	switch r.Which {
+	case objects.AllVersions:
+		query = selectLive + inRange + "UNION ALL " + selectVersions + inRange + "AND hard_time = 0 ORDER BY 2, 3 LIMIT ?4"
+	case objects.SoftDeleted:
+		query = selectVersions + inRange + "AND hard_time > 0 ORDER BY name, generation LIMIT ?4"
+	}
+	start, generation := r.Start, r.Generation
+	if r.Prefix > start {
+		start, generation = r.Prefix, 0
+	}
+	found, err := list(ctx, db.read, scanObject, query, r.Bucket, start, endOfPrefix(r.Prefix), limitOf(r.Limit), generation)
 	if err != nil || len(found) > 0 {
 		return found, err
 	}
-	_, err = db.GetBucket(ctx, bucket)
+	_, err = db.GetBucket(ctx, r.Bucket)
 	return nil, err
 }
 
-// PutObject implements objects.Store.
-func (db *DB) PutObject(ctx context.Context, o *objects.Object, cond func(live *objects.Object) error) (oldBlob string, err error) {
-	err = db.update(ctx, func(ctx context.Context, tx *sql.Tx) error {
-		oldBlob, err = replaceObject(ctx, tx, o, cond)
-		return err
-	})
-	if err != nil {
-		return "", err
-	}
-	return oldBlob, nil
-}
-
-// replaceObject makes o live if cond holds, and returns the blob that nobody
-// needs any more.
-func replaceObject(ctx context.Context, tx *sql.Tx, o *objects.Object, cond func(*objects.Object) error) (oldBlob string, err error) {
-	live, err := liveObject(ctx, tx, o.Bucket, o.Name)
-	if err != nil {
-		return "", err
-	}
-	if cond != nil {
-		if err := cond(live); err != nil {
-			return "", err
-		}
-	}
-	if err := writeObject(ctx, tx, o); err != nil {
-		return "", err
-	}
-	if live == nil || live.Blob == o.Blob {
-		return "", nil
-	}
-	return live.Blob, nil
-}
-
-func writeObject(ctx context.Context, tx *sql.Tx, o *objects.Object) error {
-	var metadata []byte
-	if len(o.Metadata) > 0 {
-		var err error
-		if metadata, err = json.Marshal(o.Metadata); err != nil {
-			return fmt.Errorf("put %s/%s: %w", o.Bucket, o.Name, err)
-		}
-	}
-	_, err := tx.ExecContext(ctx, `INSERT INTO objects (bucket, name, generation, metageneration, size, content_type, crc32c, md5,
-			blob, metadata, create_time, update_time, document)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-		ON CONFLICT (bucket, name) DO UPDATE SET generation = excluded.generation, metageneration = excluded.metageneration,
-			size = excluded.size, content_type = excluded.content_type, crc32c = excluded.crc32c, md5 = excluded.md5,
-			blob = excluded.blob, metadata = excluded.metadata, create_time = excluded.create_time,
-			update_time = excluded.update_time, document = excluded.document`,
-		o.Bucket, o.Name, o.Generation, o.Metageneration, o.Size, o.ContentType, o.CRC32C, o.MD5,
-		o.Blob, metadata, nanos(o.CreateTime), nanos(o.UpdateTime), o.Document)
-	if missingParent(err) {
-		return sunya.Errorf(sunya.NotFound, o.Bucket, "the bucket does not exist")
-	}
-	if err != nil {
-		return fmt.Errorf("put %s/%s: %w", o.Bucket, o.Name, err)
-	}
-	return nil
-}
-
-// DeleteObject implements objects.Store.
-func (db *DB) DeleteObject(ctx context.Context, bucket, name string, cond func(live *objects.Object) error) (oldBlob string, err error) {
-	err = db.update(ctx, func(ctx context.Context, tx *sql.Tx) error {
-		live, err := getObject(ctx, tx, bucket, name)
-		if err != nil {
-			return err
-		}
-		if cond != nil {
-			if err := cond(live); err != nil {
-				return err
-			}
-		}
-		oldBlob = live.Blob
-		_, err = tx.ExecContext(ctx, "DELETE FROM objects WHERE bucket = ? AND name = ?", bucket, name)
-		return err
-	})
-	if err != nil {
-		return "", err
-	}
-	return oldBlob, nil
+// EndedObjects implements objects.Store.
+func (db *DB) EndedObjects(ctx context.Context, t time.Time, limit int) ([]objects.Object, error) {
+	return list(ctx, db.read, scanObject, selectVersions+"WHERE hard_time > 0 AND hard_time < ? ORDER BY hard_time LIMIT ?", nanos(t), limitOf(limit))
 }
 
 // BlobInUse implements objects.Store.
 func (db *DB) BlobInUse(ctx context.Context, blob string) (bool, error) {
-	var used bool
-	err := db.read.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM objects WHERE blob = ?1)
+	return blobInUse(ctx, db.read, blob)
+}
+
+func blobInUse(ctx context.Context, q querier, blob string) (used bool, err error) {
+	err = q.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM objects WHERE blob = ?1)
+		OR EXISTS (SELECT 1 FROM object_versions WHERE blob = ?1)
 		OR EXISTS (SELECT 1 FROM upload_chunks WHERE blob = ?1)`, blob).Scan(&used)
 	return used, explain(err)
 }
@@ -161,4 +105,28 @@ func (db *DB) UsedBytes(ctx context.Context) (int64, error) {
 	var n int64
 	err := db.read.QueryRowContext(ctx, "SELECT bytes FROM object_usage").Scan(&n)
 	return n, explain(err)
+}
+
+// writeObject stores a generation in the table that query is of.
+func writeObject(ctx context.Context, q querier, query string, o *objects.Object, more ...any) error {
+	var metadata []byte
+	if len(o.Metadata) > 0 {
+		var err error
+		if metadata, err = json.Marshal(o.Metadata); err != nil {
+			return fmt.Errorf("put %s/%s: %w", o.Bucket, o.Name, err)
+		}
+	}
+	properties, err := json.Marshal(o.Properties)
+	if err != nil {
+		return fmt.Errorf("put %s/%s: %w", o.Bucket, o.Name, err)
+	}
+	_, err = q.ExecContext(ctx, query, append([]any{o.Bucket, o.Name, o.Generation, o.Metageneration, o.Size, o.ContentType, o.CRC32C, o.MD5,
+		o.Blob, metadata, nanos(o.CreateTime), nanos(o.UpdateTime), string(properties), o.Document}, more...)...)
+	if missingParent(err) {
+		return sunya.Errorf(sunya.NotFound, o.Bucket, "the bucket does not exist")
+	}
+	if err != nil {
+		return fmt.Errorf("put %s/%s: %w", o.Bucket, o.Name, err)
+	}
+	return nil
 }

@@ -77,53 +77,6 @@ func concurrentUpload(id string) error {
 	return sunya.Errorf(sunya.Aborted, id, "another request continued the upload: ask how far it is")
 }
 
-// FinishUpload implements objects.UploadStore.
-func (db *DB) FinishUpload(ctx context.Context, id string, o *objects.Object, cond func(*objects.Object) error) (free []string, err error) {
-	err = db.update(ctx, func(ctx context.Context, tx *sql.Tx) error {
-		free, err = finishUpload(ctx, tx, id, o, cond)
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	return free, nil
-}
-
-func finishUpload(ctx context.Context, tx *sql.Tx, id string, o *objects.Object, cond func(*objects.Object) error) ([]string, error) {
-	u, err := getUpload(ctx, tx, id)
-	if err != nil {
-		return nil, err
-	}
-	if u.Generation != 0 {
-		return nil, concurrentUpload(id)
-	}
-	old, err := replaceObject(ctx, tx, o, cond)
-	if err != nil {
-		return nil, err
-	}
-	if _, err := tx.ExecContext(ctx, "DELETE FROM upload_chunks WHERE upload = ?", id); err != nil {
-		return nil, fmt.Errorf("finish upload: %w", err)
-	}
-	if _, err := tx.ExecContext(ctx, "UPDATE uploads SET generation = ? WHERE id = ?", o.Generation, id); err != nil {
-		return nil, fmt.Errorf("finish upload: %w", err)
-	}
-	return blobsOf(u.Chunks, old, o.Blob), nil
-}
-
-// blobsOf lists the blobs of chunks and more, without the one that is kept.
-func blobsOf(chunks []objects.Chunk, more, keep string) []string {
-	var out []string
-	for _, c := range chunks {
-		if c.Blob != keep {
-			out = append(out, c.Blob)
-		}
-	}
-	if more != "" {
-		out = append(out, more)
-	}
-	return out
-}
-
 // DeleteUpload implements objects.UploadStore.
 func (db *DB) DeleteUpload(ctx context.Context, id string) (free []string, err error) {
 	err = db.update(ctx, func(ctx context.Context, tx *sql.Tx) error {
@@ -131,7 +84,10 @@ func (db *DB) DeleteUpload(ctx context.Context, id string) (free []string, err e
 		if err != nil {
 			return err
 		}
-		free = blobsOf(u.Chunks, "", "")
+		free = nil
+		for _, c := range u.Chunks {
+			free = append(free, c.Blob)
+		}
 		// The chunks go first and by name: deletes that a foreign key causes
 		// fire triggers too, but this does not depend on it.
 		if _, err := tx.ExecContext(ctx, "DELETE FROM upload_chunks WHERE upload = ?", id); err != nil {

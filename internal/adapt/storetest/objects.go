@@ -27,6 +27,11 @@ func Objects(t *testing.T, open func(testing.TB) objects.Store) {
 		{"Uploads", uploads},
 		{"FinishUpload", finishUpload},
 		{"OldUploads", oldUploads},
+		{"Versions", objectVersions},
+		{"ListsVersions", listVersions},
+		{"SoftDeleted", softDeleted},
+		{"Notifications", notifications},
+		{"Notices", notices},
 	} {
 		t.Run(tt.rule, func(t *testing.T) { tt.test(t, open(t)) })
 	}
@@ -38,14 +43,19 @@ func bucket(n string) objects.Bucket {
 
 func object(n, blob string, size int64) objects.Object {
 	return objects.Object{Bucket: "b", Name: n, Generation: 1<<53 + 1, Metageneration: 3, Size: size, ContentType: "text/plain",
-		CRC32C: 0xffffffff, MD5: []byte{0, 1, 2}, Blob: blob, Metadata: map[string]string{"k": "ü"}, CreateTime: at(1), UpdateTime: at(2), Document: []byte(`{}`)}
+		CRC32C: 0xffffffff, MD5: []byte{0, 1, 2}, Blob: blob, Metadata: map[string]string{"k": "ü"}, CreateTime: at(1), UpdateTime: at(2), Document: []byte(`{}`),
+		Properties: objects.Properties{StorageClass: "NEARLINE", CustomTime: at(3), Components: 2, TemporaryHold: true,
+			Retention: &objects.ObjectRetention{Mode: "Locked", Until: at(9)}}}
 }
 
-func put(t *testing.T, s objects.Store, o objects.Object) (oldBlob string) {
+func put(t *testing.T, s objects.Store, o objects.Object) {
 	t.Helper()
-	old, err := s.PutObject(t.Context(), &o, nil)
-	must(t, err)
-	return old
+	must(t, s.Change(t.Context(), func(tx objects.Tx) error { return tx.PutLive(&o) }))
+}
+
+func drop(t *testing.T, s objects.Store, name string) {
+	t.Helper()
+	must(t, s.Change(t.Context(), func(tx objects.Tx) error { return tx.DropLive("b", name) }))
 }
 
 func withBucket(t *testing.T, s objects.Store) {
@@ -62,6 +72,7 @@ func buckets(t *testing.T, s objects.Store) {
 	wantCode(t, s.CreateBucket(t.Context(), &b), sunya.AlreadyExists)
 	must(t, s.UpdateBucket(t.Context(), "b", func(b *objects.Bucket) error {
 		b.Metageneration, b.Document = 2, nil
+		b.Rules, b.Policy = rules(), []byte(`{"etag":"x"}`)
 		return nil
 	}))
 	refused := sunya.Errorf(sunya.FailedPrecondition, "b", "no")
@@ -70,15 +81,26 @@ func buckets(t *testing.T, s objects.Store) {
 	got, err := s.GetBucket(t.Context(), "b")
 	must(t, err)
 	b.Metageneration, b.Document = 2, nil
+	b.Rules, b.Policy = rules(), []byte(`{"etag":"x"}`)
 	wantSame(t, got, &b)
 
 	put(t, s, object("o", "blob", 1))
-	wantCode(t, s.DeleteBucket(t.Context(), "b", nil), sunya.FailedPrecondition)
-	_, err = s.DeleteObject(t.Context(), "b", "o", nil)
-	must(t, err)
-	wantCode(t, s.DeleteBucket(t.Context(), "b", func(*objects.Bucket) error { return refused }), sunya.FailedPrecondition)
-	must(t, s.DeleteBucket(t.Context(), "b", nil))
-	wantCode(t, s.DeleteBucket(t.Context(), "b", nil), sunya.NotFound)
+	deleteBucket(t, s, nil, sunya.FailedPrecondition)
+	drop(t, s, "o")
+	deleteBucket(t, s, func(*objects.Bucket) error { return refused }, sunya.FailedPrecondition)
+	deleteBucket(t, s, nil, 0)
+	deleteBucket(t, s, nil, sunya.NotFound)
+}
+
+func deleteBucket(t *testing.T, s objects.Store, cond func(*objects.Bucket) error, want sunya.Code) (free []string) {
+	t.Helper()
+	free, err := s.DeleteBucket(t.Context(), "b", cond)
+	if want == 0 {
+		must(t, err)
+	} else {
+		wantCode(t, err, want)
+	}
+	return free
 }
 
 func listBuckets(t *testing.T, s objects.Store) {
@@ -112,73 +134,85 @@ func listBuckets(t *testing.T, s objects.Store) {
 
 func objectRoundTrip(t *testing.T, s objects.Store) {
 	o := object("o", "blob", 5)
-	_, err := s.PutObject(t.Context(), &o, nil)
+	err := s.Change(t.Context(), func(tx objects.Tx) error { return tx.PutLive(&o) })
 	wantCode(t, err, sunya.NotFound) // no bucket
 	withBucket(t, s)
-	_, err = s.GetObject(t.Context(), "b", "o")
+	_, err = s.GetObject(t.Context(), "b", "o", 0)
 	wantCode(t, err, sunya.NotFound)
 	put(t, s, o)
-	got, err := s.GetObject(t.Context(), "b", "o")
+	got, err := s.GetObject(t.Context(), "b", "o", 0)
 	must(t, err)
 	wantSame(t, got, &o)
 }
 
 func objectReplace(t *testing.T, s objects.Store) {
 	withBucket(t, s)
-	if old := put(t, s, object("o", "one", 1)); old != "" {
-		t.Errorf("a new object replaced %q", old)
-	}
-	if old := put(t, s, object("o", "two", 1)); old != "one" {
-		t.Errorf("replaced %q, want one", old)
-	}
-	if old := put(t, s, object("o", "two", 1)); old != "" {
-		t.Errorf("a change of metadata replaced %q", old)
-	}
-	o := objects.Object{Bucket: "b", Name: "o"}
-	_, err := s.PutObject(t.Context(), &o, func(live *objects.Object) error { o = *live; o.Metageneration = 9; return nil })
+	put(t, s, object("o", "one", 1))
+	must(t, s.Change(t.Context(), func(tx objects.Tx) error {
+		live, err := tx.Live("b", "o")
+		must(t, err)
+		none, err := tx.Live("b", "p")
+		must(t, err)
+		if live == nil || live.Blob != "one" || none != nil {
+			t.Errorf("live %+v, and where there is none %+v", live, none)
+		}
+		next := object("o", "two", 1)
+		next.Properties = objects.Properties{}
+		must(t, tx.PutLive(&next))
+		used, err := tx.BlobInUse("one")
+		must(t, err)
+		if used {
+			t.Error("the blob that was replaced is still in use")
+		}
+		return nil
+	}))
+	got, err := s.GetObject(t.Context(), "b", "o", 0)
 	must(t, err)
-	got, err := s.GetObject(t.Context(), "b", "o")
-	must(t, err)
-	if got.Metageneration != 9 || got.Blob != "two" {
-		t.Errorf("what the condition wrote is not stored: %+v", got)
+	if got.Blob != "two" || got.Properties.StorageClass != "" {
+		t.Errorf("replaced, it is %+v", got)
 	}
 }
 
 func objectRefused(t *testing.T, s objects.Store) {
 	withBucket(t, s)
 	put(t, s, object("o", "one", 1))
+	must(t, s.CreateNotification(t.Context(), &objects.Notification{Bucket: "b"}, 9))
 	o := object("o", "two", 2)
-	_, err := s.PutObject(t.Context(), &o, func(live *objects.Object) error {
-		return sunya.Errorf(sunya.FailedPrecondition, live.Name, "no")
+	err := s.Change(t.Context(), func(tx objects.Tx) error {
+		must(t, tx.PutLive(&o))
+		must(t, tx.PutVersion(&o))
+		must(t, tx.AddNotice(&objects.Notice{Object: o}))
+		return sunya.Errorf(sunya.FailedPrecondition, "o", "no")
 	})
 	wantCode(t, err, sunya.FailedPrecondition)
-	got, err := s.GetObject(t.Context(), "b", "o")
+	got, err := s.GetObject(t.Context(), "b", "o", 0)
 	must(t, err)
-	if got.Blob != "one" {
-		t.Errorf("a refused write stored %q", got.Blob)
+	notices, err := s.Notices(t.Context(), 0, 9)
+	must(t, err)
+	used, err := s.BlobInUse(t.Context(), "two")
+	must(t, err)
+	if got.Blob != "one" || len(notices) != 0 || used {
+		t.Errorf("a refused change stored %q, %d notices, a version: %v", got.Blob, len(notices), used)
 	}
 }
 
 func objectDelete(t *testing.T, s objects.Store) {
 	withBucket(t, s)
-	_, err := s.DeleteObject(t.Context(), "b", "o", nil)
-	wantCode(t, err, sunya.NotFound)
 	put(t, s, object("o", "one", 1))
 	used, err := s.BlobInUse(t.Context(), "one")
 	must(t, err)
-	_, err = s.DeleteObject(t.Context(), "b", "o", func(*objects.Object) error { return sunya.Errorf(sunya.Aborted, "", "no") })
-	wantCode(t, err, sunya.Aborted)
-	old, err := s.DeleteObject(t.Context(), "b", "o", nil)
-	must(t, err)
+	drop(t, s, "o")
+	_, err = s.GetObject(t.Context(), "b", "o", 0)
+	wantCode(t, err, sunya.NotFound)
 	still, err := s.BlobInUse(t.Context(), "one")
 	must(t, err)
-	if old != "one" || !used || still {
-		t.Errorf("deleted %q, in use before %v, after %v", old, used, still)
+	if !used || still {
+		t.Errorf("in use before %v, after %v", used, still)
 	}
 }
 
 func objectList(t *testing.T, s objects.Store) {
-	_, err := s.ListObjects(t.Context(), "b", "", "", 10)
+	_, err := s.ListObjects(t.Context(), objects.Range{Bucket: "b", Limit: 10})
 	wantCode(t, err, sunya.NotFound)
 	withBucket(t, s)
 	names := []string{"A", "a", "a/1", "a/2", "a0", "b%", "b_", "ü", "𝄞"}
@@ -198,7 +232,7 @@ func objectList(t *testing.T, s objects.Store) {
 		{"b_", "", 100, []string{"b_"}},
 		{"zz", "", 100, nil},
 	} {
-		found, err := s.ListObjects(t.Context(), "b", tt.prefix, tt.start, tt.limit)
+		found, err := s.ListObjects(t.Context(), objects.Range{Bucket: "b", Prefix: tt.prefix, Start: tt.start, Limit: tt.limit})
 		must(t, err)
 		var got []string
 		for _, o := range found {
@@ -212,13 +246,12 @@ func objectRace(t *testing.T, s objects.Store) {
 	withBucket(t, s)
 	errs := together(t.Context(), 20, func(ctx context.Context, i int) error {
 		o := object("o", name("blob%d", i), 1)
-		_, err := s.PutObject(ctx, &o, func(live *objects.Object) error {
-			if live != nil {
-				return sunya.Errorf(sunya.FailedPrecondition, "o", "exists")
+		return s.Change(ctx, func(tx objects.Tx) error {
+			if live, err := tx.Live("b", "o"); err != nil || live != nil {
+				return sunya.Errorf(sunya.FailedPrecondition, "o", "exists: %v", err)
 			}
-			return nil
+			return tx.PutLive(&o)
 		})
-		return err
 	})
 	won := 0
 	for _, err := range errs {
@@ -252,8 +285,12 @@ func usedBytes(t *testing.T, s objects.Store) {
 	want("a chunk", 157)
 	_, err := s.DeleteUpload(t.Context(), "u")
 	must(t, err)
-	_, err = s.DeleteObject(t.Context(), "b", "o", nil)
-	must(t, err)
+	old := object("p", "two", 7)
+	old.DeleteTime = at(3)
+	must(t, s.Change(t.Context(), func(tx objects.Tx) error { return tx.PutVersion(&old) }))
+	want("archived", 64)
+	must(t, s.Change(t.Context(), func(tx objects.Tx) error { return tx.DropVersion("b", "p", old.Generation) }))
+	drop(t, s, "o")
 	want("deleted", 7)
 }
 
@@ -287,36 +324,38 @@ func uploads(t *testing.T, s objects.Store) {
 
 func finishUpload(t *testing.T, s objects.Store) {
 	withBucket(t, s)
-	put(t, s, object("o", "old", 1))
 	must(t, s.CreateUpload(t.Context(), &objects.Upload{ID: "u", CreateTime: at(1)}))
 	must(t, s.AddChunk(t.Context(), "u", objects.Chunk{Start: 0, Size: 10, Blob: "c1"}))
 	must(t, s.AddChunk(t.Context(), "u", objects.Chunk{Start: 10, Size: 10, Blob: "c2"}))
-	o := object("o", "whole", 20)
+	end := func(refuse error) (chunks []objects.Chunk, err error) {
+		err = s.Change(t.Context(), func(tx objects.Tx) error {
+			var err error
+			if chunks, err = tx.EndUpload("u", 7); err != nil {
+				return err
+			}
+			return refuse
+		})
+		return chunks, err
+	}
 	no := errors.New("no")
-	if _, err := s.FinishUpload(t.Context(), "u", &o, func(*objects.Object) error { return no }); !errors.Is(err, no) {
+	if _, err := end(no); !errors.Is(err, no) {
 		t.Errorf("refused: %v", err)
 	}
-	free, err := s.FinishUpload(t.Context(), "u", &o, nil)
+	chunks, err := end(nil)
 	must(t, err)
-	wantSame(t, free, []string{"c1", "c2", "old"})
-	_, err = s.FinishUpload(t.Context(), "u", &o, nil)
+	if len(chunks) != 2 || chunks[1].Blob != "c2" {
+		t.Errorf("ended with %+v", chunks)
+	}
+	_, err = end(nil)
 	wantCode(t, err, sunya.Aborted)
 	wantCode(t, s.AddChunk(t.Context(), "u", objects.Chunk{}), sunya.Aborted)
 	u, err := s.GetUpload(t.Context(), "u")
 	must(t, err)
-	if u.Generation != o.Generation || len(u.Chunks) != 0 {
-		t.Errorf("finished upload: %+v", u)
+	used, err := s.BlobInUse(t.Context(), "c1")
+	must(t, err)
+	if u.Generation != 7 || len(u.Chunks) != 0 || used {
+		t.Errorf("finished upload: %+v, a chunk's blob in use: %v", u, used)
 	}
-	got, err := s.GetObject(t.Context(), "b", "o")
-	must(t, err)
-	wantSame(t, got, &o)
-
-	must(t, s.CreateUpload(t.Context(), &objects.Upload{ID: "one"}))
-	must(t, s.AddChunk(t.Context(), "one", objects.Chunk{Size: 10, Blob: "only"}))
-	p := object("p", "only", 10)
-	free, err = s.FinishUpload(t.Context(), "one", &p, nil)
-	must(t, err)
-	wantSame(t, free, []string(nil)) // the only chunk became the object
 }
 
 func oldUploads(t *testing.T, s objects.Store) {

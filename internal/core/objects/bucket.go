@@ -84,7 +84,8 @@ func (s *Service) ListBuckets(ctx context.Context, project, prefix, after string
 	return buckets, next, nil
 }
 
-// UpdateBucket changes what may be changed of a bucket: its Document.
+// UpdateBucket changes what may be changed of a bucket: its Rules, Document and
+// Policy.
 func (s *Service) UpdateBucket(ctx context.Context, name string, cond Conditions, change func(*Bucket) error) (*Bucket, error) {
 	var out Bucket
 	err := s.store.UpdateBucket(ctx, name, func(b *Bucket) error {
@@ -95,7 +96,7 @@ func (s *Service) UpdateBucket(ctx context.Context, name string, cond Conditions
 		if err := change(&next); err != nil {
 			return err
 		}
-		b.Document = next.Document
+		b.Document, b.Rules, b.Policy = next.Document, next.Rules, next.Policy
 		b.Metageneration++
 		b.UpdateTime = s.now()
 		out = *b
@@ -108,10 +109,12 @@ func (s *Service) UpdateBucket(ctx context.Context, name string, cond Conditions
 }
 
 // DeleteBucket removes an empty bucket; FailedPrecondition while it holds
-// objects.
+// objects, live or archived. What was deleted softly goes with it.
 func (s *Service) DeleteBucket(ctx context.Context, name string, cond Conditions) error {
-	if err := s.store.DeleteBucket(ctx, name, cond.holdsOf); err != nil {
+	free, err := s.store.DeleteBucket(ctx, name, cond.holdsOf)
+	if err != nil {
 		return fmt.Errorf("delete bucket: %w", err)
 	}
+	s.free(ctx, free...)
 	return nil
 }

@@ -16,6 +16,7 @@ type NewObject struct {
 	Name        string
 	ContentType string // empty: application/octet-stream
 	Metadata    map[string]string
+	Properties  Properties
 	Document    []byte
 	Conditions  Conditions
 	Expect      Checksums
@@ -51,7 +52,7 @@ func (s *Service) admit(ctx context.Context, n *NewObject) error {
 	if err := CheckObjectName(n.Name); err != nil {
 		return err
 	}
-	if err := cmp.Or(checkMetadata(n.Metadata), checkContentType(n.ContentType)); err != nil {
+	if err := cmp.Or(checkMetadata(n.Metadata), checkContentType(n.ContentType), checkClass(n.Properties.StorageClass)); err != nil {
 		return err
 	}
 	if n.ContentType == "" {
@@ -72,7 +73,7 @@ func (s *Service) admit(ctx context.Context, n *NewObject) error {
 
 // live returns the live object, nil when there is none.
 func (s *Service) live(ctx context.Context, bucket, name string) (*Object, error) {
-	o, err := s.store.GetObject(ctx, bucket, name)
+	o, err := s.store.GetObject(ctx, bucket, name, 0)
 	if sunya.CodeOf(err) == sunya.NotFound {
 		return nil, nil
 	}
@@ -104,13 +105,11 @@ func (s *Service) record(ctx context.Context, n NewObject, w Written) (*Object, 
 		s.free(ctx, w.Blob)
 		return nil, err
 	}
-	o, cond := s.object(n, w)
-	old, err := s.store.PutObject(ctx, o, cond)
-	if err != nil {
+	o := s.object(n, w)
+	if err := s.change(ctx, func(t *work) error { return t.put(o, n.Conditions) }); err != nil {
 		s.freeRefused(ctx, err, w.Blob)
 		return nil, err
 	}
-	s.free(ctx, old)
 	return o, nil
 }
 
@@ -118,25 +117,17 @@ func (s *Service) record(ctx context.Context, n NewObject, w Written) (*Object, 
 // other error the record may exist after a crash, so Sweep decides.
 func (s *Service) freeRefused(ctx context.Context, err error, blob string) {
 	switch sunya.CodeOf(err) {
-	case sunya.FailedPrecondition, sunya.NotFound, sunya.Aborted, sunya.ResourceExhausted:
+	case sunya.FailedPrecondition, sunya.NotFound, sunya.Aborted, sunya.ResourceExhausted, sunya.PermissionDenied, sunya.InvalidArgument:
 		s.free(ctx, blob)
 	}
 }
 
-// object is the object that n and w make, and the condition that completes it
-// when it is stored.
-func (s *Service) object(n NewObject, w Written) (*Object, func(*Object) error) {
+// object is the object that n and w make, but for its generation.
+func (s *Service) object(n NewObject, w Written) *Object {
 	now := s.now()
-	o := &Object{
-		Bucket: n.Bucket, Name: n.Name, ContentType: n.ContentType, Metadata: n.Metadata, Document: n.Document,
+	return &Object{
+		Bucket: n.Bucket, Name: n.Name, ContentType: n.ContentType, Metadata: n.Metadata, Document: n.Document, Properties: n.Properties,
 		Metageneration: 1, Size: w.Size, CRC32C: w.CRC32C, MD5: w.MD5, Blob: w.Blob, CreateTime: now, UpdateTime: now,
-	}
-	return o, func(live *Object) error {
-		if err := n.Conditions.holds(n.Bucket, n.Name, live); err != nil {
-			return err
-		}
-		o.Generation = s.generation(live)
-		return nil
 	}
 }
 

@@ -10,15 +10,29 @@ import (
 	"github.com/sunya-cloud/sunya"
 )
 
-// Get returns the live object. A generation other than 0 that is not the live
-// one is NotFound: versioning is off.
+// Get returns the live object, or with a generation that one, live or archived.
 func (s *Service) Get(ctx context.Context, bucket, name string, generation int64, cond Conditions) (*Object, error) {
-	o, err := s.get(ctx, bucket, name)
+	o, err := s.get(ctx, bucket, name, generation)
+	if err == nil && o.Soft() {
+		err = noGeneration(bucket, name, generation)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("get object: %w", err)
 	}
-	if err := o.is(generation); err != nil {
+	if err := cond.holds(bucket, name, o); err != nil {
 		return nil, err
+	}
+	return o, nil
+}
+
+// GetSoftDeleted returns a generation that can be restored; NotFound.
+func (s *Service) GetSoftDeleted(ctx context.Context, bucket, name string, generation int64, cond Conditions) (*Object, error) {
+	o, err := s.get(ctx, bucket, name, generation)
+	if err == nil && !o.Soft() {
+		err = sunya.Errorf(sunya.NotFound, path(bucket, name), "generation %d is not a soft-deleted one", generation)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("get object: %w", err)
 	}
 	if err := cond.holds(bucket, name, o); err != nil {
 		return nil, err
@@ -27,8 +41,8 @@ func (s *Service) Get(ctx context.Context, bucket, name string, generation int64
 }
 
 // get tells a missing bucket from a missing object.
-func (s *Service) get(ctx context.Context, bucket, name string) (*Object, error) {
-	o, err := s.store.GetObject(ctx, bucket, name)
+func (s *Service) get(ctx context.Context, bucket, name string, generation int64) (*Object, error) {
+	o, err := s.store.GetObject(ctx, bucket, name, generation)
 	if sunya.CodeOf(err) != sunya.NotFound {
 		return o, err
 	}
@@ -38,11 +52,8 @@ func (s *Service) get(ctx context.Context, bucket, name string) (*Object, error)
 	return nil, err
 }
 
-func (o *Object) is(generation int64) error {
-	if generation != 0 && generation != o.Generation {
-		return sunya.Errorf(sunya.NotFound, path(o.Bucket, o.Name), "generation %d does not exist: the live one is %d", generation, o.Generation)
-	}
-	return nil
+func noGeneration(bucket, name string, generation int64) error {
+	return sunya.Errorf(sunya.NotFound, path(bucket, name), "generation %d of the object does not exist", generation)
 }
 
 // readTries is how often a read begins again because the object was replaced

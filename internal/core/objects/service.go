@@ -15,9 +15,8 @@ type Options struct {
 	UploadLife     time.Duration // how long a resumable upload may take; 0: 7 days, as Google says
 }
 
-// Service is buckets, objects and uploads with Cloud Storage's rules. Object
-// versioning is off: a write replaces the live generation. Its methods are safe
-// for concurrent use.
+// Service is buckets, objects and uploads with Cloud Storage's rules. Its
+// methods are safe for concurrent use.
 type Service struct {
 	store Store
 	blobs Blobs
@@ -25,6 +24,8 @@ type Service struct {
 	log   *slog.Logger
 	opts  Options
 	quota *quota
+
+	told chan struct{} // there are notices to relay
 
 	mu   sync.Mutex
 	last int64 // generation given out last
@@ -40,7 +41,7 @@ func New(store Store, blobs Blobs, now func() time.Time, log *slog.Logger, o Opt
 	}
 	return &Service{
 		store: store, blobs: blobs, now: now, log: log.With("component", "objects"), opts: o,
-		quota: &quota{limit: o.MaxTotalBytes, used: store.UsedBytes},
+		quota: &quota{limit: o.MaxTotalBytes, used: store.UsedBytes}, told: make(chan struct{}, 1),
 	}
 }
 
@@ -72,22 +73,18 @@ func (s *Service) Run(ctx context.Context) error {
 func (s *Service) tidy(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, tidyTimeout)
 	defer cancel()
-	expired := s.expireUploads(ctx)
+	expired := errors.Join(s.expireUploads(ctx), s.purge(ctx))
 	swept := s.blobs.Sweep(ctx, func(blob string) (bool, error) { return s.store.BlobInUse(ctx, blob) })
 	return errors.Join(expired, swept)
 }
 
 // generation returns the number of a new generation: the time in microseconds,
-// but above every one given out before and above the live one.
-func (s *Service) generation(live *Object) int64 {
+// but above every one given out before and above newest.
+func (s *Service) generation(newest int64) int64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	g := max(s.now().UnixMicro(), s.last+1)
-	if live != nil {
-		g = max(g, live.Generation+1)
-	}
-	s.last = g
-	return g
+	s.last = max(s.now().UnixMicro(), s.last+1, newest+1)
+	return s.last
 }
 
 // free deletes blobs whose metadata is gone. What fails is swept later.

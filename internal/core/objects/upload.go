@@ -200,15 +200,23 @@ func (s *Service) finish(ctx context.Context, u *Upload) (*Object, error) {
 	if err := u.Object.Expect.check(u.Object.Bucket, u.Object.Name, w); err != nil {
 		return nil, errors.Join(err, s.abandon(ctx, u.ID, w.Blob))
 	}
-	o, cond := s.object(u.Object, w)
-	free, err := s.store.FinishUpload(ctx, u.ID, o, cond)
+	o := s.object(u.Object, w)
+	err = s.change(ctx, func(t *work) error {
+		if err := t.put(o, u.Object.Conditions); err != nil {
+			return err
+		}
+		chunks, err := t.EndUpload(u.ID, o.Generation)
+		for _, c := range chunks {
+			t.dropped = append(t.dropped, c.Blob)
+		}
+		return err
+	})
 	if err != nil {
 		if len(u.Chunks) != 1 {
 			s.freeRefused(ctx, err, w.Blob)
 		}
 		return nil, err
 	}
-	s.free(ctx, free...)
 	u.Generation, u.Chunks = o.Generation, nil
 	return o, nil
 }

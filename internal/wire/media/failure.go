@@ -38,6 +38,10 @@ func Classify(err error, read bool) Failure {
 		f.Status, f.Reason, f.Code = http.StatusRequestEntityTooLarge, "uploadTooLarge", "EntityTooLarge"
 	case code == sunya.OutOfRange:
 		f.Status, f.Reason, f.Code = http.StatusRequestedRangeNotSatisfiable, "requestedRangeNotSatisfiable", "InvalidRange"
+	case code == sunya.InvalidArgument && reason(err) == ReasonRequired:
+		f.Reason, f.Code = "required", "InvalidArgument"
+	case reason(err) == objects.ReasonRetained:
+		f.Reason, f.Code = "forbidden", "ObjectUnderActiveHold"
 	default:
 		f.Reason, f.Code = reasons(code)
 	}
@@ -125,4 +129,15 @@ func Write(w http.ResponseWriter, r *http.Request, status int, contentType strin
 	if r.Method != http.MethodHead {
 		w.Write(body) // the client is gone if this fails
 	}
+}
+
+// ReasonRequired is the sunya.Error.Reason of a value that is missing.
+const ReasonRequired = "REQUIRED"
+
+func reason(err error) string {
+	var e *sunya.Error
+	if !errors.As(err, &e) {
+		return ""
+	}
+	return e.Reason
 }

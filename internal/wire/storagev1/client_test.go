@@ -32,7 +32,7 @@ func serve(t testing.TB, o objects.Options) server {
 	t.Helper()
 	log := slog.New(slog.DiscardHandler)
 	blobs := &objectstest.Blobs{}
-	h := storagev1.New(objects.New(objectstest.NewStore(), blobs, time.Now, log, o), log)
+	h := storagev1.New(storagev1.Deps{Objects: objects.New(objectstest.NewStore(), blobs, time.Now, log, o), Log: log})
 	srv := httptest.NewServer(h)
 	t.Cleanup(srv.Close)
 	client, err := storage.NewService(t.Context(), option.WithEndpoint(srv.URL+"/storage/v1/"), option.WithoutAuthentication())
@@ -305,6 +305,35 @@ func TestUnimplementedIsNamed(t *testing.T) {
 	}
 	_, err = s.Objects.Rewrite("stuff", "o", "stuff", "p", nil).Do()
 	wantStatus(t, err, 501, "notImplemented")
-	_, err = s.Notifications.List("stuff").Do()
-	wantStatus(t, err, 501, "notImplemented")
+}
+
+func TestNotifications(t *testing.T) {
+	s := serve(t, objects.Options{})
+	s.bucket(t)
+	_, err := s.Notifications.Insert("stuff", &storage.Notification{PayloadFormat: "NONE"}).Do()
+	wantStatus(t, err, 400, "required")
+	_, err = s.Notifications.Insert("stuff", &storage.Notification{Topic: "nonsense", PayloadFormat: "NONE"}).Do()
+	wantStatus(t, err, 400, "invalid")
+	want := &storage.Notification{Topic: "//pubsub.googleapis.com/projects/sunya/topics/changes", PayloadFormat: "JSON_API_V1",
+		EventTypes: []string{"OBJECT_FINALIZE"}, ObjectNamePrefix: "in/", CustomAttributes: map[string]string{"k": "v"}}
+	made, err := s.Notifications.Insert("stuff", want).Do()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := s.Notifications.Get("stuff", made.Id).Do()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.Id == "" || got.Topic != want.Topic || got.EventTypes[0] != "OBJECT_FINALIZE" || got.ObjectNamePrefix != "in/" || got.CustomAttributes["k"] != "v" {
+		t.Errorf("got %+v", got)
+	}
+	list, err := s.Notifications.List("stuff").Do()
+	if err != nil || len(list.Items) != 1 {
+		t.Errorf("list %+v, %v", list, err)
+	}
+	if err := s.Notifications.Delete("stuff", made.Id).Do(); err != nil {
+		t.Error(err)
+	}
+	_, err = s.Notifications.Get("stuff", made.Id).Do()
+	wantStatus(t, err, 404, "notFound")
 }

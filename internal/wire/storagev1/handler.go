@@ -8,6 +8,7 @@
 package storagev1
 
 import (
+	"context"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -25,17 +26,27 @@ func Prefixes() []string {
 	}
 }
 
+// Deps are what the API stands on.
+type Deps struct {
+	Objects *objects.Service
+	// Topic reports whether notifications can go to projects/P/topics/T; nil
+	// asks nothing.
+	Topic func(ctx context.Context, name string) error
+	Log   *slog.Logger
+}
+
 // handler answers requests whose host and caller have been checked already.
 type handler struct {
 	objects *objects.Service
 	media   *media.Server
+	topic   func(ctx context.Context, name string) error
 	log     *slog.Logger
 }
 
 // New returns the API over objects.
-func New(objects *objects.Service, log *slog.Logger) http.Handler {
-	log = log.With("component", "storagev1")
-	return &handler{objects: objects, media: media.New(objects, log), log: log}
+func New(d Deps) http.Handler {
+	log := d.Log.With("component", "storagev1")
+	return &handler{objects: d.Objects, media: media.New(d.Objects, log), topic: d.Topic, log: log}
 }
 
 // ServeHTTP implements http.Handler.
@@ -71,8 +82,12 @@ func (h *handler) dispatch(w http.ResponseWriter, r *http.Request, t target) err
 		table = map[string]endpoint{"GET": h.getObject, "HEAD": h.getObject, "PATCH": h.patchObject, "DELETE": h.deleteObject, "PUT": unimplemented("objects.update", "use patch")}
 	case kindUpload:
 		table = map[string]endpoint{"POST": h.upload, "PUT": h.upload, "DELETE": h.cancelUpload}
-	case kindLayout:
-		table = map[string]endpoint{"GET": h.storageLayout}
+	case kindBucketPart:
+		table = h.bucketPart(t)
+	case kindObjectPart:
+		return unimplemented("objects."+t.part, "it is not part of this server yet")(w, r, t)
+	case kindProject:
+		return unimplemented("projects."+t.part, "it is not part of this server yet")(w, r, t)
 	case kindOther:
 		return unimplemented(t.object, "it is not part of this server yet")(w, r, t)
 	}
@@ -99,4 +114,18 @@ func customerKeys(header http.Header) error {
 		}
 	}
 	return nil
+}
+
+// bucketPart answers b/BUCKET/PART.
+func (h *handler) bucketPart(t target) map[string]endpoint {
+	switch {
+	case t.part == "storageLayout":
+		return map[string]endpoint{"GET": h.storageLayout}
+	case t.part == "notificationConfigs" && t.id == "":
+		return map[string]endpoint{"GET": h.listNotifications, "POST": h.insertNotification}
+	case t.part == "notificationConfigs":
+		return map[string]endpoint{"GET": h.getNotification, "DELETE": h.deleteNotification}
+	}
+	missing := unimplemented("buckets."+t.part, "it is not part of this server yet")
+	return map[string]endpoint{"GET": missing, "POST": missing, "PUT": missing, "PATCH": missing, "DELETE": missing}
 }

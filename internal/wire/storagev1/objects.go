@@ -155,11 +155,25 @@ func replyObject(w http.ResponseWriter, r *http.Request, o *objects.Object) erro
 	return reply(w, r, doc)
 }
 
+// Encode returns an object's resource as the API answers with it on the server
+// that is at base (https://HOST).
+func Encode(base string, o *objects.Object) ([]byte, error) {
+	f, err := resourceOf(base, o)
+	if err != nil {
+		return nil, err
+	}
+	return f.encode()
+}
+
 func objectResource(r *http.Request, o *objects.Object) (fields, error) {
+	return resourceOf(base(r), o)
+}
+
+func resourceOf(base string, o *objects.Object) (fields, error) {
 	rel := "/storage/v1/b/" + o.Bucket + "/o/" + url.PathEscape(o.Name)
 	return resource(o.Document, &storage.Object{
 		Kind: "storage#object", Id: fmt.Sprintf("%s/%s/%d", o.Bucket, o.Name, o.Generation), Bucket: o.Bucket, Name: o.Name,
-		SelfLink: base(r) + rel, MediaLink: fmt.Sprintf("%s/download%s?generation=%d&alt=media", base(r), rel, o.Generation),
+		SelfLink: base + rel, MediaLink: fmt.Sprintf("%s/download%s?generation=%d&alt=media", base, rel, o.Generation),
 		Generation: o.Generation, Metageneration: o.Metageneration, Etag: media.ETag(o.Generation, o.Metageneration),
 		Size: uint64(o.Size), ForceSendFields: []string{"Size"}, ContentType: o.ContentType, Metadata: o.Metadata, StorageClass: "STANDARD",
 		Crc32c: media.CRC32C(o), Md5Hash: base64.StdEncoding.EncodeToString(o.MD5),

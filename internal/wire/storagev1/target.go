@@ -16,13 +16,16 @@ const (
 	kindObjects
 	kindObject
 	kindUpload
-	kindLayout
-	kindOther // part of the API, but not of this server
+	kindBucketPart // b/BUCKET/PART
+	kindObjectPart // b/BUCKET/o/OBJECT/PART
+	kindProject    // projects/PROJECT/PART
+	kindOther      // part of the API, but not of this server
 )
 
 // String names the resource for people.
 func (k kind) String() string {
-	return [...]string{"", "buckets", "a bucket", "objects", "an object", "an upload", "a storage layout", "this path"}[k]
+	return [...]string{"", "buckets", "a bucket", "objects", "an object", "an upload", "a part of a bucket", "a part of an object",
+		"a project", "this path"}[k]
 }
 
 // target is what a request is about.
@@ -30,8 +33,14 @@ type target struct {
 	kind   kind
 	bucket string
 	object string // for kindOther: what was asked for
+	part   string // acl, iam/testPermissions, compose, …
+	id     string // of one in the part: an entity, a notification; of kindProject: the project
+	to     other  // where objects go
 	media  bool   // the path asks for bytes, whatever alt says
 }
+
+// other is a second object.
+type other struct{ bucket, object string }
 
 // parseTarget reads an escaped path. A slash inside an object's name is %2F;
 // raw ones are taken too.
@@ -82,6 +91,10 @@ func parseUpload(rest string) (target, error) {
 // parseResource reads what follows /storage/v1.
 func parseResource(rest string) (target, error) {
 	parts := strings.SplitN(strings.TrimPrefix(rest, "/"), "/", 4) // b BUCKET o OBJECT…
+	if parts[0] == "projects" && len(parts) >= 3 {
+		project, err := unescape(parts[1])
+		return target{kind: kindProject, id: project, part: strings.Join(parts[2:], "/")}, err
+	}
 	if parts[0] != "b" {
 		return target{kind: kindOther, object: "storage/v1" + rest}, nil
 	}
@@ -96,38 +109,79 @@ func parseResource(rest string) (target, error) {
 	switch {
 	case len(parts) == 2:
 		return t, nil
-	case len(parts) == 3 && parts[2] == "storageLayout":
-		t.kind = kindLayout
-		return t, nil
 	case parts[2] != "o":
-		return target{kind: kindOther, bucket: bucket, object: "buckets." + parts[2]}, nil
+		return parseBucketPart(t, strings.Join(parts[2:], "/"))
 	case len(parts) == 3 || parts[3] == "":
 		t.kind = kindObjects
 		return t, nil
+	case parts[3] == "bulkRestore" || parts[3] == "watch":
+		return target{kind: kindOther, bucket: bucket, object: "objects." + parts[3]}, nil
 	}
 	return parseObject(t, parts[3])
 }
 
-// methodsOf are the custom methods and collections of an object; a name that
-// ends like one is escaped (%2F) by every client.
-func methodsOf() []string {
-	return []string{"compose", "rewriteTo", "copyTo", "moveTo", "restore", "acl", "iam", "watch", "bulkRestore"}
+// parseBucketPart reads what follows a bucket.
+func parseBucketPart(t target, rest string) (target, error) {
+	part, id, _ := strings.Cut(rest, "/")
+	t.kind, t.part = kindBucketPart, part
+	switch {
+	case part == "iam":
+		t.part = rest
+		return t, nil
+	case part == "notificationConfigs" || part == "acl" || part == "defaultObjectAcl":
+		var err error
+		t.id, err = unescape(id)
+		return t, err
+	}
+	t.part = rest
+	return t, nil
 }
 
-func parseObject(t target, name string) (target, error) {
-	object, rest, _ := strings.Cut(name, "/")
-	for _, m := range methodsOf() {
-		if rest == m || strings.HasPrefix(rest, m+"/") {
-			return target{kind: kindOther, bucket: t.bucket, object: "objects." + m}, nil
-		}
-	}
-	if rest != "" {
-		object = name
-	}
+// parseObject reads what follows b/BUCKET/o/. A slash in a name is escaped by
+// every client of a method; where none follows, raw ones are taken too.
+func parseObject(t target, rest string) (target, error) {
+	name, method, _ := strings.Cut(rest, "/")
+	part, more, _ := strings.Cut(method, "/")
 	var err error
-	t.kind = kindObject
-	t.object, err = unescape(object)
+	t.kind, t.part = kindObjectPart, part
+	switch part {
+	case "compose", "restore":
+		if more != "" {
+			part = ""
+		}
+	case "acl":
+		t.id, err = unescape(more)
+	case "iam":
+		t.part = method
+	case "rewriteTo", "copyTo":
+		t.to, err = parseOther(more)
+	case "moveTo":
+		t.to, err = parseOther("b/" + url.PathEscape(t.bucket) + "/" + more)
+	default:
+		part = ""
+	}
+	if err != nil {
+		return t, err
+	}
+	if part == "" {
+		t.kind, t.part, name = kindObject, "", rest
+	}
+	t.object, err = unescape(name)
 	return t, err
+}
+
+// parseOther reads b/BUCKET/o/OBJECT.
+func parseOther(s string) (other, error) {
+	parts := strings.SplitN(s, "/", 4)
+	if len(parts) != 4 || parts[0] != "b" || parts[2] != "o" || parts[3] == "" {
+		return other{}, noSuchPath(s)
+	}
+	bucket, err := unescape(parts[1])
+	if err != nil {
+		return other{}, err
+	}
+	object, err := unescape(parts[3])
+	return other{bucket, object}, err
 }
 
 func unescape(s string) (string, error) {

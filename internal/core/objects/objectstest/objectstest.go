@@ -3,6 +3,7 @@
 package objectstest
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strings"
@@ -18,14 +19,25 @@ type Store struct {
 	mu      sync.Mutex
 	buckets map[string]objects.Bucket
 	objects map[[2]string]objects.Object
+	old     map[version]objects.Object // not live
 	uploads map[string]objects.Upload
+
+	notifications []objects.Notification
+	notices       []objects.Notice
+	lastID        int64
+}
+
+// version names a generation.
+type version struct {
+	bucket, name string
+	generation   int64
 }
 
 var _ objects.Store = (*Store)(nil)
 
 // NewStore returns an empty Store.
 func NewStore() *Store {
-	return &Store{buckets: map[string]objects.Bucket{}, objects: map[[2]string]objects.Object{}, uploads: map[string]objects.Upload{}}
+	return &Store{buckets: map[string]objects.Bucket{}, objects: map[[2]string]objects.Object{}, old: map[version]objects.Object{}, uploads: map[string]objects.Upload{}}
 }
 
 func gone(resource string) error {
@@ -84,117 +96,124 @@ func (s *Store) UpdateBucket(_ context.Context, name string, change func(*object
 }
 
 // DeleteBucket implements objects.Store.
-func (s *Store) DeleteBucket(_ context.Context, name string, cond func(*objects.Bucket) error) error {
+func (s *Store) DeleteBucket(_ context.Context, name string, cond func(*objects.Bucket) error) ([]string, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	b, ok := s.buckets[name]
 	if !ok {
-		return gone(name)
+		return nil, gone(name)
 	}
 	if cond != nil {
 		if err := cond(&b); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	for k := range s.objects {
 		if k[0] == name {
-			return sunya.Errorf(sunya.FailedPrecondition, name, "not empty")
+			return nil, sunya.Errorf(sunya.FailedPrecondition, name, "not empty")
+		}
+	}
+	var free []string
+	for k, o := range s.old {
+		if k.bucket == name && !o.Soft() {
+			return nil, sunya.Errorf(sunya.FailedPrecondition, name, "not empty")
+		}
+	}
+	for k, o := range s.old {
+		if k.bucket == name {
+			delete(s.old, k)
+			if !s.inUse(o.Blob) {
+				free = append(free, o.Blob)
+			}
 		}
 	}
 	delete(s.buckets, name)
-	return nil
-}
-
-// PutObject implements objects.Store.
-func (s *Store) PutObject(_ context.Context, o *objects.Object, cond func(*objects.Object) error) (string, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.put(o, cond)
-}
-
-func (s *Store) put(o *objects.Object, cond func(*objects.Object) error) (string, error) {
-	key := [2]string{o.Bucket, o.Name}
-	live, old := (*objects.Object)(nil), ""
-	if have, ok := s.objects[key]; ok {
-		live, old = &have, have.Blob
-	}
-	if cond != nil {
-		if err := cond(live); err != nil {
-			return "", err
-		}
-	}
-	if _, ok := s.buckets[o.Bucket]; !ok {
-		return "", gone(o.Bucket)
-	}
-	s.objects[key] = *o
-	if old == o.Blob {
-		old = ""
-	}
-	return old, nil
+	s.notifications = slices.DeleteFunc(s.notifications, func(n objects.Notification) bool { return n.Bucket == name })
+	return free, nil
 }
 
 // GetObject implements objects.Store.
-func (s *Store) GetObject(_ context.Context, bucket, name string) (*objects.Object, error) {
+func (s *Store) GetObject(_ context.Context, bucket, name string, generation int64) (*objects.Object, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	o, ok := s.objects[[2]string{bucket, name}]
-	if !ok {
-		return nil, gone(bucket + "/" + name)
+	if o, ok := s.objects[[2]string{bucket, name}]; ok && (generation == 0 || generation == o.Generation) {
+		return &o, nil
 	}
-	return &o, nil
+	if o, ok := s.old[version{bucket, name, generation}]; ok {
+		return &o, nil
+	}
+	return nil, gone(bucket + "/" + name)
 }
 
 // ListObjects implements objects.Store.
-func (s *Store) ListObjects(_ context.Context, bucket, prefix, start string, limit int) ([]objects.Object, error) {
+func (s *Store) ListObjects(_ context.Context, r objects.Range) ([]objects.Object, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if _, ok := s.buckets[bucket]; !ok {
-		return nil, gone(bucket)
+	if _, ok := s.buckets[r.Bucket]; !ok {
+		return nil, gone(r.Bucket)
 	}
 	var out []objects.Object
-	for _, o := range s.objects {
-		if o.Bucket == bucket && strings.HasPrefix(o.Name, prefix) && o.Name >= start {
+	add := func(o objects.Object) {
+		behind := o.Name > r.Start || o.Name == r.Start && o.Generation >= r.Generation
+		if o.Bucket == r.Bucket && strings.HasPrefix(o.Name, r.Prefix) && behind {
 			out = append(out, o)
 		}
 	}
-	slices.SortFunc(out, func(a, b objects.Object) int { return strings.Compare(a.Name, b.Name) })
-	return out[:min(limit, len(out))], nil
-}
-
-// DeleteObject implements objects.Store.
-func (s *Store) DeleteObject(_ context.Context, bucket, name string, cond func(*objects.Object) error) (string, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	o, ok := s.objects[[2]string{bucket, name}]
-	if !ok {
-		return "", gone(bucket + "/" + name)
-	}
-	if cond != nil {
-		if err := cond(&o); err != nil {
-			return "", err
+	for _, o := range s.objects {
+		if r.Which != objects.SoftDeleted {
+			add(o)
 		}
 	}
-	delete(s.objects, [2]string{bucket, name})
-	return o.Blob, nil
+	for _, o := range s.old {
+		if r.Which == objects.SoftDeleted && o.Soft() || r.Which == objects.AllVersions && !o.Soft() {
+			add(o)
+		}
+	}
+	slices.SortFunc(out, func(a, b objects.Object) int {
+		return cmp.Or(strings.Compare(a.Name, b.Name), cmp.Compare(a.Generation, b.Generation))
+	})
+	return out[:min(r.Limit, len(out))], nil
+}
+
+// EndedObjects implements objects.Store.
+func (s *Store) EndedObjects(_ context.Context, t time.Time, limit int) ([]objects.Object, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var out []objects.Object
+	for _, o := range s.old {
+		if o.Soft() && o.HardDeleteTime.Before(t) && len(out) < limit {
+			out = append(out, o)
+		}
+	}
+	return out, nil
 }
 
 // BlobInUse implements objects.Store.
 func (s *Store) BlobInUse(_ context.Context, blob string) (bool, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	return s.inUse(blob), nil
+}
+
+func (s *Store) inUse(blob string) bool {
 	for _, o := range s.objects {
 		if o.Blob == blob {
-			return true, nil
+			return true
+		}
+	}
+	for _, o := range s.old {
+		if o.Blob == blob {
+			return true
 		}
 	}
 	for _, u := range s.uploads {
 		for _, c := range u.Chunks {
 			if c.Blob == blob {
-				return true, nil
+				return true
 			}
 		}
 	}
-	return false, nil
+	return false
 }
 
 // UsedBytes implements objects.Store.
@@ -203,6 +222,9 @@ func (s *Store) UsedBytes(context.Context) (int64, error) {
 	defer s.mu.Unlock()
 	var n int64
 	for _, o := range s.objects {
+		n += o.Size
+	}
+	for _, o := range s.old {
 		n += o.Size
 	}
 	for _, u := range s.uploads {
@@ -247,36 +269,10 @@ func (s *Store) AddChunk(_ context.Context, id string, c objects.Chunk) error {
 	return nil
 }
 
-// FinishUpload implements objects.UploadStore.
-func (s *Store) FinishUpload(_ context.Context, id string, o *objects.Object, cond func(*objects.Object) error) ([]string, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	u, ok := s.uploads[id]
-	if !ok {
-		return nil, gone(id)
-	}
-	if u.Generation != 0 {
-		return nil, sunya.Errorf(sunya.Aborted, id, "finished already")
-	}
-	old, err := s.put(o, cond)
-	if err != nil {
-		return nil, err
-	}
-	free := blobs(u.Chunks, o.Blob)
-	if old != "" {
-		free = append(free, old)
-	}
-	u.Generation, u.Chunks = o.Generation, nil
-	s.uploads[id] = u
-	return free, nil
-}
-
-func blobs(chunks []objects.Chunk, keep string) []string {
+func blobs(chunks []objects.Chunk) []string {
 	var out []string
 	for _, c := range chunks {
-		if c.Blob != keep {
-			out = append(out, c.Blob)
-		}
+		out = append(out, c.Blob)
 	}
 	return out
 }
@@ -290,7 +286,7 @@ func (s *Store) DeleteUpload(_ context.Context, id string) ([]string, error) {
 		return nil, gone(id)
 	}
 	delete(s.uploads, id)
-	return blobs(u.Chunks, ""), nil
+	return blobs(u.Chunks), nil
 }
 
 // OldUploads implements objects.UploadStore.
