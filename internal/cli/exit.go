@@ -197,7 +197,7 @@ func remedyOf(env *Env, command string, err error) string {
 	case sunya.NotFound:
 		return listCommand(command, err) + " --project " + cmp.Or(env.flags.Project, defaultProject)
 	case sunya.AlreadyExists, sunya.FailedPrecondition, sunya.Aborted:
-		if strings.HasPrefix(command, "sunya.run") || strings.HasPrefix(command, "sunya.functions") || strings.HasPrefix(command, "sunya.pubsub") {
+		if strings.HasPrefix(command, "sunya.run") || strings.HasPrefix(command, "sunya.functions") || strings.HasPrefix(command, "sunya.pubsub") || strings.HasPrefix(command, "sunya.storage") {
 			return listCommand(command, err) + " --project " + cmp.Or(env.flags.Project, defaultProject)
 		}
 		return "sunya app versions list --project " + cmp.Or(env.flags.Project, defaultProject)
@@ -234,6 +234,10 @@ func listCommand(command string, err error) string {
 		return "sunya pubsub topics list"
 	case strings.HasPrefix(command, "sunya.pubsub"):
 		return "sunya pubsub subscriptions list"
+	case strings.HasPrefix(command, "sunya.storage.buckets"), strings.HasPrefix(command, "sunya.storage.mb"), strings.HasPrefix(command, "sunya.storage.rb"):
+		return "sunya storage buckets list"
+	case strings.HasPrefix(command, "sunya.storage"):
+		return "sunya storage ls"
 	case strings.HasPrefix(command, "sunya.app.versions"), strings.Contains(err.Error(), "/versions/"):
 		return "sunya app versions list"
 	case strings.HasPrefix(command, "sunya.app.operations"):

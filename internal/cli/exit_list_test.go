@@ -20,6 +20,8 @@ func TestRemedyListsTheKindThatWasNotFound(t *testing.T) {
 		"sunya.pubsub.topics.delete":         "sunya pubsub topics list",
 		"sunya.pubsub.subscriptions.pull":    "sunya pubsub subscriptions list",
 		"sunya.pubsub.snapshots.delete":      "sunya pubsub snapshots list",
+		"sunya.storage.cp":                   "sunya storage ls",
+		"sunya.storage.buckets.delete":       "sunya storage buckets list",
 		"sunya.builds.cancel":                "sunya builds list",
 	} {
 		err := sunya.Errorf(sunya.NotFound, "nope", "not found")

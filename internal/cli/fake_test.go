@@ -50,6 +50,7 @@ type fake struct {
 	jobs   *fakeJobs
 	images *artifactregistryv1.API
 	pubsub *brokerOf
+	store  http.Handler // all of Cloud Storage, where a test wants it
 
 	mu       sync.Mutex
 	objects  map[string]string               // name to content
@@ -118,6 +119,10 @@ func newFake(t *testing.T) *fake {
 		f.mu.Unlock()
 		if strings.HasPrefix(r.Header.Get("Content-Type"), "application/grpc") {
 			rpc.ServeHTTP(w, r)
+			return
+		}
+		if f.store != nil && !strings.HasPrefix(r.URL.Path, "/sunya/") {
+			f.store.ServeHTTP(w, r)
 			return
 		}
 		mux.ServeHTTP(w, r)

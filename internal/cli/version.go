@@ -20,6 +20,7 @@ func buildVersion() string {
 func newVersionCommand(env *Env) *cobra.Command {
 	return &cobra.Command{
 		Use:     "version",
+		Hidden:  true, // everybody tries it; help has no room to spare
 		Short:   "Print the version of this program.",
 		Args:    args(0, 0, ""),
 		Example: "sunya version\nsunya version --format 'value(version)'",
