@@ -9,6 +9,7 @@ import (
 	"github.com/sunya-cloud/sunya/internal/adapt/sqlite"
 	"github.com/sunya-cloud/sunya/internal/adapt/storetest"
 	"github.com/sunya-cloud/sunya/internal/core/deploy"
+	"github.com/sunya-cloud/sunya/internal/core/eventing"
 	"github.com/sunya-cloud/sunya/internal/core/jobs"
 	"github.com/sunya-cloud/sunya/internal/core/meter"
 	"github.com/sunya-cloud/sunya/internal/core/objects"
@@ -66,6 +67,10 @@ func TestBuilds(t *testing.T) {
 
 func TestUsage(t *testing.T) {
 	storetest.Usage(t, func(t testing.TB) meter.Store { return open(t) })
+}
+
+func TestEventing(t *testing.T) {
+	storetest.Eventing(t, func(t testing.TB) eventing.Store { return open(t) })
 }
 
 func TestPubSub(t *testing.T) {

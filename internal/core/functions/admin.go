@@ -53,6 +53,7 @@ type Parts struct {
 	Catalog    Catalog
 	Operations Operations
 	Objects    Objects
+	Triggers   Triggers
 	// CheckRuntime reports whether a runtime can be built here; its error says
 	// why not.
 	CheckRuntime func(runtime string) error

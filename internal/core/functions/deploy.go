@@ -93,6 +93,9 @@ func (a *Admin) check(ctx context.Context, k Key, s *Spec) error {
 	if err := s.check(); err != nil {
 		return err
 	}
+	if err := a.checkTrigger(ctx, k, s); err != nil {
+		return err
+	}
 	field := s.fields().source
 	if s.Source.Bucket == "" || s.Source.Object == "" {
 		return sunya.Invalid(field, "the source is missing: upload it to the URL that generateUploadUrl returns, and give what it returned")

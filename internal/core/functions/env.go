@@ -52,7 +52,7 @@ func firstEnvironment(k Key, s *Spec) []sunya.EnvVar {
 		{Name: "GCP_PROJECT", Value: k.Project},
 		{Name: "GCLOUD_PROJECT", Value: k.Project},
 		{Name: "GOOGLE_CLOUD_PROJECT", Value: k.Project},
-		{Name: "FUNCTION_TRIGGER_TYPE", Value: "HTTP_TRIGGER"},
+		{Name: "FUNCTION_TRIGGER_TYPE", Value: triggerKind(s)},
 		{Name: "FUNCTION_NAME", Value: k.ID},
 		{Name: "FUNCTION_REGION", Value: k.Location},
 		{Name: "FUNCTION_IDENTITY", Value: s.Account},
@@ -63,4 +63,17 @@ func firstEnvironment(k Key, s *Spec) []sunya.EnvVar {
 		env = append(env, sunya.EnvVar{Name: "ENTRY_POINT", Value: s.EntryPoint})
 	}
 	return slices.DeleteFunc(env, func(v sunya.EnvVar) bool { _, own := s.Env[v.Name]; return own })
+}
+
+// triggerKind is what the first generation called the kinds of its triggers.
+func triggerKind(s *Spec) string {
+	switch {
+	case s.Event == nil:
+		return "HTTP_TRIGGER"
+	case s.Event.Topic != "":
+		return "CLOUD_PUBSUB_TRIGGER"
+	case s.Event.Filter("bucket") != "":
+		return "CLOUD_STORAGE_TRIGGER"
+	}
+	return "OTHER_EVENT_TRIGGER"
 }

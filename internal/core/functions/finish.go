@@ -31,6 +31,9 @@ func (a *Admin) Finish(ctx context.Context, d *sunya.Deployment) error {
 	if err := a.applyAccess(ctx, f); err != nil {
 		return err
 	}
+	if err := a.applyTrigger(ctx, f, now); err != nil {
+		return fmt.Errorf("make the trigger: %w", err)
+	}
 	return a.Store.PutFunction(ctx, f)
 }
 
@@ -85,6 +88,9 @@ func (a *Admin) Delete(ctx context.Context, k Key, user string) (*sunya.Operatio
 	}
 	if f.Deployment != "" {
 		return nil, inProgress(f)
+	}
+	if err := a.removeTrigger(ctx, f); err != nil {
+		return nil, err
 	}
 	if _, ok := a.Catalog.Service(k.ServiceName()); ok {
 		if err := a.Catalog.Apply(ctx, serving.Change{DeleteServices: []string{k.ServiceName()}}); err != nil {

@@ -44,6 +44,8 @@ type Spec struct {
 	Signature Signature // empty: as the source says
 	Source    Source
 	BuildEnv  map[string]string
+	// Event says which events the function runs for; nil: for requests.
+	Event *EventTrigger `json:",omitempty"`
 
 	Env         map[string]string
 	MemoryBytes int64

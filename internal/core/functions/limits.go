@@ -58,6 +58,7 @@ func (s *Spec) complete(k Key) {
 			s.Account = sunya.AppAccount(k.Project)
 		}
 	}
+	s.completeTrigger(k)
 }
 
 // cpuFor is the share of a core, in thousandths, that goes with an amount of

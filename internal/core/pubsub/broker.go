@@ -29,8 +29,10 @@ type Parts struct {
 	Push http.RoundTripper
 	// Sign makes the identity tokens of pushes.
 	Sign Signer
-	Now  func() time.Time
-	Log  *slog.Logger
+	// Triggers make the requests of their subscriptions.
+	Triggers Deliverer
+	Now      func() time.Time
+	Log      *slog.Logger
 }
 
 // Signer makes identity tokens.
@@ -55,6 +57,7 @@ type Broker struct {
 
 	push *http.Client // nil: nothing is pushed
 	sign Signer
+	trig Deliverer
 	side sync.WaitGroup // what spawn started
 
 	life  sync.Mutex // may be taken while a feed's lock is held
@@ -97,7 +100,7 @@ func New(p Parts) *Broker {
 	if p.Push != nil {
 		b.push = &http.Client{Transport: p.Push, CheckRedirect: noRedirect}
 	}
-	b.sign = p.Sign
+	b.sign, b.trig = p.Sign, p.Triggers
 	b.stop, b.end = context.WithCancel(context.Background())
 	b.commit.init(b)
 	return b

@@ -249,6 +249,9 @@ type Received struct {
 	AckID string
 	// Attempt counts deliveries from 1; 0 without a dead letter policy.
 	Attempt int
+	// Tries counts deliveries from 1, whatever the policy. A restart begins
+	// anew where there is neither a retry nor a dead letter policy.
+	Tries int
 }
 
 // fetch takes messages that may be delivered now, as many as the parcel holds.
@@ -302,12 +305,13 @@ func (p *parcel) add(m *Stored) bool {
 	}
 	p.room, p.bytes = p.room-1, p.bytes-size
 	f := p.f
-	token, attempt := f.q.deliver(m, p.deadline, p.budget)
+	token, tries := f.q.deliver(m, p.deadline, p.budget)
+	attempt := tries
 	if f.def.DeadLetter == nil {
 		attempt = 0
 	}
 	p.out = append(p.out, Received{
-		Message: m.Message, Attempt: attempt,
+		Message: m.Message, Attempt: attempt, Tries: tries,
 		AckID: handle{sub: f.number, seq: m.Seq, token: token}.String(),
 	})
 	return true

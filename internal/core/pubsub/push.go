@@ -122,9 +122,13 @@ func (p *pusher) result(ok bool) {
 	p.busy--
 	if ok {
 		p.window = min(p.window+1, maxWindow)
-	} else {
-		p.window = max(p.window/2, 1)
+		return
 	}
+	least := 1
+	if def := p.definition(); def.trigger() != "" {
+		least = firstWindow // one message that fails slowly is not to hold up the others
+	}
+	p.window = max(p.window/2, least)
 }
 
 // stopIfIdle ends the pusher unless something has come meanwhile.
@@ -140,6 +144,9 @@ func (p *pusher) stopIfIdle() bool {
 
 // send pushes one message and acknowledges it, or not.
 func (p *pusher) send(ctx context.Context, def *Subscription, m *Received) bool {
+	if def.trigger() != "" && p.b.trig != nil {
+		return p.trigger(ctx, def, m)
+	}
 	ctx, cancel := context.WithTimeout(ctx, def.AckDeadline)
 	defer cancel()
 	ok, err := p.b.post(ctx, def, m)

@@ -56,6 +56,18 @@ type Push struct {
 	// headers (google.pubsub.v1.PushConfig.NoWrapper).
 	Bare     bool `json:",omitempty"`
 	Metadata bool `json:",omitempty"`
+	// Trigger, when not empty, is the name of the trigger whose subscription
+	// this is: it makes the requests itself (Deliverer), and alone may change
+	// where they go.
+	Trigger string `json:",omitempty"`
+}
+
+// trigger is the trigger of a subscription; empty: none.
+func (s *Subscription) trigger() string {
+	if s.Push == nil {
+		return ""
+	}
+	return s.Push.Trigger
 }
 
 // Never is the Expiration of what lives for ever.

@@ -83,6 +83,8 @@ func (b *Broker) UpdateSubscription(ctx context.Context, name string, change fun
 	next.Name, next.Topic = have.Name, have.Topic
 	next.complete()
 	switch {
+	case next.trigger() != have.trigger():
+		return nil, sunya.Invalid("push_config", "messages of this subscription go where %s leads: change that", have.trigger())
 	case next.Filter != have.Filter:
 		return nil, sunya.Invalid("filter", "the filter of a subscription cannot be changed: create another subscription")
 	case next.Ordered != have.Ordered:
