@@ -144,7 +144,7 @@ func warningsOf(meta *functionspb.OperationMetadata) []string {
 }
 
 func (d *functionDeployment) begin(ctx context.Context, old *functionspb.Function, src sourceRef) (operation string, err error) {
-	f, paths, err := d.opts.function(old, src, d.env.Dir)
+	f, paths, err := d.opts.function(d.api.client.project, old, src, d.env.Dir)
 	if err != nil {
 		return "", err
 	}
@@ -164,7 +164,7 @@ func (d *functionDeployment) begin(ctx context.Context, old *functionspb.Functio
 }
 
 // function is what the flags ask for, and the paths of what they change.
-func (o *functionOptions) function(old *functionspb.Function, src sourceRef, dir string) (*functionspb.Function, []string, error) {
+func (o *functionOptions) function(project string, old *functionspb.Function, src sourceRef, dir string) (*functionspb.Function, []string, error) {
 	m, err := o.maps(old, dir)
 	if err != nil {
 		return nil, nil, err
@@ -179,7 +179,7 @@ func (o *functionOptions) function(old *functionspb.Function, src sourceRef, dir
 		EnvironmentVariables: m.env, IngressSettings: functionspb.ServiceConfig_IngressSettings(ingressKinds[o.ingress]),
 	}
 	paths := append([]string{"build_config.source"}, o.paths(secondPaths)...)
-	return &functionspb.Function{BuildConfig: b, ServiceConfig: c, Labels: m.labels, Environment: functionspb.Environment_GEN_2}, paths, nil
+	return &functionspb.Function{BuildConfig: b, ServiceConfig: c, Labels: m.labels, Environment: functionspb.Environment_GEN_2, EventTrigger: o.trigger.second(project)}, paths, nil
 }
 
 // sourceRef is where a source is: an object, and the link by which it got there.

@@ -38,6 +38,7 @@ var firstPaths = functionPaths{
 		{"ingress-settings", "ingress_settings"}, {"security-level", "https_trigger.security_level"},
 	},
 	env: "environment_variables", buildEnv: "build_environment_variables", labels: "labels",
+	trigger: "event_trigger", retry: "event_trigger.failure_policy",
 }
 
 // beginFirst creates or updates a function of the first generation.
@@ -46,7 +47,7 @@ func (d *functionDeployment) beginFirst(ctx context.Context, old *functionspb.Fu
 	if err != nil {
 		return "", err
 	}
-	f, paths, err := d.opts.firstFunction(old, src, d.env.Dir)
+	f, paths, err := d.opts.firstFunction(d.api.client.project, old, src, d.env.Dir)
 	if err != nil {
 		return "", err
 	}
@@ -66,7 +67,7 @@ func (d *functionDeployment) beginFirst(ctx context.Context, old *functionspb.Fu
 }
 
 // firstFunction is what the flags ask for, and the paths of what they change.
-func (o *functionOptions) firstFunction(old *functionspb.Function, src sourceRef, dir string) (*firstpb.CloudFunction, []string, error) {
+func (o *functionOptions) firstFunction(project string, old *functionspb.Function, src sourceRef, dir string) (*firstpb.CloudFunction, []string, error) {
 	m, err := o.maps(old, dir)
 	if err != nil {
 		return nil, nil, err
@@ -79,6 +80,12 @@ func (o *functionOptions) firstFunction(old *functionspb.Function, src sourceRef
 		Trigger: &firstpb.CloudFunction_HttpsTrigger{HttpsTrigger: &firstpb.HttpsTrigger{
 			SecurityLevel: firstpb.HttpsTrigger_SecurityLevel(slices.Index(functionSecurity, o.security)),
 		}},
+	}
+	switch e, err := o.trigger.first(project); {
+	case err != nil:
+		return nil, nil, err
+	case e != nil:
+		f.Trigger = &firstpb.CloudFunction_EventTrigger{EventTrigger: e}
 	}
 	if o.timeout > 0 {
 		f.Timeout = durationpb.New(o.timeout)

@@ -12,6 +12,7 @@ import (
 type functionOptions struct {
 	machineFlags
 	servingFlags
+	trigger                                 triggerFlags
 	runtime, entryPoint, source, ignoreFile string
 	buildEnv                                mapFlags
 	triggerHTTP, gen2, open                 bool
@@ -39,7 +40,8 @@ func (o *functionOptions) register(f *pflag.FlagSet) {
 	f.StringVar(&o.ingress, "ingress-settings", "all", "from where it is reached: all, internal-only, internal-and-gclb")
 	f.StringVar(&o.security, "security-level", "", "of the first generation, stored: secure-always, secure-optional")
 	accessFlag(f, &o.open)
-	boolFlag(f, &o.triggerHTTP, "trigger-http", true, "called by HTTP requests; other triggers come with events")
+	boolFlag(f, &o.triggerHTTP, "trigger-http", true, "called by HTTP requests, not by events")
+	o.trigger.register(f)
 	boolFlag(f, &o.gen2, "gen2", true, "second generation; --no-gen2: the first (default: as the function is)")
 	switchFlag(f, "v2", "the same as --gen2", func(yes bool) { o.gen2 = yes })
 	hide(f, "gen2", "no-gen2", "v2", "trigger-http", "no-trigger-http", "ingress-settings", "set-build-env-vars", "update-build-env-vars",
@@ -55,13 +57,13 @@ type missingFlag struct {
 }
 
 const (
-	noTriggers = "event triggers do not exist here yet: deploy with --trigger-http, and send events with sunya functions call --cloud-event"
+	noChannels = "there are no channels of partners here"
 	noSecrets  = "there is no Secret Manager here yet: use --set-env-vars"
 	noNetworks = "private addresses are reached without it"
 )
 
 var missingFlags = []missingFlag{
-	{"trigger-topic trigger-bucket trigger-event trigger-resource trigger-event-filters trigger-event-filters-path-pattern trigger-location trigger-channel trigger-service-account retry!", noTriggers, true},
+	{"trigger-channel", noChannels, true},
 	{"set-secrets update-secrets", noSecrets, true},
 	{"remove-secrets clear-secrets!", "there are no secrets here", false},
 	{"vpc-connector clear-vpc-connector! network subnet network-tags direct-vpc-egress clear-network! clear-network-tags!", noNetworks, false},
@@ -127,14 +129,21 @@ func (o *functionOptions) check() error {
 	switch {
 	case len(o.refused) > 0:
 		return usagef("%s", o.refused[0])
-	case !o.triggerHTTP:
-		return usagef("--no-trigger-http: %s", noTriggers)
+	case !o.triggerHTTP && !o.trigger.given():
+		return usagef("--no-trigger-http: say which events the function runs for: --trigger-topic, --trigger-bucket or --trigger-event-filters")
+	case o.changed("trigger-http") && o.trigger.given():
+		return usagef("a function is called by requests or by events: give --trigger-http or another trigger")
+	case o.changed("trigger-http") && o.trigger.retry:
+		return usagef("--retry: requests are not retried: it is for events")
 	case ingressKinds[o.ingress] == 0:
 		return usagef("--ingress-settings: %q is not known: use all, internal-only or internal-and-gclb", o.ingress)
 	case !slices.Contains(functionSecurity, o.security):
 		return usagef("--security-level: %q is not known: use secure-always or secure-optional", o.security)
 	case o.signature != "" && !slices.Contains(functionSignatures, o.signature):
 		return usagef("--signature-type: %q is not known: use %s", o.signature, strings.Join(functionSignatures, ", "))
+	}
+	if err := o.trigger.check(); err != nil {
+		return err
 	}
 	for _, m := range []*mapFlags{&o.labels, &o.env, &o.buildEnv} {
 		if err := m.check(); err != nil {
@@ -193,6 +202,7 @@ func (o *functionOptions) maps(old *functionspb.Function, dir string) (m functio
 type functionPaths struct {
 	flags                 []flagPath
 	env, buildEnv, labels string
+	trigger, retry        string
 }
 
 // flagPath is a flag and the field that it changes.
@@ -209,7 +219,12 @@ var secondPaths = functionPaths{
 		{"ingress-settings", "service_config.ingress_settings"},
 	},
 	env: "service_config.environment_variables", buildEnv: "build_config.environment_variables", labels: "labels",
+	trigger: "event_trigger", retry: "event_trigger.retry_policy",
 }
+
+// triggerPaths are the flags that change what runs the function, but for
+// --retry alone.
+var triggerPaths = []string{"trigger-http", "trigger-topic", "trigger-bucket", "trigger-event", "trigger-event-filters"}
 
 // paths are the fields that the flags change.
 func (o *functionOptions) paths(p functionPaths) []string {
@@ -223,6 +238,12 @@ func (o *functionOptions) paths(p functionPaths) []string {
 		if o.changed(f.flag) {
 			add(f.path)
 		}
+	}
+	switch {
+	case slices.ContainsFunc(triggerPaths, o.changed):
+		add(p.trigger)
+	case o.changed("retry") || o.changed("no-retry"):
+		add(p.retry)
 	}
 	if o.env.given() {
 		add(p.env)

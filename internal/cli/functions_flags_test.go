@@ -27,21 +27,21 @@ func parseFunctionFlags(t *testing.T, line string) *functionOptions {
 
 func TestFunctionFlags(t *testing.T) {
 	for line, want := range map[string]string{
-		"":                                      "",
-		"--trigger-http --gen2":                 "",
-		"--ingress-settings internal-and-gclb":  "",
-		"--egress-settings private-ranges-only": "",
-		"--trigger-topic t":                     "--trigger-topic: event triggers do not exist here yet",
-		"--trigger-event-filters type=x":        "send events with sunya functions call --cloud-event",
-		"--retry":                               "--retry: event triggers",
-		"--no-retry":                            "",
-		"--set-secrets A=b:1":                   "there is no Secret Manager here yet",
-		"--egress-settings all":                 "--egress-settings: all is not supported yet",
-		"--ingress-settings some":               `"some" is not known`,
-		"--security-level none":                 `"none" is not known`,
-		"--signature-type pubsub":               `"pubsub" is not known: use http, event, cloudevent, typed`,
-		"--no-trigger-http":                     "event triggers do not exist here yet",
-		"--set-env-vars A=b --clear-env-vars":   "--set-env-vars",
+		"":                                                 "",
+		"--trigger-http --gen2":                            "",
+		"--ingress-settings internal-and-gclb":             "",
+		"--egress-settings private-ranges-only":            "",
+		"--trigger-topic t --trigger-bucket b":             "one trigger is enough",
+		"--trigger-event-filters bucket=x":                 "type=TYPE is missing",
+		"--trigger-http --retry":                           "--retry: requests are not retried",
+		"--no-retry":                                       "",
+		"--set-secrets A=b:1":                              "there is no Secret Manager here yet",
+		"--egress-settings all":                            "--egress-settings: all is not supported yet",
+		"--ingress-settings some":                          `"some" is not known`,
+		"--security-level none":                            `"none" is not known`,
+		"--signature-type pubsub":                          `"pubsub" is not known: use http, event, cloudevent, typed`,
+		"--no-trigger-http":                                "say which events the function runs for",
+		"--set-env-vars A=b --clear-env-vars":              "--set-env-vars",
 		"--set-build-env-vars A=b --build-env-vars-file x": "--set-build-env-vars",
 	} {
 		err := parseFunctionFlags(t, line).check()
@@ -109,7 +109,7 @@ func TestFunctionOfFlags(t *testing.T) {
 		BuildConfig: &v2pb.BuildConfig{EnvironmentVariables: map[string]string{"V": "w"}},
 	}
 	o := parseFunctionFlags(t, line)
-	f, paths, err := o.function(old, sourceRef{bucket: "b", object: "o"}, "")
+	f, paths, err := o.function("p", old, sourceRef{bucket: "b", object: "o"}, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -125,7 +125,7 @@ func TestFunctionOfFlags(t *testing.T) {
 		t.Error(diff)
 	}
 
-	first, paths, err := o.firstFunction(old, sourceRef{link: "http://x"}, "")
+	first, paths, err := o.firstFunction("p", old, sourceRef{link: "http://x"}, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -138,7 +138,7 @@ func TestFunctionOfFlags(t *testing.T) {
 	if diff := cmp.Diff(want, paths); diff != "" {
 		t.Error(diff)
 	}
-	if _, _, err := parseFunctionFlags(t, "--memory 12Q").firstFunction(nil, sourceRef{}, ""); err == nil || !strings.Contains(err.Error(), `--memory: "12Q" is not an amount of memory`) {
+	if _, _, err := parseFunctionFlags(t, "--memory 12Q").firstFunction("p", nil, sourceRef{}, ""); err == nil || !strings.Contains(err.Error(), `--memory: "12Q" is not an amount of memory`) {
 		t.Errorf("err = %v", err)
 	}
 }

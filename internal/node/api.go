@@ -72,6 +72,7 @@ func newAPI(n *Node, log *slog.Logger) (*api, error) {
 		Link:         fn.Link,
 		EnsureBucket: n.products.ensureBucket,
 		Invoke:       n.invoke,
+		Events:       n.products.eventing.Legacy,
 		NewID:        uuid.NewString,
 		Now:          time.Now,
 		URL:          n.url,

@@ -47,11 +47,12 @@ func openEvents(ctx context.Context, url string, dir *datadir.Dir, log *slog.Log
 // leaving it.
 func (n *Node) newPubSub(log *slog.Logger) *pubsub.Broker {
 	return pubsub.New(pubsub.Parts{
-		Store: n.storage.events,
-		Push:  &pushTransport{gateway: n.serve.gateway, outside: http.DefaultTransport},
-		Sign:  idTokens{n.tokens},
-		Now:   time.Now,
-		Log:   log,
+		Store:    n.storage.events,
+		Push:     &pushTransport{gateway: n.serve.gateway, outside: http.DefaultTransport},
+		Sign:     idTokens{n.tokens},
+		Triggers: triggers{n.products},
+		Now:      time.Now,
+		Log:      log,
 	})
 }
 

@@ -57,8 +57,10 @@ func serveInside(h http.Handler, w http.ResponseWriter, r *http.Request) (err er
 	return nil
 }
 
-// answer keeps a response in memory, up to maxAnswer.
+// answer keeps a response in memory, up to maxAnswer, or the first most bytes of
+// it.
 type answer struct {
+	most   int // 0: all
 	header http.Header
 	status int
 	wrote  bool
@@ -78,6 +80,10 @@ func (a *answer) WriteHeader(status int) {
 // Write implements http.ResponseWriter.
 func (a *answer) Write(b []byte) (int, error) {
 	a.WriteHeader(http.StatusOK)
+	if a.most > 0 {
+		a.body.Write(b[:min(len(b), a.most-a.body.Len())])
+		return len(b), nil
+	}
 	if a.body.Len()+len(b) > maxAnswer {
 		return 0, fmt.Errorf("the answer has more than %d MB", maxAnswer>>20)
 	}

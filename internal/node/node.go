@@ -69,6 +69,7 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (n *Node, err error
 		return n, err
 	}
 	n.products.pubsub = n.newPubSub(n.log)
+	n.products.eventing = n.newEventing(n.log)
 	if n.server, err = n.newServer(); err != nil {
 		return n, err
 	}

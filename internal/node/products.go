@@ -15,6 +15,7 @@ import (
 	"github.com/sunya-cloud/sunya/internal/core/build/source"
 	"github.com/sunya-cloud/sunya/internal/core/cloudbuild"
 	"github.com/sunya-cloud/sunya/internal/core/deploy"
+	"github.com/sunya-cloud/sunya/internal/core/eventing"
 	"github.com/sunya-cloud/sunya/internal/core/functions"
 	"github.com/sunya-cloud/sunya/internal/core/images"
 	"github.com/sunya-cloud/sunya/internal/core/jobs"
@@ -41,6 +42,7 @@ type products struct {
 	jobs       *jobs.Admin
 	tasks      *jobs.Runner
 	pubsub     *pubsub.Broker
+	eventing   *eventing.Service
 }
 
 // The limits of what may be uploaded: a file of a source, and all objects.
@@ -96,6 +98,7 @@ func newProducts(cfg Config, url func(label string) string, m *machine, st *stor
 		Catalog:    s.catalog,
 		Operations: p.operations,
 		Objects:    liveObjects{p.objects},
+		Triggers:   triggers{p},
 		CheckRuntime: func(runtime string) error {
 			return p.builder.Check(sunya.BuildSpec{Runtime: runtime, Function: &sunya.FunctionSpec{}})
 		},

@@ -108,6 +108,7 @@ func (n *Node) workers(ctx context.Context) *team {
 		n.products.builds.Run,
 		n.products.pubsub.Run,
 		n.relayObjects,
+		n.products.eventing.Run,
 	)
 }
 

@@ -24,8 +24,7 @@ type Broker interface {
 	Subscription(ctx context.Context, name string) (*pubsub.Subscription, error)
 	UpdateSubscription(ctx context.Context, name string, change func(*pubsub.Subscription) error) (*pubsub.Subscription, error)
 	DeleteSubscription(ctx context.Context, name string) error
-	Lag(ctx context.Context, subscription string) (pubsub.Lag, error)
-	InUse(subscription string) bool
+	Backlog(ctx context.Context, subscription string) (pubsub.Backlog, error)
 }
 
 // Target makes the requests of deliveries.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 
+	"github.com/sunya-cloud/sunya"
 	"github.com/sunya-cloud/sunya/internal/core/pubsub"
 )
 
@@ -88,4 +89,37 @@ func (s *Service) Providers() []Provider {
 		return 1
 	})
 	return out
+}
+
+// Legacy reads the trigger of a function of the first generation: the type of
+// its events, and the resource they are about.
+func (s *Service) Legacy(project, eventType, resource string) (Spec, error) {
+	src, kind := s.find(eventType)
+	switch {
+	case src == nil:
+		return Spec{}, sunya.InField("function.event_trigger.event_type", s.unknownType(eventType))
+	case kind.Type == eventType:
+		return Spec{}, sunya.Invalid("function.event_trigger.event_type", "%s is of the second generation: the first calls it %s", eventType, joined(kind.Legacy))
+	}
+	filters, topic, err := src.FromResource(project, resource)
+	if err != nil {
+		return Spec{}, sunya.InField("function.event_trigger.resource", err)
+	}
+	return Spec{
+		Filters: append([]Filter{{Attribute: typeAttribute, Value: kind.Type}}, filters...), Topic: topic,
+		LegacyType: eventType, LegacyService: src.Provider().Name, Form: Background,
+	}, nil
+}
+
+// CloudType is what the second generation calls a type of events of the first;
+// one that is not known stays.
+func CloudType(name string) string {
+	for _, p := range []Provider{PubSub{}.Provider(), (&Storage{}).Provider()} {
+		for _, t := range p.Types {
+			if slices.Contains(t.Legacy, name) {
+				return t.Type
+			}
+		}
+	}
+	return name
 }

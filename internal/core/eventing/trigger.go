@@ -78,8 +78,11 @@ type Spec struct {
 	// exist, as functions want it.
 	MakeTopic bool `json:",omitempty"`
 
-	Form       Form
-	LegacyType string `json:",omitempty"` // of Background: what the event is called
+	Form Form
+	// LegacyType and LegacyService are, of Background, what the event and its
+	// source are called.
+	LegacyType    string `json:",omitempty"`
+	LegacyService string `json:",omitempty"`
 	// Retry says that what fails comes again, until MaxAge; else it is dropped.
 	Retry  bool
 	MaxAge time.Duration // since the event was published; 24 h if zero

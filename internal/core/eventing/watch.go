@@ -5,8 +5,6 @@ import (
 	"maps"
 	"sync"
 	"time"
-
-	"github.com/sunya-cloud/sunya/internal/core/pubsub"
 )
 
 // recent is how many deliveries are remembered.
@@ -100,15 +98,12 @@ func (s *Service) AllFigures(ctx context.Context) []Figures {
 
 func (s *Service) figures(ctx context.Context, t *Trigger) Figures {
 	f := Figures{Trigger: t.Name(), Deliveries: s.watch.count(t.Name())}
-	if !s.Broker.InUse(t.Subscription) {
-		return f
-	}
-	lag, err := s.Broker.Lag(ctx, t.Subscription)
+	behind, err := s.Broker.Backlog(ctx, t.Subscription)
 	if err != nil {
-		lag = pubsub.Lag{} // somebody has deleted the subscription
+		return f // somebody has deleted the subscription
 	}
-	if f.Backlog = lag.Messages; f.Backlog > 0 {
-		f.OldestAge = max(s.Now().Sub(lag.Oldest), 0)
+	if f.Backlog = behind.Messages; f.Backlog > 0 {
+		f.OldestAge = max(s.Now().Sub(behind.Oldest), 0)
 	}
 	return f
 }

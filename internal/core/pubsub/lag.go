@@ -3,51 +3,27 @@ package pubsub
 import (
 	"context"
 	"strconv"
-	"time"
 )
 
-// Lag is how far a subscription is behind.
-type Lag struct {
-	Messages int64     // not acknowledged; with a filter, those it will drop as well
-	Oldest   time.Time // when the first of them was published; zero without any
-}
-
-// Lag returns how far a subscription is behind; NotFound.
-func (b *Broker) Lag(ctx context.Context, name string) (Lag, error) {
-	f, err := b.hold(ctx, name)
+// Backlog is Backlogs for one subscription; NotFound. One without a topic has
+// none.
+func (b *Broker) Backlog(ctx context.Context, name string) (Backlog, error) {
+	rec, err := b.store.Subscription(ctx, name)
+	if err != nil || rec.TopicNumber == 0 {
+		return Backlog{}, err
+	}
+	t, err := b.store.Topic(ctx, rec.Topic)
 	if err != nil {
-		return Lag{}, err
+		return Backlog{}, err
 	}
-	defer f.release()
-	t := f.topic()
-	if t == nil {
-		return Lag{}, nil
+	acks, _, err := b.store.Load(ctx, rec.Number)
+	if err != nil {
+		return Backlog{}, err
 	}
-	from, n, err := f.behind(ctx, t.readable())
-	if err != nil || n == 0 {
-		return Lag{}, err
-	}
-	found, err := b.store.Read(ctx, t.number, from, 1, 1)
-	if err != nil || len(found) == 0 {
-		return Lag{}, err
-	}
-	return Lag{Messages: n, Oldest: found[0].PublishTime}, nil
+	return b.backlog(ctx, &Place{
+		Subscription: name, Topic: rec.Topic, Number: rec.Number, TopicNumber: rec.TopicNumber, Cursor: acks.Cursor, Next: t.Next,
+	})
 }
-
-// behind returns the first message before head that is not acknowledged, and how
-// many those are.
-func (f *feed) behind(ctx context.Context, head int64) (from, n int64, err error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if err := f.open(ctx); err != nil {
-		return 0, 0, err
-	}
-	return f.q.acks.cursor, f.q.acks.unacked(head), nil
-}
-
-// InUse reports whether a subscription is in memory: one that pushes and is not
-// has nothing to push.
-func (b *Broker) InUse(name string) bool { return b.loadedFeed(name) != nil }
 
 // NextID returns the id that the next message of a topic gets, as long as
 // nobody else publishes to it; NotFound.

@@ -13,7 +13,7 @@ import (
 )
 
 // decode turns the API's function into what core/functions deploys.
-func decode(f *functionspb.CloudFunction) (functions.Spec, []string, error) {
+func (a *API) decode(project string, f *functionspb.CloudFunction) (functions.Spec, []string, error) {
 	if err := refuse(f); err != nil {
 		return functions.Spec{}, nil, err
 	}
@@ -35,6 +35,9 @@ func decode(f *functionspb.CloudFunction) (functions.Spec, []string, error) {
 		s.Ingress = sunya.IngressInternal
 	}
 	var err error
+	if s.Event, err = a.decodeTrigger(project, f.GetEventTrigger()); err != nil {
+		return s, nil, err
+	}
 	if s.Source, err = sourceOf(f); err != nil {
 		return s, nil, err
 	}
@@ -79,7 +82,6 @@ func refuse(f *functionspb.CloudFunction) error {
 		set            bool
 		field, message string
 	}{
-		{f.GetEventTrigger() != nil, "event_trigger", "event triggers do not exist here yet: deploy the function with an HTTP trigger, say what it is with the build variable GOOGLE_FUNCTION_SIGNATURE_TYPE=event where its source does not, and send it events with functions call"},
 		{len(f.GetSecretEnvironmentVariables()) > 0, "secret_environment_variables", "there is no Secret Manager here yet: use environment variables"},
 		{len(f.GetSecretVolumes()) > 0, "secret_volumes", "there is no Secret Manager here yet: use environment variables"},
 		{f.GetSourceRepository() != nil, "source_repository", "sources in repositories are not supported yet: upload an archive"},

@@ -59,6 +59,10 @@ func (a *API) encode(f *functions.Function) (*functionspb.CloudFunction, error) 
 	if out.IngressSettings == 0 {
 		out.IngressSettings = functionspb.CloudFunction_ALLOW_ALL
 	}
+	if f.Event != nil {
+		out.Trigger = &functionspb.CloudFunction_EventTrigger{EventTrigger: encodeTrigger(out.GetEventTrigger(), f)}
+		return out, nil
+	}
 	https := out.GetHttpsTrigger()
 	if https == nil {
 		https = &functionspb.HttpsTrigger{}

@@ -14,6 +14,7 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/sunya-cloud/sunya"
+	"github.com/sunya-cloud/sunya/internal/core/eventing"
 	"github.com/sunya-cloud/sunya/internal/core/functions"
 	"github.com/sunya-cloud/sunya/internal/wire/fieldmask"
 	"github.com/sunya-cloud/sunya/internal/wire/lro"
@@ -33,6 +34,9 @@ type Deps struct {
 	// Invoke calls a function as the project's own account and returns status and
 	// body of its answer.
 	Invoke func(ctx context.Context, f *functions.Function, id string, c functions.Call) (status int, body []byte, err error)
+	// Events reads a trigger: the type of its events and the resource they are
+	// about.
+	Events func(project, eventType, resource string) (eventing.Spec, error)
 	NewID  func() string
 	Now    func() time.Time
 	// URL is where a label answers.
@@ -153,7 +157,7 @@ func (a *API) CreateFunction(ctx context.Context, req *functionspb.CreateFunctio
 	if k.Project != project || k.Location != location {
 		return nil, sunya.Invalid("function.name", "%q is not in %s", req.GetFunction().GetName(), req.GetLocation())
 	}
-	spec, warnings, err := decode(req.GetFunction())
+	spec, warnings, err := a.decode(k.Project, req.GetFunction())
 	if err != nil {
 		return nil, err
 	}
@@ -182,7 +186,7 @@ func (a *API) UpdateFunction(ctx context.Context, req *functionspb.UpdateFunctio
 		}
 		want = sent
 	}
-	spec, warnings, err := decode(want)
+	spec, warnings, err := a.decode(now.Project, want)
 	if err != nil {
 		return nil, err
 	}

@@ -14,7 +14,8 @@ import (
 
 func TestDecode(t *testing.T) {
 	uploaded := &functionspb.CloudFunction_SourceUploadUrl{SourceUploadUrl: "http://h/sunya/sources/b/o.zip?signature=x"}
-	s, warnings, err := decode(&functionspb.CloudFunction{
+	a := New(Deps{URL: func(label string) string { return "http://" + label + ".localhost" }})
+	s, warnings, err := a.decode("p", &functionspb.CloudFunction{
 		Name: "n", Runtime: "go121", EntryPoint: "F", AvailableMemoryMb: 512, Timeout: durationpb.New(time.Minute), MaxInstances: 3, SourceCode: uploaded,
 		IngressSettings: functionspb.CloudFunction_ALLOW_INTERNAL_AND_GCLB, KmsKeyName: "k", Status: functionspb.CloudFunctionStatus_ACTIVE, VersionId: 7,
 		Trigger: &functionspb.CloudFunction_HttpsTrigger{HttpsTrigger: &functionspb.HttpsTrigger{Url: "u", SecurityLevel: functionspb.HttpsTrigger_SECURE_ALWAYS}},
@@ -25,7 +26,6 @@ func TestDecode(t *testing.T) {
 	if !s.FirstGen || s.MemoryBytes != 512<<20 || s.Timeout != time.Minute || s.Max != 3 || s.Source != (functions.Source{Bucket: "b", Object: "o.zip"}) || s.Ingress != sunya.IngressInternal || len(warnings) != 2 {
 		t.Errorf("%+v, %q", s, warnings)
 	}
-	a := New(Deps{URL: func(label string) string { return "http://" + label + ".localhost" }})
 	f, err := a.encode(&functions.Function{Key: functions.Key{Project: "p", Location: "l", ID: "f"}, Spec: s, State: functions.Failed, Number: 2, Build: "9"})
 	if err != nil {
 		t.Fatal(err)
@@ -38,14 +38,13 @@ func TestDecode(t *testing.T) {
 
 func TestDecodeRefuses(t *testing.T) {
 	for text, f := range map[string]*functionspb.CloudFunction{
-		"event triggers do not exist here yet": {Trigger: &functionspb.CloudFunction_EventTrigger{EventTrigger: &functionspb.EventTrigger{}}},
-		"there is no Secret Manager":           {SecretVolumes: []*functionspb.SecretVolume{{}}},
-		"sources in repositories":              {SourceCode: &functionspb.CloudFunction_SourceRepository{SourceRepository: &functionspb.SourceRepository{}}},
-		"not of the form gs://BUCKET/OBJECT":   {SourceCode: &functionspb.CloudFunction_SourceArchiveUrl{SourceArchiveUrl: "b/o"}},
-		"generateUploadUrl has returned":       {SourceCode: &functionspb.CloudFunction_SourceUploadUrl{SourceUploadUrl: "http://elsewhere/x"}},
-		"ALL_TRAFFIC is not supported":         {VpcConnectorEgressSettings: functionspb.CloudFunction_ALL_TRAFFIC},
+		"there is no Secret Manager":         {SecretVolumes: []*functionspb.SecretVolume{{}}},
+		"sources in repositories":            {SourceCode: &functionspb.CloudFunction_SourceRepository{SourceRepository: &functionspb.SourceRepository{}}},
+		"not of the form gs://BUCKET/OBJECT": {SourceCode: &functionspb.CloudFunction_SourceArchiveUrl{SourceArchiveUrl: "b/o"}},
+		"generateUploadUrl has returned":     {SourceCode: &functionspb.CloudFunction_SourceUploadUrl{SourceUploadUrl: "http://elsewhere/x"}},
+		"ALL_TRAFFIC is not supported":       {VpcConnectorEgressSettings: functionspb.CloudFunction_ALL_TRAFFIC},
 	} {
-		if _, _, err := decode(f); err == nil || !strings.Contains(err.Error(), text) {
+		if _, _, err := New(Deps{}).decode("p", f); err == nil || !strings.Contains(err.Error(), text) {
 			t.Errorf("%v, want %q", err, text)
 		}
 	}

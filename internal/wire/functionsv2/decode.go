@@ -38,6 +38,9 @@ func decode(f *functionspb.Function) (functions.Spec, []string, error) {
 		s.Ingress = sunya.IngressInternal
 	}
 	var err error
+	if s.Event, err = decodeTrigger(f.GetEventTrigger()); err != nil {
+		return s, nil, err
+	}
 	if m := c.GetAvailableMemory(); m != "" {
 		if s.MemoryBytes, err = functions.ParseMemory(m); err != nil {
 			return s, nil, sunya.InField("function.service_config.available_memory", err)
@@ -61,6 +64,9 @@ func sent(f *functionspb.Function) ([]byte, error) {
 	if c := kept.GetServiceConfig(); c != nil {
 		c.Service, c.Uri, c.Revision = "", "", ""
 	}
+	if e := kept.GetEventTrigger(); e != nil {
+		e.Trigger = ""
+	}
 	if b := kept.GetBuildConfig(); b != nil {
 		b.Build, b.SourceProvenance = "", nil
 	}
@@ -79,7 +85,6 @@ func refuse(f *functionspb.Function) error {
 		field, message string
 	}{
 		{f.GetEnvironment() == functionspb.Environment_GEN_1, "environment", "functions of the first generation are made by the API's version v1: use it, or GEN_2"},
-		{f.GetEventTrigger() != nil, "event_trigger", "event triggers do not exist here yet: deploy the function with an HTTP trigger, and send it events with functions call --cloud-event"},
 		{len(c.GetSecretEnvironmentVariables()) > 0, "service_config.secret_environment_variables", "there is no Secret Manager here yet: use environment variables"},
 		{len(c.GetSecretVolumes()) > 0, "service_config.secret_volumes", "there is no Secret Manager here yet: use environment variables"},
 		{b.GetSource().GetRepoSource() != nil || b.GetSource().GetGitUri() != "", "build_config.source", "sources in repositories are not supported yet: upload an archive"},

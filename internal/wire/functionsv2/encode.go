@@ -66,6 +66,7 @@ func (a *API) encode(f *functions.Function) (*functionspb.Function, error) {
 	}
 	out.BuildConfig.Build = sunya.LocationName(f.Project, f.Location) + "/builds/" + f.Build
 	out.BuildConfig.EntryPoint = f.EntryPoint
+	out.EventTrigger = encodeTrigger(out.GetEventTrigger(), f)
 	out.ServiceConfig = a.service(out.GetServiceConfig(), f)
 	return out, nil
 }
