@@ -19,7 +19,7 @@ import (
 
 // Blobs keeps the bytes of objects, each blob a file:
 //
-//	ab/abcd…   a complete, synced blob; the name is 128 random bits in hex
+//	ab/abcd…   a complete blob; the name is 128 random bits in hex
 //	tmp/       blobs being written; emptied at the next start
 //
 // Names are random and not hashes of the content: two uploads never meet in one
@@ -69,40 +69,30 @@ func (b *Blobs) Write(ctx context.Context, r io.Reader, limit int64) (objects.Wr
 	if err != nil {
 		return objects.Written{}, fmt.Errorf("write blob: %w", diskError(err))
 	}
-	w, err := b.write(ctx, f, r, limit)
-	if err != nil {
-		return objects.Written{}, errors.Join(err, f.Close(), os.Remove(f.Name()))
-	}
-	if err := b.publish(f, w.Blob); err != nil {
-		return objects.Written{}, fmt.Errorf("write blob: %w", diskError(err))
-	}
-	return w, nil
-}
-
-// write fills and syncs f.
-func (b *Blobs) write(ctx context.Context, f *os.File, r io.Reader, limit int64) (objects.Written, error) {
 	s := newSums()
 	if err := copyBlob(ctx, f, s, r, limit); err != nil {
-		return objects.Written{}, err
-	}
-	if err := f.Sync(); err != nil {
-		return objects.Written{}, fmt.Errorf("write blob: %w", diskError(err))
+		return objects.Written{}, errors.Join(err, f.Close(), os.Remove(f.Name()))
 	}
 	var id [16]byte
 	rand.Read(id[:])
-	return s.written(hex.EncodeToString(id[:])), nil
+	blob := hex.EncodeToString(id[:])
+	if err := b.publish(f, blob); err != nil {
+		return objects.Written{}, fmt.Errorf("write blob: %w", diskError(err))
+	}
+	return s.written(blob), nil
 }
 
-// publish gives a synced file its name, durably, or removes it.
+// publish gives a file its name and makes both durable, or removes it. The name
+// comes first: syncing the file then writes the name with it on most file
+// systems, so that syncing the directory finds nothing left to do. Until Write
+// returns nobody knows the name, and what a crash leaves half-written is swept.
 func (b *Blobs) publish(f *os.File, blob string) error {
-	if err := f.Close(); err != nil {
-		return errors.Join(err, os.Remove(f.Name()))
+	path := b.path(blob)
+	if err := os.Rename(f.Name(), path); err != nil {
+		return errors.Join(err, f.Close(), os.Remove(f.Name()))
 	}
-	if err := os.Rename(f.Name(), b.path(blob)); err != nil {
-		return errors.Join(err, os.Remove(f.Name()))
-	}
-	if err := syncBlobDir(filepath.Dir(b.path(blob))); err != nil {
-		return errors.Join(err, os.Remove(b.path(blob)))
+	if err := errors.Join(f.Sync(), f.Close(), syncBlobDir(filepath.Dir(path))); err != nil {
+		return errors.Join(err, os.Remove(path))
 	}
 	return nil
 }

@@ -9,14 +9,21 @@ import (
 	"hash/crc32"
 	"io"
 	"os"
+	"sync"
 	"syscall"
 
 	"github.com/sunya-cloud/sunya"
 	"github.com/sunya-cloud/sunya/internal/core/objects"
 )
 
-// blobBuffer is how much of a blob is in memory while it is copied.
-const blobBuffer = 128 << 10
+// blobBuffer is how much of a blob is read, hashed and written at a time;
+// blobBuffers of them go round.
+const (
+	blobBuffer  = 256 << 10
+	blobBuffers = 4
+)
+
+var blobPool = sync.Pool{New: func() any { return new([blobBuffer]byte) }}
 
 // sums computes what objects.Written says, on the way.
 type sums struct {
@@ -29,38 +36,111 @@ func newSums() *sums {
 	return &sums{crc: crc32.New(crc32.MakeTable(crc32.Castagnoli)), md5: md5.New()}
 }
 
-// Write implements io.Writer; it never fails.
-func (s *sums) Write(p []byte) (int, error) {
-	s.size += int64(len(p))
-	s.crc.Write(p)
-	s.md5.Write(p)
-	return len(p), nil
-}
-
 func (s *sums) written(blob string) objects.Written {
 	return objects.Written{Blob: blob, Size: s.size, CRC32C: s.crc.Sum32(), MD5: s.md5.Sum(nil)}
 }
 
-// copyBlob copies r to w and s. A limit below 0 is none.
+// copyBlob copies r to w and s. A limit below 0 is none. MD5 is slower than
+// disks: what is more than one buffer is hashed by a goroutine of its own.
 func copyBlob(ctx context.Context, w io.Writer, s *sums, r io.Reader, limit int64) error {
-	buf := make([]byte, blobBuffer)
+	buf := blobPool.Get().(*[blobBuffer]byte)
+	n, rerr := fill(ctx, r, buf[:])
+	if rerr == io.EOF {
+		defer blobPool.Put(buf)
+		err := s.copy(w, buf[:n], limit)
+		if err == nil {
+			s.md5.Write(buf[:n])
+		}
+		return err
+	}
+	side := newSideways(s.md5)
+	defer side.end()
 	for {
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
+		side.hash(buf, n)
+		if err := s.copy(w, buf[:n], limit); err != nil {
+			return err
 		}
-		n, rerr := r.Read(buf)
-		if limit >= 0 && s.size+int64(n) > limit {
-			return sunya.Errorf(sunya.ResourceExhausted, "", "more than %v: send less or raise the limit", sunya.Bytes(limit))
-		}
-		s.Write(buf[:n])
-		if _, err := w.Write(buf[:n]); err != nil {
-			return fmt.Errorf("write blob: %w", diskError(err))
-		}
-		if rerr == io.EOF {
+		switch {
+		case rerr == io.EOF:
 			return nil
-		}
-		if rerr != nil {
+		case rerr != nil:
 			return fmt.Errorf("read upload: %w", rerr)
+		}
+		buf = side.take()
+		n, rerr = fill(ctx, r, buf[:])
+	}
+}
+
+// copy writes p and adds it to all but the MD5.
+func (s *sums) copy(w io.Writer, p []byte, limit int64) error {
+	s.size += int64(len(p))
+	if limit >= 0 && s.size > limit {
+		return sunya.Errorf(sunya.ResourceExhausted, "", "more than %v: send less or raise the limit", sunya.Bytes(limit))
+	}
+	s.crc.Write(p)
+	if _, err := w.Write(p); err != nil {
+		return fmt.Errorf("write blob: %w", diskError(err))
+	}
+	return nil
+}
+
+// fill reads until p is full or r ends.
+func fill(ctx context.Context, r io.Reader, p []byte) (n int, err error) {
+	for n < len(p) && err == nil {
+		if ctx.Err() != nil {
+			return n, context.Cause(ctx)
+		}
+		var k int
+		k, err = r.Read(p[n:])
+		n += k
+	}
+	return n, err
+}
+
+// sideways hashes buffers in their order while others are read and written.
+type sideways struct {
+	full chan filled
+	free chan *[blobBuffer]byte
+	done chan struct{}
+}
+
+type filled struct {
+	buf *[blobBuffer]byte
+	n   int
+}
+
+func newSideways(h hash.Hash) *sideways {
+	s := &sideways{make(chan filled, blobBuffers), make(chan *[blobBuffer]byte, blobBuffers), make(chan struct{})}
+	for range blobBuffers - 1 { // the caller has one
+		s.free <- blobPool.Get().(*[blobBuffer]byte)
+	}
+	go func() {
+		defer close(s.done)
+		for f := range s.full {
+			h.Write(f.buf[:f.n])
+			s.free <- f.buf
+		}
+	}()
+	return s
+}
+
+// hash hands a buffer over. It may still be read until the next take.
+func (s *sideways) hash(buf *[blobBuffer]byte, n int) { s.full <- filled{buf, n} }
+
+// take returns a buffer that everybody has done with.
+func (s *sideways) take() *[blobBuffer]byte { return <-s.free }
+
+// end returns once all is hashed. Every buffer has been handed over, or is lost
+// to the pool.
+func (s *sideways) end() {
+	close(s.full)
+	<-s.done
+	for {
+		select {
+		case buf := <-s.free:
+			blobPool.Put(buf)
+		default:
+			return
 		}
 	}
 }
