@@ -57,5 +57,14 @@ if [ "${SUNYA_DEPS:-}" = bench ]; then # peers that come as wheels, for anybody
 			say "no Caddy and Traefik: the figures are taken without them"
 		fi
 	fi
+	gcs="github.com/fsouza/fake-gcs-server@v1.56.1"
+	if [ "$(cat bin/peers/gcs 2>/dev/null)" != "$gcs" ]; then # from source, in a module of its own
+		say "building $gcs into bin/peers"
+		if GOBIN="$PWD/bin/peers/bin" go install "$gcs"; then
+			echo "$gcs" >bin/peers/gcs
+		else
+			say "no fake-gcs-server: the figures are taken without it"
+		fi
+	fi
 fi
 go mod download

@@ -27,6 +27,7 @@ var parts = []struct{ id, title string }{
 	{"redeploy", "Deploy and redeploy"},
 	{"static", "Static files"},
 	{"registry", "Container images"},
+	{"storage", "Objects"},
 	{"dockerfile", "Dockerfiles"},
 }
 
