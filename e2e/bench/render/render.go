@@ -25,6 +25,7 @@ var parts = []struct{ id, title string }{
 	{"density", "Density: frozen Flask instances"},
 	{"idle", "The idle platform"},
 	{"redeploy", "Deploy and redeploy"},
+	{"pubsub", "Pub/Sub: messages"},
 	{"static", "Static files"},
 	{"registry", "Container images"},
 	{"storage", "Objects"},

@@ -101,7 +101,7 @@ func (e *Events) FirstSince(ctx context.Context, topic int64, t time.Time) (int6
 	if first == nil {
 		return next, nil
 	}
-	return pubsub.FirstSince(pubsub.Seq(*first), next, t, func(seq int64) (time.Time, bool, error) {
+	found, err := pubsub.FirstSince(pubsub.Seq(*first), next, t, func(seq int64) (time.Time, bool, error) {
 		var at int64
 		err := e.read.QueryRow(ctx, "SELECT time FROM messages WHERE number >= $1 AND number < $2 ORDER BY number LIMIT 1",
 			pubsub.Number(topic, seq), pubsub.Number(topic, next)).Scan(&at)
@@ -110,6 +110,14 @@ func (e *Events) FirstSince(ctx context.Context, topic int64, t time.Time) (int6
 		}
 		return moment(at), err == nil, explain(err)
 	})
+	if err != nil {
+		return 0, err
+	}
+	// It may lie in a gap, where nobody wanted what was published.
+	var number int64
+	err = e.read.QueryRow(ctx, "SELECT coalesce(min(number), $2) FROM messages WHERE number >= $1 AND number < $2",
+		pubsub.Number(topic, found), pubsub.Number(topic, next)).Scan(&number)
+	return pubsub.Seq(number), explain(err)
 }
 
 // Backlogged implements pubsub.Store.

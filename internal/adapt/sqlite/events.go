@@ -18,7 +18,7 @@ import (
 // that publishing never queues behind a deploy.
 type Events struct {
 	db     *DB
-	insert *sql.Stmt // of a message
+	insert *sql.Stmt // of a row of messages
 }
 
 var (
@@ -33,7 +33,7 @@ func OpenEvents(ctx context.Context, path string, log *slog.Logger) (*Events, er
 		return nil, err
 	}
 	e := &Events{db: db}
-	e.insert, err = db.write.PrepareContext(ctx, "INSERT INTO messages (number, time, ordering_key, attributes, data) VALUES (?, ?, ?, ?, ?)")
+	e.insert, err = db.write.PrepareContext(ctx, "INSERT INTO messages (number, count, time, ordering_key, attributes, data) VALUES (?, ?, ?, ?, ?, ?)")
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
 	}

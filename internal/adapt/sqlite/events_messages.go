@@ -3,8 +3,8 @@ package sqlite
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"errors"
+	"slices"
 	"strconv"
 	"time"
 
@@ -39,25 +39,23 @@ func (e *Events) Commit(ctx context.Context, b *pubsub.Batch) error {
 
 func (e *Events) append(ctx context.Context, tx *sql.Tx, a *pubsub.Append) error {
 	insert := tx.StmtContext(ctx, e.insert)
-	for i := range a.Messages {
-		m := &a.Messages[i]
-		attributes, err := encodeAttributes(m.Attributes)
+	var p pack
+	for i := 0; i < len(a.Messages); {
+		taken, err := p.add(&a.Messages[i])
 		if err != nil {
 			return err
 		}
-		if _, err := insert.ExecContext(ctx, pubsub.Number(a.Topic, m.Seq), nanos(m.PublishTime), m.OrderingKey, attributes, m.Data); err != nil {
-			return explain(err)
+		if taken {
+			i++
+		}
+		if !taken || i == len(a.Messages) {
+			if _, err := insert.ExecContext(ctx, p.row(a.Topic)...); err != nil {
+				return explain(err)
+			}
 		}
 	}
 	_, err := tx.ExecContext(ctx, "UPDATE topics SET next = ? WHERE number = ?", a.Next, a.Topic)
 	return explain(err)
-}
-
-func encodeAttributes(m map[string]string) (any, error) {
-	if len(m) == 0 {
-		return nil, nil
-	}
-	return json.Marshal(m)
 }
 
 func saveProgress(ctx context.Context, tx *sql.Tx, p *pubsub.Progress) error {
@@ -138,63 +136,96 @@ func loadProgress(ctx context.Context, q querier, owner int64) (pubsub.Progress,
 	return p, err
 }
 
+// The rows of a topic (?1) from that which a message (?2) is in, or would be.
+const fromRow = ` FROM messages WHERE number < ((?1 + 1) << 40) AND number >= coalesce(
+	(SELECT max(number) FROM messages WHERE number >= (?1 << 40) AND number <= (?1 << 40) + ?2), (?1 << 40) + ?2) ORDER BY number LIMIT ?3`
+
 // Read implements pubsub.Store.
 func (e *Events) Read(ctx context.Context, topic, from int64, limit, maxBytes int) ([]pubsub.Stored, error) {
-	rows, err := e.db.read.QueryContext(ctx, `SELECT number, time, ordering_key, attributes, data FROM messages
-		WHERE number >= ? AND number < ? ORDER BY number LIMIT ?`, pubsub.Number(topic, from), pubsub.Number(topic+1, 0), limit)
+	rows, err := e.db.read.QueryContext(ctx, `SELECT number, count, time, ordering_key, attributes, data,
+		(SELECT t.first FROM topics t WHERE t.number = ?1)`+fromRow, topic, from, limit+1)
 	if err != nil {
 		return nil, explain(err)
 	}
 	defer rows.Close()
-	var out []pubsub.Stored
-	for bytes := 0; rows.Next() && (bytes < maxBytes || len(out) == 0); {
-		m, err := scanMessage(rows)
+	r := reader{limit: limit, maxBytes: maxBytes}
+	for !r.full && rows.Next() {
+		var first sql.NullInt64
+		p, err := scanPacked(rows, &first)
 		if err != nil {
 			return nil, explain(err)
 		}
-		bytes += len(m.Data)
-		out = append(out, *m)
+		if err := r.take(p, max(from, first.Int64)); err != nil {
+			return nil, err
+		}
 	}
-	return out, explain(rows.Err())
+	return r.out, explain(rows.Err())
 }
 
-func scanMessage(r row) (*pubsub.Stored, error) {
-	var (
-		m            pubsub.Stored
-		number, time int64
-		attributes   []byte
-	)
-	if err := r.Scan(&number, &time, &m.OrderingKey, &attributes, &m.Data); err != nil {
-		return nil, err
-	}
-	m.ID, m.Seq, m.PublishTime = strconv.FormatInt(number, 10), pubsub.Seq(number), moment(time)
-	if len(attributes) == 0 {
-		return &m, nil
-	}
-	return &m, json.Unmarshal(attributes, &m.Attributes)
+// reader is messages that were read, up to a bound.
+type reader struct {
+	limit, maxBytes int
+	out             []pubsub.Stored
+	bytes           int
+	full            bool
 }
 
-// FirstSince implements pubsub.Store.
+// take takes the messages of a row from one on.
+func (r *reader) take(p *packed, from int64) error {
+	before := len(r.out)
+	err := p.each(from, func(m *pubsub.Stored) bool {
+		r.full = len(r.out) == r.limit || r.bytes >= r.maxBytes && len(r.out) > 0
+		if !r.full {
+			r.bytes += len(m.Data)
+			r.out = append(r.out, *m)
+		}
+		return !r.full
+	})
+	if got := r.out[before:]; int64(len(got)) < p.count { // a few shall not keep the others in memory
+		for i := range got {
+			got[i].Data = slices.Clone(got[i].Data)
+		}
+	}
+	return err
+}
+
+// FirstSince implements pubsub.Store: it looks for the row, then in the row.
 func (e *Events) FirstSince(ctx context.Context, topic int64, t time.Time) (int64, error) {
-	var first sql.NullInt64
-	var next int64
-	err := e.db.read.QueryRowContext(ctx, `SELECT next, (SELECT min(number) FROM messages WHERE number >= ?2 AND number < ?3) FROM topics WHERE number = ?1`,
-		topic, pubsub.Number(topic, 0), pubsub.Number(topic+1, 0)).Scan(&next, &first)
-	if err != nil {
+	var first, next int64
+	var number sql.NullInt64
+	err := e.db.read.QueryRowContext(ctx, `SELECT first, next, (SELECT min(m.number) FROM messages m WHERE m.number >= ?2 AND m.number < ?3) FROM topics WHERE number = ?1`,
+		topic, pubsub.Number(topic, 0), pubsub.Number(topic+1, 0)).Scan(&first, &next, &number)
+	switch {
+	case err != nil:
 		return 0, notFound(err, strconv.FormatInt(topic, 10), "the topic")
-	}
-	if !first.Valid {
+	case !number.Valid:
 		return next, nil
 	}
-	return pubsub.FirstSince(pubsub.Seq(first.Int64), next, t, func(seq int64) (time.Time, bool, error) {
+	first = max(first, pubsub.Seq(number.Int64))
+	after, err := pubsub.FirstSince(first, next, t, func(seq int64) (time.Time, bool, error) {
 		var at int64
-		err := e.db.read.QueryRowContext(ctx, "SELECT time FROM messages WHERE number >= ? AND number < ? ORDER BY number LIMIT 1",
-			pubsub.Number(topic, seq), pubsub.Number(topic, next)).Scan(&at)
+		err := e.db.read.QueryRowContext(ctx, "SELECT time"+fromRow, topic, seq, 1).Scan(&at)
 		if errors.Is(err, sql.ErrNoRows) {
 			return time.Time{}, false, nil
 		}
 		return moment(at), err == nil, explain(err)
 	})
+	if err != nil || after == first {
+		return after, err
+	}
+	// The row before begins too early, and may end late enough.
+	p, err := scanPacked(e.db.read.QueryRowContext(ctx, "SELECT number, count, time, ordering_key, attributes, data"+fromRow, topic, after-1, 1))
+	if err != nil {
+		return after, notFound(err, strconv.FormatInt(topic, 10), "the message")
+	}
+	err = p.each(first, func(m *pubsub.Stored) bool {
+		if m.PublishTime.Before(t) {
+			return true
+		}
+		after = m.Seq
+		return false
+	})
+	return after, err
 }
 
 // Backlogged implements pubsub.Store.
@@ -203,17 +234,47 @@ func (e *Events) Backlogged(ctx context.Context) ([]string, error) {
 		WHERE EXISTS (SELECT 1 FROM messages WHERE number >= (topics.number << 40) AND number < ((topics.number + 1) << 40)) ORDER BY name`)
 }
 
-// Trim implements pubsub.Store.
+// Trim implements pubsub.Store: rows go when all of their messages have gone.
 func (e *Events) Trim(ctx context.Context, topic, before int64, limit int) (n int, err error) {
-	return n, e.db.update(ctx, func(ctx context.Context, tx *sql.Tx) error {
-		res, err := tx.ExecContext(ctx, `DELETE FROM messages WHERE number IN
-			(SELECT number FROM messages WHERE number >= ? AND number < ? ORDER BY number LIMIT ?)`,
-			pubsub.Number(topic, 0), pubsub.Number(topic, before), limit)
-		if err != nil {
+	err = e.db.update(ctx, func(ctx context.Context, tx *sql.Tx) error {
+		var first int64
+		if n, first, err = trimmed(ctx, tx, topic, before, limit); err != nil || n == 0 {
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, "UPDATE topics SET first = ? WHERE number = ?", first, topic); err != nil {
 			return explain(err)
 		}
-		removed, err := res.RowsAffected()
-		n = int(removed)
-		return err
+		_, err = tx.ExecContext(ctx, "DELETE FROM messages WHERE number >= ?1 AND number < ?2 AND number + count <= ?2",
+			pubsub.Number(topic, 0), pubsub.Number(topic, first))
+		return explain(err)
 	})
+	return n, err
+}
+
+// trimmed returns how many messages are to be removed, and which is the first one
+// after them.
+func trimmed(ctx context.Context, tx *sql.Tx, topic, before int64, limit int) (n int, first int64, err error) {
+	err = tx.QueryRowContext(ctx, "SELECT first FROM topics WHERE number = ?", topic).Scan(&first)
+	if errors.Is(err, sql.ErrNoRows) {
+		return 0, 0, nil // it was deleted meanwhile
+	}
+	if err != nil {
+		return 0, 0, explain(err)
+	}
+	rows, err := tx.QueryContext(ctx, "SELECT number, count FROM messages WHERE number >= ? AND number < ? ORDER BY number LIMIT ?",
+		pubsub.Number(topic, 0), pubsub.Number(topic, before), limit)
+	if err != nil {
+		return 0, 0, explain(err)
+	}
+	defer rows.Close()
+	for n < limit && rows.Next() {
+		var number, count int64
+		if err := rows.Scan(&number, &count); err != nil {
+			return 0, 0, explain(err)
+		}
+		from := max(first, pubsub.Seq(number))
+		step := min(pubsub.Seq(number)+count, before, from+int64(limit-n)) - from
+		n, first = n+int(step), from+step
+	}
+	return n, first, explain(rows.Err())
 }

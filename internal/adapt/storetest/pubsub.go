@@ -18,6 +18,7 @@ func PubSub(t *testing.T, open func(t testing.TB) pubsub.Store) {
 		{"topics", pubsubTopics},
 		{"subscriptions", pubsubSubscriptions},
 		{"messages", pubsubMessages},
+		{"many messages", pubsubMany},
 		{"progress", pubsubProgress},
 		{"snapshots", pubsubSnapshots},
 		{"deleted topics", pubsubDeleted},
