@@ -102,8 +102,8 @@ func BenchmarkStatic(b *testing.B) {
 				return r.RequestsPerSecond
 			}
 			s.turns(3,
-				func() { f.Add("Sunya", measure(target{"Sunya", server.URL() + c.path, host})) },
-				func() { f.Add("nginx", measure(target{"nginx", peer + c.path, ""})) })
+				func() { f.Add("Sunya", measure(target{name: "Sunya", url: server.URL() + c.path, host: host})) },
+				func() { f.Add("nginx", measure(target{name: "nginx", url: peer + c.path})) })
 		})
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os/exec"
+	"slices"
 	"testing"
 	"time"
 
@@ -16,7 +17,10 @@ import (
 )
 
 // target is what wrk is pointed at.
-type target struct{ name, url, host string }
+type target struct {
+	name, url, host string
+	fields          []string // further header fields, NAME: VALUE
+}
 
 // spanSeconds is how long wrk runs at a time.
 func spanSeconds() int { return less(2, 1) }
@@ -33,7 +37,11 @@ func BenchmarkWarm(b *testing.B) {
 	server := platform.Start(s)
 	// The class gives it the weight of a whole core and more, as the bare one has.
 	host := server.Deploy(goApp(s, "instance_class: F4\nautomatic_scaling:\n  max_instances: 1\n  max_concurrent_requests: 80\n"))
-	targets := []target{{"direct", "http://" + app.Addr, ""}, {"Sunya, logging", server.URL(), host}, {"splice in Go", splice(s, app.Addr), ""}}
+	targets := []target{
+		{name: "direct", url: "http://" + app.Addr},
+		{name: "Sunya, logging", url: server.URL(), host: host},
+		{name: "splice in Go", url: splice(s, app.Addr)},
+	}
 	targets = append(targets, proxies(s, app.Addr)...)
 	for _, conns := range []int{1, 16, 64} {
 		s.run(fmt.Sprintf("c=%d", conns), func(s *sheet) { warm(s, conns, targets) })
@@ -103,7 +111,7 @@ func latencyGoals(conns int) []results.Goal {
 
 // load runs wrk on a target, whose every request must succeed.
 func load(s *sheet, t target, conns int) (wrk.Result, error) {
-	return wrk.Run(s.Context(), wrk.Load{URL: t.url, Host: t.host, Conns: conns, Seconds: spanSeconds()})
+	return wrk.Run(s.Context(), wrk.Load{URL: t.url, Host: t.host, Fields: t.fields, Conns: conns, Seconds: spanSeconds()})
 }
 
 // mustLoad is load where there is nothing to measure without the target.
@@ -116,11 +124,15 @@ func mustLoad(s *sheet, t target, conns int) wrk.Result {
 	return r
 }
 
-// proxies starts every proxy that is installed in front of a backend.
-func proxies(s *sheet, backend string) []target {
+// proxies starts every proxy that is installed, or those with a name, in front of a
+// backend.
+func proxies(s *sheet, backend string, names ...string) []target {
 	s.Helper()
 	var targets []target
 	for _, p := range peer.Proxies() {
+		if len(names) > 0 && !slices.Contains(names, p.Name) {
+			continue
+		}
 		listen := "127.0.0.1:" + freePort(s)
 		cmd, err := p.Command(scratch(s, "proxy"), listen, backend)
 		if errors.Is(err, peer.ErrMissing) {
@@ -135,7 +147,7 @@ func proxies(s *sheet, backend string) []target {
 			s.Fatalf("%s: %v", p.Name, err)
 		}
 		s.Cleanup(proxy.Stop)
-		targets = append(targets, target{p.Name, "http://" + listen, ""})
+		targets = append(targets, target{name: p.Name, url: "http://" + listen})
 	}
 	return targets
 }
@@ -150,31 +162,4 @@ func splice(s *sheet, backend string) (url string) {
 	}
 	s.Cleanup(app.Stop)
 	return "http://" + listen
-}
-
-// BenchmarkPython: requests a second to a Python program through the gateway and
-// to the bare one.
-func BenchmarkPython(b *testing.B) {
-	s := begin(b, "python")
-	defer s.end()
-	needWrk(s)
-	dir := flask(s, "automatic_scaling:\n  max_instances: 1\n  max_concurrent_requests: 80\n")
-	app := bare(s, dir, gunicorn(s)...)
-	defer app.Stop()
-	server := platform.Start(s)
-	through := target{"Sunya", server.URL(), server.Deploy(dir)}
-	direct := target{"bare gunicorn", "http://" + app.Addr, ""}
-	for _, conns := range []int{1, 16, 64} {
-		s.run(fmt.Sprintf("c=%d", conns), func(s *sheet) {
-			f := s.figure(results.Figure{
-				ID: fmt.Sprintf("python/rate/c=%d", conns), Title: "gunicorn, " + connections(conns), Unit: "req/s", Higher: true, Base: direct.name,
-			})
-			if conns > 1 {
-				f.Goals = []results.Goal{{Subject: through.name, As: results.AsRatio, Over: direct.name, Limit: 0.95, AtLeast: true}}
-			}
-			s.turns(5,
-				func() { f.Add(through.name, mustLoad(s, through, conns).RequestsPerSecond) },
-				func() { f.Add(direct.name, mustLoad(s, direct, conns).RequestsPerSecond) })
-		})
-	}
 }

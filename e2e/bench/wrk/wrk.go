@@ -17,9 +17,11 @@ import (
 // Load is what wrk shall do: keep-alive connections, each with a request as soon
 // as the last one is answered.
 type Load struct {
-	URL   string
-	Host  string // the Host header; empty: that of the URL
-	Conns int
+	URL  string
+	Host string // the Host header; empty: that of the URL
+	// Fields are further header fields, NAME: VALUE.
+	Fields []string
+	Conns  int
 	// Seconds is how long: wrk knows no less.
 	Seconds int
 }
@@ -63,6 +65,9 @@ func Run(ctx context.Context, l Load) (Result, error) {
 	args := []string{"-t1", fmt.Sprintf("-c%d", l.Conns), fmt.Sprintf("-d%d", l.Seconds), "--timeout", "10s", "-s", file}
 	if l.Host != "" {
 		args = append(args, "-H", "Host: "+l.Host)
+	}
+	for _, f := range l.Fields {
+		args = append(args, "-H", f)
 	}
 	cmd := exec.CommandContext(ctx, "wrk", append(args, l.URL)...)
 	var out, problem bytes.Buffer
