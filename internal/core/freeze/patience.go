@@ -6,7 +6,7 @@ import "time"
 
 // The bounds of a Patience. Longest is where it begins.
 const (
-	Shortest = 100 * time.Millisecond
+	Shortest = Longest / 32
 	Longest  = time.Second
 )
 
@@ -15,7 +15,7 @@ const (
 // early, and the wait doubles; any other came too late, and the wait halves. So
 // an instance that is asked now and then sleeps soon, and one whose requests come
 // close to each other is not woken for each of them. The zero value is a new
-// instance's. docs/adr/0023-simulator.md has the figures.
+// instance's. docs/adr/0032-how-soon-to-freeze.md has the figures.
 type Patience struct{ halvings uint8 }
 
 // After is the wait, Shortest to Longest.

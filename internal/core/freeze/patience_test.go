@@ -1,6 +1,7 @@
 package freeze
 
 import (
+	"slices"
 	"testing"
 	"time"
 )
@@ -16,8 +17,8 @@ func TestPatience(t *testing.T) {
 		{"a long sleep halves it", []time.Duration{time.Minute}, 500 * ms},
 		{"as long as the wait was too early", []time.Duration{time.Minute, 500 * ms}, time.Second},
 		{"a little more was too late", []time.Duration{time.Minute, 501 * ms}, 250 * ms},
-		{"never below the shortest", []time.Duration{time.Hour, time.Hour, time.Hour, time.Hour, time.Hour, time.Hour}, 100 * ms},
-		{"from where one step leads up", []time.Duration{time.Hour, time.Hour, time.Hour, time.Hour, time.Hour, time.Hour, ms}, 125 * ms},
+		{"never below the shortest", slices.Repeat([]time.Duration{time.Hour}, 9), Shortest},
+		{"from where one step leads up", append(slices.Repeat([]time.Duration{time.Hour}, 9), ms), 2 * Shortest},
 		{"never above the longest", []time.Duration{0, 0, 0}, time.Second},
 	} {
 		t.Run(tt.rule, func(t *testing.T) {

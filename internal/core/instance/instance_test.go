@@ -214,18 +214,18 @@ func TestFreezesSoonerWhereRequestsAreRare(t *testing.T) {
 			time.Sleep(300 * time.Millisecond)
 			i.Leave()
 		}
-		for range 5 {
+		for range 9 {
 			ask(time.Minute)
 		}
-		time.Sleep(99 * time.Millisecond)
+		time.Sleep(freeze.Shortest - time.Millisecond)
 		synctest.Wait()
 		wantState(t, i, sunya.InstanceReady)
 		time.Sleep(2 * time.Millisecond)
 		synctest.Wait()
 		wantState(t, i, sunya.InstanceFrozen)
 		ask(4 * time.Millisecond)
-		ask(freeze.Longest/8 + 5*time.Millisecond)
-		time.Sleep(201 * time.Millisecond)
+		ask(2*freeze.Shortest + 5*time.Millisecond)
+		time.Sleep(4*freeze.Shortest - time.Millisecond)
 		synctest.Wait()
 		wantState(t, i, sunya.InstanceReady)
 	})
