@@ -46,7 +46,7 @@ var only = []struct {
 	{"os/exec", []string{"internal/adapt", "internal/cli"}, "programs are started by adapters"},
 	{"syscall", []string{"internal/adapt", "internal/node", "internal/cli", "cmd"}, "system calls belong to adapters"},
 	{"golang.org/x/sys", []string{"internal/adapt", "internal/node", "internal/cli"}, "system calls belong to adapters"},
-	{"google.golang.org/protobuf", []string{"internal/wire", "internal/cli", "internal/node"}, "protobuf is how it is asked, not what it does"},
+	{"google.golang.org/protobuf", []string{"internal/wire", "internal/cli", "internal/node", "internal/adapt/protoschema"}, "protobuf is how it is asked, not what it does"},
 	{"google.golang.org/grpc", []string{"internal/wire", "internal/cli", "internal/node", "internal/adapt/buildkit/builder"}, "gRPC is how it is asked"},
 	{"github.com/moby/buildkit", []string{"internal/adapt/buildkit/builder"}, "BuildKit is in a program of its own: it is as large as the server"},
 	{"github.com/containerd/containerd", []string{"internal/adapt/buildkit/builder"}, "it comes with BuildKit"},

@@ -12,17 +12,29 @@ import (
 	"github.com/google/uuid"
 	"google.golang.org/grpc"
 
+	"github.com/sunya-cloud/sunya/internal/adapt/avro"
+	"github.com/sunya-cloud/sunya/internal/adapt/protoschema"
 	"github.com/sunya-cloud/sunya/internal/adapt/sqlite"
 	"github.com/sunya-cloud/sunya/internal/core/pubsub"
+	"github.com/sunya-cloud/sunya/internal/core/schema"
+	"github.com/sunya-cloud/sunya/internal/wire/iamv1"
 	"github.com/sunya-cloud/sunya/internal/wire/pubsubv1"
 )
 
 // brokerOf is the broker of a fake: a real one, where a test wants it.
-type brokerOf struct{ pubsubv1.Broker }
+type brokerOf struct {
+	pubsubv1.Broker
+	schemas struct{ pubsubv1.Schemas }
+}
 
 func newFakePubSub(rpc *grpc.Server) *brokerOf {
 	b := &brokerOf{}
-	pubsubv1.Register(rpc, b, uuid.NewString)
+	pubsubv1.Register(rpc, b, &b.schemas, uuid.NewString)
+	policies := map[string]iamv1.Server{}
+	for _, c := range pubsubv1.Collections() {
+		policies[c] = pubsubv1.Policies(b, &b.schemas)
+	}
+	iamv1.Register(rpc, policies)
 	return b
 }
 
@@ -34,7 +46,8 @@ func withBroker(t *testing.T) *fake {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := pubsub.New(pubsub.Parts{Store: store, Now: time.Now, Log: log})
+	schemas := schema.New(store, map[schema.Kind]schema.Language{schema.Avro: avro.Language{}, schema.Protobuf: protoschema.Language{}}, time.Now)
+	b := pubsub.New(pubsub.Parts{Store: store, Schemas: schemas, Now: time.Now, Log: log})
 	ctx, cancel := context.WithCancel(context.Background())
 	var run sync.WaitGroup
 	run.Go(func() { _ = b.Run(ctx) })
@@ -43,7 +56,7 @@ func withBroker(t *testing.T) *fake {
 		run.Wait()
 		_ = store.Close()
 	})
-	f.pubsub.Broker = b
+	f.pubsub.Broker, f.pubsub.schemas.Schemas = b, schemas
 	return f
 }
 

@@ -19,6 +19,7 @@ import (
 	"github.com/sunya-cloud/sunya/internal/wire/functionsv1"
 	"github.com/sunya-cloud/sunya/internal/wire/functionsv2"
 	"github.com/sunya-cloud/sunya/internal/wire/iamcredentialsv1"
+	"github.com/sunya-cloud/sunya/internal/wire/iamv1"
 	"github.com/sunya-cloud/sunya/internal/wire/loggingv2"
 	"github.com/sunya-cloud/sunya/internal/wire/lro"
 	"github.com/sunya-cloud/sunya/internal/wire/oauth2"
@@ -88,7 +89,8 @@ func newAPI(n *Node, log *slog.Logger) (*api, error) {
 		Registry: n.products.registry, Put: n.products.operations.Put, NewID: uuid.NewString, Now: time.Now,
 	})
 	artifacts.Register(a.grpc)
-	pubsubv1.Register(a.grpc, n.products.pubsub, uuid.NewString)
+	pubsubv1.Register(a.grpc, n.products.pubsub, n.products.schemas, uuid.NewString)
+	a.addPolicies(n, fn.Policies())
 	lro.New(n.products.operations, append(runJobs.Operations(), gae.Operations(), builds.Operations(), fn.Operations(), first.Operations(), services.Operations(), artifacts.Operations())...).Register(a.grpc)
 
 	for _, t := range []struct {
@@ -105,7 +107,7 @@ func newAPI(n *Node, log *slog.Logger) (*api, error) {
 		{functionsv1.Descriptor(), functionsv1.Patterns(), nil}, // operations are Service Usage's too, which has none
 		{artifactregistryv1.Descriptor(), artifactregistryv1.Patterns(), nil},
 		{iamcredentialsv1.Descriptor(), []string{iamcredentialsv1.Pattern}, nil},
-		{pubsubv1.Descriptor(), pubsubv1.Patterns(), nil},
+		{pubsubv1.Descriptor(iamv1.Service, iamv1.Rules), pubsubv1.Patterns(), nil},
 		{logging2(), []string{"/v2/entries:list", "/v2/entries:write", "/v2/entries:tail", "/v2/projects/", "/v2/monitoredResourceDescriptors"}, nil},
 	} {
 		h, err := transcode.New(a.grpc, t.api, log)
@@ -146,6 +148,16 @@ func newAPI(n *Node, log *slog.Logger) (*api, error) {
 	a.add(http.MethodGet, "", "/healthz", front.Public, front.Health(n.ready))
 	a.add(http.MethodGet, "", "/{$}", front.Public, http.HandlerFunc(n.welcome))
 	return a, nil
+}
+
+// addPolicies serves those of all resources.
+func (a *api) addPolicies(n *Node, functions iamv1.Server) {
+	servers := map[string]iamv1.Server{"functions": functions, "services": functions}
+	ofPubSub := pubsubv1.Policies(n.products.pubsub, n.products.schemas)
+	for _, c := range pubsubv1.Collections() {
+		servers[c] = ofPubSub
+	}
+	iamv1.Register(a.grpc, servers)
 }
 
 func (a *api) add(method, api, pattern string, perm front.Permission, h http.Handler) {

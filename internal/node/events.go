@@ -8,19 +8,23 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/sunya-cloud/sunya/internal/adapt/avro"
 	"github.com/sunya-cloud/sunya/internal/adapt/datadir"
 	"github.com/sunya-cloud/sunya/internal/adapt/postgres"
+	"github.com/sunya-cloud/sunya/internal/adapt/protoschema"
 	"github.com/sunya-cloud/sunya/internal/adapt/sqlite"
 	"github.com/sunya-cloud/sunya/internal/core/front"
 	"github.com/sunya-cloud/sunya/internal/core/gateway"
 	"github.com/sunya-cloud/sunya/internal/core/health"
 	"github.com/sunya-cloud/sunya/internal/core/identity"
 	"github.com/sunya-cloud/sunya/internal/core/pubsub"
+	"github.com/sunya-cloud/sunya/internal/core/schema"
 )
 
-// eventStore is where topics, subscriptions and messages are kept.
+// eventStore is where topics, subscriptions, messages and schemas are kept.
 type eventStore interface {
 	pubsub.Store
+	schema.Store
 	health.Checker
 	Hold()
 	Resume()
@@ -48,12 +52,20 @@ func openEvents(ctx context.Context, url string, dir *datadir.Dir, log *slog.Log
 func (n *Node) newPubSub(log *slog.Logger) *pubsub.Broker {
 	return pubsub.New(pubsub.Parts{
 		Store:    n.storage.events,
+		Schemas:  n.products.schemas,
 		Push:     &pushTransport{gateway: n.serve.gateway, outside: http.DefaultTransport},
 		Sign:     idTokens{n.tokens},
 		Triggers: triggers{n.products},
 		Now:      time.Now,
 		Log:      log,
 	})
+}
+
+// newSchemas returns the schemas, in the languages that Google has.
+func (n *Node) newSchemas() *schema.Registry {
+	return schema.New(n.storage.events, map[schema.Kind]schema.Language{
+		schema.Avro: avro.Language{}, schema.Protobuf: protoschema.Language{},
+	}, time.Now)
 }
 
 // idTokens signs as a service account.

@@ -68,6 +68,7 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (n *Node, err error
 	if n.products.builds, err = n.newBuilds(); err != nil {
 		return n, err
 	}
+	n.products.schemas = n.newSchemas()
 	n.products.pubsub = n.newPubSub(n.log)
 	n.products.eventing = n.newEventing(n.log)
 	if n.server, err = n.newServer(); err != nil {

@@ -24,6 +24,7 @@ import (
 	"github.com/sunya-cloud/sunya/internal/core/pubsub"
 	"github.com/sunya-cloud/sunya/internal/core/registry"
 	"github.com/sunya-cloud/sunya/internal/core/run"
+	"github.com/sunya-cloud/sunya/internal/core/schema"
 )
 
 // products is what users deploy to: storage for their source, operations,
@@ -43,6 +44,7 @@ type products struct {
 	tasks      *jobs.Runner
 	pubsub     *pubsub.Broker
 	eventing   *eventing.Service
+	schemas    *schema.Registry
 }
 
 // The limits of what may be uploaded: a file of a source, and all objects.

@@ -14,6 +14,7 @@ import (
 	"github.com/sunya-cloud/sunya/internal/adapt/storetest"
 	"github.com/sunya-cloud/sunya/internal/core/health"
 	"github.com/sunya-cloud/sunya/internal/core/pubsub"
+	"github.com/sunya-cloud/sunya/internal/core/schema"
 )
 
 func open(t testing.TB, url string) *postgres.Events {
@@ -30,6 +31,12 @@ func TestPubSub(t *testing.T) {
 	t.Parallel()
 	server := postgrestest.Start(t)
 	storetest.PubSub(t, func(t testing.TB) pubsub.Store { return open(t, server.Database()) })
+}
+
+func TestSchemas(t *testing.T) {
+	t.Parallel()
+	server := postgrestest.Start(t)
+	storetest.Schemas(t, func(t testing.TB) schema.Store { return open(t, server.Database()) })
 }
 
 func TestOneWriter(t *testing.T) {

@@ -16,6 +16,7 @@ import (
 	"github.com/sunya-cloud/sunya/internal/core/operations"
 	"github.com/sunya-cloud/sunya/internal/core/pubsub"
 	"github.com/sunya-cloud/sunya/internal/core/registry"
+	"github.com/sunya-cloud/sunya/internal/core/schema"
 	"github.com/sunya-cloud/sunya/internal/core/serving"
 )
 
@@ -75,6 +76,17 @@ func TestEventing(t *testing.T) {
 
 func TestPubSub(t *testing.T) {
 	storetest.PubSub(t, func(t testing.TB) pubsub.Store {
+		e, err := sqlite.OpenEvents(t.Context(), filepath.Join(t.TempDir(), "events.db"), slog.New(slog.DiscardHandler))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = e.Close() })
+		return e
+	})
+}
+
+func TestSchemas(t *testing.T) {
+	storetest.Schemas(t, func(t testing.TB) schema.Store {
 		e, err := sqlite.OpenEvents(t.Context(), filepath.Join(t.TempDir(), "events.db"), slog.New(slog.DiscardHandler))
 		if err != nil {
 			t.Fatal(err)

@@ -27,6 +27,8 @@ type Parts struct {
 	Store Store
 	// Push carries requests to push endpoints; nil: nothing is pushed.
 	Push http.RoundTripper
+	// Schemas knows the schemas of topics; nil: there are none.
+	Schemas SchemaChecker
 	// Sign makes the identity tokens of pushes.
 	Sign Signer
 	// Triggers make the requests of their subscriptions.
@@ -55,10 +57,11 @@ type Broker struct {
 	// in memory is what is stored.
 	defs sync.Mutex
 
-	push *http.Client // nil: nothing is pushed
-	sign Signer
-	trig Deliverer
-	side sync.WaitGroup // what spawn started
+	push  *http.Client // nil: nothing is pushed
+	sign  Signer
+	trig  Deliverer
+	forms SchemaChecker
+	side  sync.WaitGroup // what spawn started
 
 	life  sync.Mutex // may be taken while a feed's lock is held
 	stop  context.Context
@@ -100,7 +103,7 @@ func New(p Parts) *Broker {
 	if p.Push != nil {
 		b.push = &http.Client{Transport: p.Push, CheckRedirect: noRedirect}
 	}
-	b.sign, b.trig = p.Sign, p.Triggers
+	b.sign, b.trig, b.forms = p.Sign, p.Triggers, p.Schemas
 	b.stop, b.end = context.WithCancel(context.Background())
 	b.commit.init(b)
 	return b

@@ -48,6 +48,7 @@ type publication struct {
 	size     int
 	ids      []string
 	done     chan error // capacity 1
+	conforms *Schema    // what the messages were found to match; nil: nothing yet
 
 	// bury, when set, is acknowledged together with the publication: it is the
 	// original of a message that goes to a dead letter topic.

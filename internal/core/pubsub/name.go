@@ -12,6 +12,7 @@ const (
 	Topics        = "topics"
 	Subscriptions = "subscriptions"
 	Snapshots     = "snapshots"
+	Schemas       = "schemas"
 )
 
 // DeletedTopic is what a subscription shows for a topic that was deleted
@@ -29,9 +30,9 @@ func ParseName(field, collection, name string) (project string, err error) {
 	return parts[1], sunya.CheckProject(parts[1])
 }
 
-// checkName is ParseName for what is to be created
+// CheckName is ParseName for what is to be created
 // (google.pubsub.v1.Topic.name).
-func checkName(collection, name string) (project string, err error) {
+func CheckName(collection, name string) (project string, err error) {
 	project, err = ParseName("name", collection, name)
 	if err != nil {
 		return "", err

@@ -14,9 +14,7 @@ func (b *Broker) Publish(ctx context.Context, name string, messages []Message) (
 		return nil, err
 	}
 	p := &publication{messages: messages, done: make(chan error, 1)}
-	for i := range messages {
-		p.size += messages[i].size()
-	}
+	p.weigh()
 	if err := b.enqueue(ctx, name, p); err != nil {
 		return nil, err
 	}
@@ -28,6 +26,14 @@ func (b *Broker) Publish(ctx context.Context, name string, messages []Message) (
 	}
 }
 
+// weigh sets the size from the messages.
+func (p *publication) weigh() {
+	p.size = 0
+	for i := range p.messages {
+		p.size += p.messages[i].size()
+	}
+}
+
 // enqueue hands a publication to the committer.
 func (b *Broker) enqueue(ctx context.Context, name string, p *publication) error {
 	for {
@@ -36,18 +42,22 @@ func (b *Broker) enqueue(ctx context.Context, name string, p *publication) error
 			return err
 		}
 		p.t = t
-		t.touch(b.now())
+		if err := b.conform(ctx, t.touch(b.now()), p); err != nil {
+			return err
+		}
 		if err := b.commit.publish(p); err != errRetired {
 			return err
 		}
 	}
 }
 
-// touch notes that the topic is in use.
-func (t *topic) touch(now time.Time) {
+// touch notes that the topic is in use, and returns the schema that messages
+// must match; nil for none.
+func (t *topic) touch(now time.Time) *Schema {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.used = now
+	return t.def.Schema
 }
 
 // idle reports whether nothing was published for a while.

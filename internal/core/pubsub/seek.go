@@ -94,7 +94,7 @@ func (f *feed) replace(ctx context.Context, acks *ackSet) error {
 
 // CreateSnapshot keeps the state of a subscription under a name; AlreadyExists.
 func (b *Broker) CreateSnapshot(ctx context.Context, s Snapshot, subscription string) (*Snapshot, error) {
-	if _, err := checkName(Snapshots, s.Name); err != nil {
+	if _, err := CheckName(Snapshots, s.Name); err != nil {
 		return nil, err
 	}
 	if err := checkLabels(s.Labels); err != nil {
@@ -154,6 +154,15 @@ func (b *Broker) ListSnapshots(ctx context.Context, project, topic, after string
 
 // UpdateSnapshot changes the labels or the end of a snapshot.
 func (b *Broker) UpdateSnapshot(ctx context.Context, name string, change func(*Snapshot) error) (*Snapshot, error) {
+	return b.updateSnapshot(ctx, name, func(s *Snapshot) error {
+		policy := s.Policy
+		err := change(s)
+		s.Policy = policy
+		return err
+	})
+}
+
+func (b *Broker) updateSnapshot(ctx context.Context, name string, change func(*Snapshot) error) (*Snapshot, error) {
 	b.defs.Lock()
 	defer b.defs.Unlock()
 	s, _, err := b.store.Snapshot(ctx, name)

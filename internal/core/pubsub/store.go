@@ -3,6 +3,8 @@ package pubsub
 import (
 	"context"
 	"time"
+
+	"github.com/sunya-cloud/sunya/internal/core/iam"
 )
 
 // Store keeps topics, subscriptions and messages. What Commit and the methods
@@ -113,6 +115,7 @@ type Snapshot struct {
 	Topic  string
 	Expire time.Time
 	Labels map[string]string `json:",omitempty"`
+	Policy iam.Policy        `json:",omitzero"` // stored and given back
 }
 
 // Stored is a message with its place.

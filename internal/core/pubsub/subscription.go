@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/sunya-cloud/sunya"
+	"github.com/sunya-cloud/sunya/internal/core/iam"
 )
 
 // Subscription is who gets the messages of a topic.
@@ -30,6 +31,7 @@ type Subscription struct {
 	Retry       *Retry            `json:",omitempty"` // nil: at once
 	Push        *Push             `json:",omitempty"` // nil: pulled
 	Detached    bool              `json:",omitempty"`
+	Policy      iam.Policy        `json:",omitzero"` // stored and given back
 }
 
 // DeadLetter is where messages go that nobody acknowledges.
@@ -108,7 +110,7 @@ func (s *Subscription) complete() {
 
 // check returns what is wrong with a complete subscription.
 func (s *Subscription) check() error {
-	if _, err := checkName(Subscriptions, s.Name); err != nil {
+	if _, err := CheckName(Subscriptions, s.Name); err != nil {
 		return err
 	}
 	if err := within("ack_deadline_seconds", s.AckDeadline, minAckDeadline, maxAckDeadline); err != nil {

@@ -67,8 +67,17 @@ func (b *Broker) ListSubscriptions(ctx context.Context, q SubscriptionQuery) ([]
 }
 
 // UpdateSubscription changes a subscription. Name, topic, filter and ordering
-// cannot be changed.
+// cannot be changed; the policy stays.
 func (b *Broker) UpdateSubscription(ctx context.Context, name string, change func(*Subscription) error) (*Subscription, error) {
+	return b.updateSubscription(ctx, name, func(s *Subscription) error {
+		policy := s.Policy
+		err := change(s)
+		s.Policy = policy
+		return err
+	})
+}
+
+func (b *Broker) updateSubscription(ctx context.Context, name string, change func(*Subscription) error) (*Subscription, error) {
 	b.defs.Lock()
 	defer b.defs.Unlock()
 	f, err := b.loadFeed(ctx, name)

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/sunya-cloud/sunya"
+	"github.com/sunya-cloud/sunya/internal/core/iam"
 )
 
 // Topic is what is published to.
@@ -17,14 +18,8 @@ type Topic struct {
 	Regions []string `json:",omitempty"`
 	KMSKey  string   `json:",omitempty"`
 	Schema  *Schema  `json:",omitempty"`
-}
-
-// Schema is what messages of a topic must match.
-type Schema struct {
-	Name          string // projects/P/schemas/S
-	Encoding      string // JSON or BINARY
-	FirstRevision string `json:",omitempty"`
-	LastRevision  string `json:",omitempty"`
+	// Policy is stored and given back.
+	Policy iam.Policy `json:",omitzero"`
 }
 
 const (
@@ -34,13 +29,16 @@ const (
 )
 
 func (t *Topic) check() error {
-	if _, err := checkName(Topics, t.Name); err != nil {
+	if _, err := CheckName(Topics, t.Name); err != nil {
 		return err
 	}
 	if t.Retention != 0 {
 		if err := within("message_retention_duration", t.Retention, minRetention, maxRetention); err != nil {
 			return err
 		}
+	}
+	if err := t.Schema.check(); err != nil {
+		return err
 	}
 	return checkLabels(t.Labels)
 }

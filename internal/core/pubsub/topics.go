@@ -12,6 +12,9 @@ func (b *Broker) CreateTopic(ctx context.Context, t Topic) (*Topic, error) {
 	if err := t.check(); err != nil {
 		return nil, err
 	}
+	if err := b.attachSchema(ctx, &t, nil); err != nil {
+		return nil, err
+	}
 	b.defs.Lock()
 	defer b.defs.Unlock()
 	rec, err := b.store.CreateTopic(ctx, t)
@@ -28,18 +31,39 @@ func (b *Broker) Topic(ctx context.Context, name string) (*Topic, error) {
 		return nil, err
 	}
 	t.mu.Lock()
-	defer t.mu.Unlock()
 	def := t.def
-	return &def, nil
+	t.mu.Unlock()
+	return &def, b.showSchema(ctx, &def)
 }
 
 // ListTopics returns those of a project in byte order after a name, at most limit.
 func (b *Broker) ListTopics(ctx context.Context, project, after string, limit int) ([]Topic, error) {
-	return b.store.ListTopics(ctx, project, after, limit)
+	list, err := b.store.ListTopics(ctx, project, after, limit)
+	for i := range list {
+		if err == nil {
+			err = b.showSchema(ctx, &list[i])
+		}
+	}
+	return list, err
 }
 
-// UpdateTopic changes a topic; its name and its schema's identity stay.
+// UpdateTopic changes a topic; its name and policy stay.
 func (b *Broker) UpdateTopic(ctx context.Context, name string, change func(*Topic) error) (*Topic, error) {
+	def, err := b.updateTopic(ctx, name, func(def *Topic) error {
+		old := *def
+		if err := change(def); err != nil {
+			return err
+		}
+		def.Policy = old.Policy
+		return b.attachSchema(ctx, def, old.Schema)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return def, b.showSchema(ctx, def)
+}
+
+func (b *Broker) updateTopic(ctx context.Context, name string, change func(*Topic) error) (*Topic, error) {
 	b.defs.Lock()
 	defer b.defs.Unlock()
 	t, err := b.loadTopic(ctx, name)

@@ -8,7 +8,6 @@ import (
 	"net/url"
 
 	"cloud.google.com/go/functions/apiv2/functionspb"
-	"cloud.google.com/go/iam/apiv1/iampb"
 	"cloud.google.com/go/longrunning/autogen/longrunningpb"
 	"google.golang.org/genproto/googleapis/api/annotations"
 	"google.golang.org/grpc"
@@ -53,11 +52,11 @@ func New(d Deps) *API {
 	return a
 }
 
-// Register adds the services to a server. The operations are served by an
+// Register adds the service to a server; policies are served where all APIs'
+// are, see Policies. The operations are served by an
 // lro.Server that was given a.Operations().
 func (a *API) Register(s grpc.ServiceRegistrar) {
 	functionspb.RegisterFunctionServiceServer(s, a)
-	iampb.RegisterIAMPolicyServer(s, a.Policies())
 }
 
 // Descriptor tells transcode how the API looks as REST.

@@ -29,12 +29,16 @@ func topicOf(r *pb.Topic) (pubsub.Topic, error) {
 		Retention: r.GetMessageRetentionDuration().AsDuration(), Regions: r.GetMessageStoragePolicy().GetAllowedPersistenceRegions(),
 	}
 	switch {
-	case r.GetSchemaSettings() != nil:
-		return t, unsupported("schema_settings")
 	case r.GetIngestionDataSourceSettings() != nil:
 		return t, unsupported("ingestion_data_source_settings")
 	case len(r.GetMessageTransforms()) > 0:
 		return t, unsupported("message_transforms")
+	}
+	if s := r.GetSchemaSettings(); s != nil {
+		t.Schema = &pubsub.Schema{Name: s.GetSchema(), FirstRevision: s.GetFirstRevisionId(), LastRevision: s.GetLastRevisionId()}
+		if s.GetEncoding() != pb.Encoding_ENCODING_UNSPECIFIED {
+			t.Schema.Encoding = pubsub.Encoding(s.GetEncoding().String())
+		}
 	}
 	return t, nil
 }
@@ -46,6 +50,12 @@ func topicProto(t *pubsub.Topic) *pb.Topic {
 	}
 	if len(t.Regions) > 0 {
 		out.MessageStoragePolicy = &pb.MessageStoragePolicy{AllowedPersistenceRegions: t.Regions}
+	}
+	if s := t.Schema; s != nil {
+		out.SchemaSettings = &pb.SchemaSettings{
+			Schema: s.Name, Encoding: pb.Encoding(pb.Encoding_value[string(s.Encoding)]),
+			FirstRevisionId: s.FirstRevision, LastRevisionId: s.LastRevision,
+		}
 	}
 	return out
 }

@@ -1,5 +1,5 @@
-// Package pubsubv1 is google.pubsub.v1.Publisher and Subscriber over the core's
-// broker.
+// Package pubsubv1 is google.pubsub.v1.Publisher, Subscriber and SchemaService
+// over the core's broker and schemas.
 package pubsubv1
 
 import (
@@ -7,9 +7,11 @@ import (
 	"time"
 
 	pb "cloud.google.com/go/pubsub/v2/apiv1/pubsubpb"
+	"google.golang.org/genproto/googleapis/api/annotations"
 	"google.golang.org/grpc"
 
 	"github.com/sunya-cloud/sunya"
+	"github.com/sunya-cloud/sunya/internal/core/iam"
 	"github.com/sunya-cloud/sunya/internal/core/pubsub"
 	"github.com/sunya-cloud/sunya/internal/wire/transcode"
 )
@@ -42,6 +44,9 @@ type Broker interface {
 	ListSnapshots(ctx context.Context, project, topic, after string, limit int) ([]pubsub.Snapshot, error)
 	UpdateSnapshot(ctx context.Context, name string, change func(*pubsub.Snapshot) error) (*pubsub.Snapshot, error)
 	DeleteSnapshot(ctx context.Context, name string) error
+
+	Policy(ctx context.Context, resource string) (iam.Policy, error)
+	SetPolicy(ctx context.Context, resource string, p iam.Policy, etag string) (iam.Policy, error)
 }
 
 // Publisher implements pb.PublisherServer. Errors are sunya.Errors; the
@@ -58,22 +63,31 @@ type Subscriber struct {
 	newID  func() string
 }
 
-// Register adds the services to a gRPC server. newID names snapshots whose
-// maker gives no name.
-func Register(g grpc.ServiceRegistrar, b Broker, newID func() string) {
+// Register adds the services to a gRPC server. newID names snapshots and schemas
+// whose maker gives no name.
+func Register(g grpc.ServiceRegistrar, b Broker, s Schemas, newID func() string) {
 	pb.RegisterPublisherServer(g, &Publisher{broker: b})
 	pb.RegisterSubscriberServer(g, &Subscriber{broker: b, newID: newID})
+	pb.RegisterSchemaServiceServer(g, &SchemaService{schemas: s, newID: newID})
 }
 
-// Descriptor describes the API. Schemas are not among it yet.
-func Descriptor() transcode.API {
-	return transcode.API{Name: "pubsub.googleapis.com", Services: []string{"google.pubsub.v1.Publisher", "google.pubsub.v1.Subscriber"}}
+// Descriptor describes the API; iamRules gives the paths of policies for names that
+// look like a pattern.
+func Descriptor(iamService string, iamRules func(pattern string) []*annotations.HttpRule) transcode.API {
+	api := transcode.API{Name: "pubsub.googleapis.com", Services: []string{
+		"google.pubsub.v1.Publisher", "google.pubsub.v1.Subscriber", "google.pubsub.v1.SchemaService", iamService,
+	}}
+	for _, c := range Collections() {
+		api.Rules = append(api.Rules, iamRules("/v1/{resource=projects/*/"+c+"/*}")...)
+	}
+	return api
 }
 
 // Patterns are the paths on a host that all APIs share.
 func Patterns() []string {
-	var out []string
-	for _, c := range []string{pubsub.Topics, pubsub.Subscriptions, pubsub.Snapshots} {
+	const schemas = "/v1/projects/*/" + pubsub.Schemas
+	out := []string{schemas + ":validate", schemas + ":validateMessage"}
+	for _, c := range Collections() {
 		out = append(out, "/v1/projects/*/"+c, "/v1/projects/*/"+c+"/")
 	}
 	return out

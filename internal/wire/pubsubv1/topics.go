@@ -136,7 +136,7 @@ func (p *Publisher) Publish(ctx context.Context, r *pb.PublishRequest) (*pb.Publ
 	}
 	ids, err := p.broker.Publish(ctx, r.GetTopic(), messages)
 	if err != nil {
-		return nil, err
+		return nil, mismatch(err)
 	}
 	return &pb.PublishResponse{MessageIds: ids}, nil
 }
