@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"cloud.google.com/go/iam/apiv1/iampb"
 	pb "cloud.google.com/go/pubsub/v2/apiv1/pubsubpb"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -14,7 +15,7 @@ import (
 
 func newPubSubCommand(env *Env) *cobra.Command {
 	cmd := group("pubsub", "Publish messages, and receive them.",
-		newTopicsCommand(env), newSubscriptionsCommand(env), newSnapshotsCommand(env))
+		newTopicsCommand(env), newSubscriptionsCommand(env), newSnapshotsCommand(env), newSchemasCommand(env))
 	cmd.Example = "sunya pubsub topics create letters\nsunya pubsub subscriptions create mine --topic letters\n" +
 		"sunya pubsub topics publish letters --message hello\nsunya pubsub subscriptions pull mine --auto-ack"
 	return cmd
@@ -25,6 +26,8 @@ type pubsubAPI struct {
 	project    string
 	publisher  pb.PublisherClient
 	subscriber pb.SubscriberClient
+	schemas    pb.SchemaServiceClient
+	iam        iampb.IAMPolicyClient
 }
 
 func withPubSub(ctx context.Context, env *Env, do func(*pubsubAPI) error) error {
@@ -33,10 +36,13 @@ func withPubSub(ctx context.Context, env *Env, do func(*pubsubAPI) error) error 
 		return err
 	}
 	defer c.close()
-	return do(&pubsubAPI{project: c.project, publisher: pb.NewPublisherClient(c.conn), subscriber: pb.NewSubscriberClient(c.conn)})
+	return do(&pubsubAPI{
+		project: c.project, publisher: pb.NewPublisherClient(c.conn), subscriber: pb.NewSubscriberClient(c.conn),
+		schemas: pb.NewSchemaServiceClient(c.conn), iam: iampb.NewIAMPolicyClient(c.conn),
+	})
 }
 
-// name is the full name of a topic, subscription or snapshot; one that is full
+// name is the full name of a topic, subscription, snapshot or schema; one that is full
 // already stays.
 func (a *pubsubAPI) name(collection, id string) string {
 	if strings.Contains(id, "/") {
@@ -48,6 +54,7 @@ func (a *pubsubAPI) name(collection, id string) string {
 func (a *pubsubAPI) topic(id string) string        { return a.name("topics", id) }
 func (a *pubsubAPI) subscription(id string) string { return a.name("subscriptions", id) }
 func (a *pubsubAPI) snapshot(id string) string     { return a.name("snapshots", id) }
+func (a *pubsubAPI) schema(id string) string       { return a.name("schemas", id) }
 
 // pages collects all items of a list.
 func pages[T any](page func(token string) (items []T, next string, err error)) ([]T, error) {

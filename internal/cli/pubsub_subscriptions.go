@@ -15,7 +15,8 @@ func newSubscriptionsCommand(env *Env) *cobra.Command {
 	cmd := group("subscriptions", "Look after subscriptions, and pull from them.",
 		newSubscriptionsCreateCommand(env), newSubscriptionsListCommand(env), newSubscriptionsDescribeCommand(env), newSubscriptionsUpdateCommand(env),
 		newSubscriptionsPullCommand(env), newSubscriptionsAckCommand(env), newSubscriptionsModifyCommand(env), newSubscriptionsSeekCommand(env),
-		newSubscriptionsDeleteCommand(env))
+		newSubscriptionsModifyPushCommand(env), newSubscriptionsDeleteCommand(env))
+	cmd.AddCommand(newPubSubPolicyCommands(env, "subscriptions", "subscription")...)
 	cmd.Example = "sunya pubsub subscriptions create mine --topic letters\nsunya pubsub subscriptions pull mine --auto-ack"
 	return cmd
 }
@@ -177,6 +178,27 @@ func newSubscriptionsUpdateCommand(env *Env) *cobra.Command {
 	s.register(fs)
 	switchFlag(fs, "clear-dead-letter-policy", "keep trying", func(bool) { s.DeadLetterPolicy = nil; s.set("dead_letter_policy") })
 	switchFlag(fs, "clear-retry-policy", "try again at once", func(bool) { s.RetryPolicy = nil; s.set("retry_policy") })
+	return cmd
+}
+
+func newSubscriptionsModifyPushCommand(env *Env) *cobra.Command {
+	var s subscriptionFlags
+	cmd := &cobra.Command{
+		Use:     "modify-push-config SUBSCRIPTION --push-endpoint URL",
+		Short:   "Have messages sent somewhere else, or, with an empty URL, pulled.",
+		Args:    args(1, 1, "the name of a subscription"),
+		Example: "sunya pubsub subscriptions modify-push-config mine --push-endpoint http://hello.localhost:8080/push\nsunya pubsub subscriptions modify-push-config mine --push-endpoint ''",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if s.PushConfig == nil {
+				return usagef("--push-endpoint is missing: give a URL, or '' to pull")
+			}
+			return withPubSub(cmd.Context(), env, func(a *pubsubAPI) error {
+				_, err := a.subscriber.ModifyPushConfig(cmd.Context(), &pb.ModifyPushConfigRequest{Subscription: a.subscription(args[0]), PushConfig: s.PushConfig})
+				return said(env, err, "Updated subscription", args[0])
+			})
+		},
+	}
+	s.registerPush(cmd.Flags())
 	return cmd
 }
 

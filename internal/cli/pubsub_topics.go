@@ -8,6 +8,7 @@ import (
 
 	pb "cloud.google.com/go/pubsub/v2/apiv1/pubsubpb"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/fieldmaskpb"
 )
@@ -16,6 +17,7 @@ func newTopicsCommand(env *Env) *cobra.Command {
 	cmd := group("topics", "Look after topics, and publish to them.",
 		newTopicsCreateCommand(env), newTopicsListCommand(env), newTopicsDescribeCommand(env), newTopicsUpdateCommand(env),
 		newTopicsPublishCommand(env), newTopicsSubscriptionsCommand(env), newTopicsDetachCommand(env), newTopicsDeleteCommand(env))
+	cmd.AddCommand(newPubSubPolicyCommands(env, "topics", "topic")...)
 	cmd.Example = "sunya pubsub topics create letters\nsunya pubsub topics publish letters --message hello"
 	return cmd
 }
@@ -29,6 +31,7 @@ func newTopicsCreateCommand(env *Env) *cobra.Command {
 		Example: "sunya pubsub topics create letters\nsunya pubsub topics create letters --message-retention-duration 7d",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return withPubSub(cmd.Context(), env, func(a *pubsubAPI) error {
+				resolveSchema(a, &t)
 				return each(env, "Created topic", args, func(id string) error {
 					t.Name = a.topic(id)
 					_, err := a.publisher.CreateTopic(cmd.Context(), &t)
@@ -39,7 +42,31 @@ func newTopicsCreateCommand(env *Env) *cobra.Command {
 	}
 	pairsFlag(cmd.Flags(), "labels", "labels: KEY=VALUE,…", func(v map[string]string) { t.Labels = v })
 	spanFlag(cmd.Flags(), "message-retention-duration", "keep messages for so long, for a seek (10m to 31d)", func(d *durationpb.Duration) { t.MessageRetentionDuration = d })
+	schemaFlags(cmd.Flags(), &t, func() {})
 	return cmd
+}
+
+// schemaFlags are which schema messages of a topic must match; set is told of
+// each that was given.
+func schemaFlags(fs *pflag.FlagSet, t *pb.Topic, set func()) {
+	settings := func() *pb.SchemaSettings {
+		set()
+		if t.SchemaSettings == nil {
+			t.SchemaSettings = &pb.SchemaSettings{}
+		}
+		return t.SchemaSettings
+	}
+	textFlag(fs, "schema", "the schema that messages must match", func(v string) error { settings().Schema = v; return nil })
+	encodingFlag(fs, func(e pb.Encoding) { settings().Encoding = e })
+	textFlag(fs, "first-revision-id", "the oldest revision that they may match", func(v string) error { settings().FirstRevisionId = v; return nil })
+	textFlag(fs, "last-revision-id", "the newest", func(v string) error { settings().LastRevisionId = v; return nil })
+}
+
+// resolveSchema makes a full name of a short one.
+func resolveSchema(a *pubsubAPI, t *pb.Topic) {
+	if s := t.GetSchemaSettings(); s.GetSchema() != "" {
+		s.Schema = a.schema(s.GetSchema())
+	}
 }
 
 func newTopicsUpdateCommand(env *Env) *cobra.Command {
@@ -55,6 +82,7 @@ func newTopicsUpdateCommand(env *Env) *cobra.Command {
 				return usagef("nothing to change: name at least one flag, such as --message-retention-duration")
 			}
 			return withPubSub(cmd.Context(), env, func(a *pubsubAPI) error {
+				resolveSchema(a, &t)
 				t.Name = a.topic(args[0])
 				_, err := a.publisher.UpdateTopic(cmd.Context(), &pb.UpdateTopicRequest{Topic: &t, UpdateMask: &fieldmaskpb.FieldMask{Paths: mask}})
 				return said(env, err, "Updated topic", args[0])
@@ -69,6 +97,8 @@ func newTopicsUpdateCommand(env *Env) *cobra.Command {
 	switchFlag(fs, "clear-message-retention-duration", "keep messages only for subscriptions that want them", func(bool) {
 		t.MessageRetentionDuration, mask = nil, append(mask, "message_retention_duration")
 	})
+	schemaFlags(fs, &t, func() { mask = append(mask, "schema_settings") })
+	switchFlag(fs, "clear-schema-settings", "take any message", func(bool) { t.SchemaSettings, mask = nil, append(mask, "schema_settings") })
 	return cmd
 }
 

@@ -34,7 +34,7 @@ func withObjects(t *testing.T) *fake {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f.store = storagev1.New(objects.New(db, blobs, time.Now, log, objects.Options{}), log)
+	f.store = storagev1.New(storagev1.Deps{Objects: objects.New(db, blobs, time.Now, log, objects.Options{}), Log: log})
 	execute(t, f, "storage", "mb", "gs://one", "gs://two").expect(t, exitOK)
 	return f
 }
