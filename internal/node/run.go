@@ -98,6 +98,7 @@ func (n *Node) workers(ctx context.Context) *team {
 	return muster(ctx,
 		n.watchLauncher,
 		n.tidy,
+		n.shrink,
 		n.storage.logs.Run,
 		n.serve.instances.Run,
 		n.serve.activator.Run,
