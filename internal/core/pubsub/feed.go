@@ -322,16 +322,17 @@ func (p *parcel) again(ctx context.Context) error {
 	q, now := p.f.q, p.f.b.now()
 	list := q.ready(now, min(p.room, aheadMessages), p.f.batch)
 	defer q.settle(list)
+	near := newWindow(p.f, list)
 	for i, a := range list {
-		found, err := p.f.read(ctx, a.seq, 1)
+		m, err := near.message(ctx, a.seq)
 		switch {
 		case err != nil:
 			q.giveBack(list[i:], now.Add(retryPause))
 			return err
-		case len(found) == 0 || found[0].Seq != a.seq:
+		case m == nil:
 			q.finish(a.seq) // its retention has passed
 		case q.acks.has(a.seq): // meanwhile
-		case !p.add(&found[0]):
+		case !p.add(m):
 			q.giveBack(list[i:], now)
 			return nil
 		}
