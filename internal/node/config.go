@@ -11,6 +11,7 @@ import (
 	"github.com/sunya-cloud/sunya"
 	"github.com/sunya-cloud/sunya/internal/adapt/linuxns"
 	"github.com/sunya-cloud/sunya/internal/adapt/postgres"
+	"github.com/sunya-cloud/sunya/internal/adapt/s3"
 	"github.com/sunya-cloud/sunya/internal/core/sandbox"
 )
 
@@ -28,6 +29,7 @@ type Config struct {
 
 	Data      string // data directory; DefaultData()
 	Ephemeral bool   // a fresh data directory that is removed at the end
+	Blobs     string // URL of the S3 bucket of objects' bytes; files in the data directory
 	Events    string // URL of the Postgres database of events; a file in the data directory
 
 	Listen  []string // ADDR[,roles=apps+api+console]; 127.0.0.1:8080 with all roles
@@ -103,6 +105,11 @@ func (c *Config) complete() error {
 		return sunya.Invalid("--idle-timeout", "%v is negative: use a duration such as 15m", c.IdleTimeout)
 	case c.MaxMemory < 0:
 		return sunya.Invalid("--max-memory", "%d is negative: use an amount such as 4Gi", c.MaxMemory)
+	}
+	if c.Blobs != "" {
+		if _, err := s3.Parse(c.Blobs, os.Getenv); err != nil {
+			return err
+		}
 	}
 	if c.Events != "" {
 		if err := postgres.CheckURL(c.Events); err != nil {

@@ -5,14 +5,17 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"time"
 
 	"github.com/sunya-cloud/sunya/internal/adapt/datadir"
 	"github.com/sunya-cloud/sunya/internal/adapt/disk"
 	"github.com/sunya-cloud/sunya/internal/adapt/journal"
 	"github.com/sunya-cloud/sunya/internal/adapt/logdb"
+	"github.com/sunya-cloud/sunya/internal/adapt/s3"
 	"github.com/sunya-cloud/sunya/internal/adapt/sqlite"
 	"github.com/sunya-cloud/sunya/internal/core/meter"
+	"github.com/sunya-cloud/sunya/internal/core/objects"
 	"github.com/sunya-cloud/sunya/internal/core/registry"
 )
 
@@ -21,7 +24,7 @@ type storage struct {
 	state  *sqlite.DB
 	events eventStore
 	logs   *logdb.Store
-	blobs  *disk.Blobs
+	blobs  objects.Blobs
 	layers *disk.Layers
 	images *disk.Images
 	usage  *journal.Journal
@@ -52,7 +55,7 @@ func openStorage(ctx context.Context, cfg Config, dir *datadir.Dir, log *slog.Lo
 	if s.logs, err = logdb.Open(ctx, dir.Join("logs"), time.Now, log, logdb.Options{}); err != nil {
 		return s, fmt.Errorf("open logs: %w", err)
 	}
-	if s.blobs, err = disk.OpenBlobs(dir.Join("blobs"), sweepGrace, time.Now); err != nil {
+	if s.blobs, err = openBlobs(ctx, cfg.Blobs, dir); err != nil {
 		return s, fmt.Errorf("open blobs: %w", err)
 	}
 	if s.layers, err = disk.OpenLayers(dir.Join("layers"), layerGrace, time.Now); err != nil {
@@ -70,6 +73,27 @@ func openStorage(ctx context.Context, cfg Config, dir *datadir.Dir, log *slog.Lo
 	}
 	return s, nil
 }
+
+// openBlobs opens where the bytes of objects are: in the data directory, and with
+// a URL in a bucket.
+func openBlobs(ctx context.Context, url string, dir *datadir.Dir) (objects.Blobs, error) {
+	files, err := disk.OpenBlobs(dir.Join("blobs"), sweepGrace, time.Now)
+	if err != nil {
+		return nil, err
+	}
+	both := s3.Both{Files: files}
+	if url != "" {
+		ctx, cancel := context.WithTimeout(ctx, bucketPatience)
+		defer cancel()
+		if both.S3, err = s3.Open(ctx, url, os.Getenv, sweepGrace, time.Now); err != nil {
+			return nil, err
+		}
+	}
+	return both, nil
+}
+
+// bucketPatience is how long the start waits for a bucket to answer.
+const bucketPatience = 30 * time.Second
 
 func (s *storage) close() error {
 	var err error

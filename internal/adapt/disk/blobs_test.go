@@ -2,20 +2,16 @@ package disk
 
 import (
 	"bytes"
-	"context"
-	"crypto/md5"
 	"errors"
-	"hash/crc32"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"syscall"
 	"testing"
-	"testing/iotest"
 	"time"
 
 	"github.com/sunya-cloud/sunya"
+	"github.com/sunya-cloud/sunya/internal/adapt/storetest"
 )
 
 func openBlobs(t testing.TB, now func() time.Time) *Blobs {
@@ -38,57 +34,21 @@ func files(t testing.TB, b *Blobs) []string {
 	return out
 }
 
-func TestBlobRoundTrip(t *testing.T) {
-	b := openBlobs(t, time.Now)
-	for _, size := range []int{0, 1, blobBuffer, blobBuffer + 1, 1 << 20} {
-		want := bytes.Repeat([]byte("sunya!"), size/6+1)[:size]
-		w, err := b.Write(t.Context(), iotest.OneByteReader(bytes.NewReader(want[:min(size, 5)])), -1)
-		must(t, err)
-		must(t, b.Delete(t.Context(), w.Blob))
-		w, err = b.Write(t.Context(), bytes.NewReader(want), int64(size))
-		must(t, err)
-		m := md5.Sum(want)
-		if w.Size != int64(size) || w.CRC32C != crc32.Checksum(want, crc32.MakeTable(crc32.Castagnoli)) ||
-			!bytes.Equal(w.MD5, m[:]) {
-			t.Errorf("%d bytes: written %+v", size, w)
+func TestBlobs(t *testing.T) {
+	storetest.Blobs(t, blobBuffers*blobBuffer+1, func(t *testing.T, now func() time.Time) storetest.BlobStore {
+		b := openBlobs(t, now)
+		return storetest.BlobStore{
+			Blobs: b,
+			Left: func() (out []string) {
+				for _, path := range files(t, b) {
+					out = append(out, filepath.Base(path))
+				}
+				return out
+			},
+			Broken: func() {}, // see TestOpenRemovesHalfWritten
+			Parts:  func() int { return len(entries(t, b.tmp())) },
 		}
-		r, err := b.Open(t.Context(), w.Blob)
-		must(t, err)
-		got, err := io.ReadAll(r)
-		must(t, errors.Join(err, r.Close()))
-		if !bytes.Equal(got, want) {
-			t.Errorf("%d bytes came back as %d", size, len(got))
-		}
-	}
-}
-
-func TestFailedBlobLeavesNothing(t *testing.T) {
-	broken := errors.New("the client went away")
-	for _, tt := range []struct {
-		rule string
-		r    io.Reader
-		want sunya.Code
-	}{
-		{"over the limit", bytes.NewReader(make([]byte, 101)), sunya.ResourceExhausted},
-		{"the reader fails", io.MultiReader(bytes.NewReader(make([]byte, 50)), iotest.ErrReader(broken)), sunya.Unknown},
-	} {
-		b := openBlobs(t, time.Now)
-		if _, err := b.Write(t.Context(), tt.r, 100); sunya.CodeOf(err) != tt.want {
-			t.Errorf("%s: %v, want %v", tt.rule, err, tt.want)
-		}
-		if left := files(t, b); len(left) != 0 {
-			t.Errorf("%s: %v is left", tt.rule, left)
-		}
-	}
-	b := openBlobs(t, time.Now)
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	if _, err := b.Write(ctx, bytes.NewReader([]byte("x")), -1); !errors.Is(err, context.Canceled) {
-		t.Errorf("canceled: %v", err)
-	}
-	if left := files(t, b); len(left) != 0 {
-		t.Errorf("canceled: %v is left", left)
-	}
+	})
 }
 
 // failing is a disk that takes n bytes.
@@ -129,50 +89,6 @@ func TestDirectoryGone(t *testing.T) {
 	}
 	if left := files(t, b); len(left) != 0 {
 		t.Errorf("%v is left", left)
-	}
-}
-
-func TestBlobNamesAreNoPaths(t *testing.T) {
-	b := openBlobs(t, time.Now)
-	for _, blob := range []string{"", "..", "../tmp", "aa/../../etc/passwd", "0123456789abcdef0123456789abcdeg", "ab"} {
-		if _, err := b.Open(t.Context(), blob); sunya.CodeOf(err) != sunya.NotFound {
-			t.Errorf("Open(%q) = %v", blob, err)
-		}
-		if err := b.Delete(t.Context(), blob); sunya.CodeOf(err) != sunya.NotFound {
-			t.Errorf("Delete(%q) = %v", blob, err)
-		}
-	}
-	absent := "0123456789abcdef0123456789abcdef"
-	if _, err := b.Open(t.Context(), absent); sunya.CodeOf(err) != sunya.NotFound {
-		t.Errorf("Open of an absent blob: %v", err)
-	}
-	if err := b.Delete(t.Context(), absent); err != nil {
-		t.Errorf("Delete of an absent blob: %v", err)
-	}
-}
-
-func TestSweep(t *testing.T) {
-	now := time.Now()
-	b := openBlobs(t, func() time.Time { return now })
-	var blobs []string
-	for range 3 {
-		w, err := b.Write(t.Context(), bytes.NewReader([]byte("x")), -1)
-		must(t, err)
-		blobs = append(blobs, w.Blob)
-	}
-	used := func(blob string) (bool, error) { return blob == blobs[0], nil }
-	must(t, b.Sweep(t.Context(), used))
-	if left := files(t, b); len(left) != 3 {
-		t.Errorf("%d blobs are left within the grace, want 3", len(left))
-	}
-	now = now.Add(2 * time.Hour)
-	unknown := errors.New("unknown")
-	if err := b.Sweep(t.Context(), func(string) (bool, error) { return false, unknown }); !errors.Is(err, unknown) {
-		t.Errorf("Sweep = %v, want the error of inUse", err)
-	}
-	must(t, b.Sweep(t.Context(), used))
-	if left := files(t, b); len(left) != 1 || filepath.Base(left[0]) != blobs[0] {
-		t.Errorf("left: %v, want %s", left, blobs[0])
 	}
 }
 
