@@ -17,10 +17,11 @@ func TestStorageClients(t *testing.T) {
 		script string
 	}{
 		{pythonLibrary, "storage_everyday.py"},
+		{pythonLibrary, "storage_signed.py"},
 		{nodeLibrary, "storage_everyday.js"},
 		{javaLibrary, "StorageEveryday.java"},
 	} {
-		t.Run(c.lib.name, func(t *testing.T) {
+		t.Run(c.lib.name+"/"+c.script, func(t *testing.T) {
 			t.Parallel()
 			c.lib.run(t, s.For(t), c.script)
 		})

@@ -27,8 +27,6 @@ import (
 	"github.com/sunya-cloud/sunya/internal/wire/projectv1"
 	"github.com/sunya-cloud/sunya/internal/wire/pubsubv1"
 	"github.com/sunya-cloud/sunya/internal/wire/runv2"
-	"github.com/sunya-cloud/sunya/internal/wire/storagev1"
-	"github.com/sunya-cloud/sunya/internal/wire/storagexml"
 	"github.com/sunya-cloud/sunya/internal/wire/sunyav1"
 	"github.com/sunya-cloud/sunya/internal/wire/transcode"
 )
@@ -124,12 +122,7 @@ func newAPI(n *Node, log *slog.Logger) (*api, error) {
 	if err := a.addKnative(n, log); err != nil {
 		return nil, err
 	}
-	storage := storagev1.New(storagev1.Deps{Objects: n.products.objects, Topic: topics{n.products.pubsub}.known, Log: log})
-	for _, p := range storagev1.Prefixes() {
-		a.add("", "storage.googleapis.com", p, front.Local, storage)
-	}
-	// The paths of the XML API, /BUCKET/OBJECT, are what no other route has.
-	a.add("", "storage.googleapis.com", "/", front.Local, storagexml.New(storagexml.Deps{Objects: n.products.objects, Log: log}))
+	root := a.addStorage(n, log)
 	sources := functionsv2.Sources(n.links, n.products.objects, log)
 	for _, method := range []string{http.MethodGet, http.MethodPut} {
 		a.add(method, "", functionsv2.SourcePath, front.Public, sources)
@@ -146,7 +139,7 @@ func newAPI(n *Node, log *slog.Logger) (*api, error) {
 	a.add(http.MethodGet, "", "/sunya/v1/", front.Local, own)
 	a.add(http.MethodGet, "", openmetrics.Path, front.Local, openmetrics.Handler(n.serve.metrics, n.products.pubsub, n.cfg.Version, log))
 	a.add(http.MethodGet, "", "/healthz", front.Public, front.Health(n.ready))
-	a.add(http.MethodGet, "", "/{$}", front.Public, http.HandlerFunc(n.welcome))
+	a.add(http.MethodGet, "", "/{$}", front.Public, root(http.HandlerFunc(n.welcome)))
 	return a, nil
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/sunya-cloud/sunya/internal/adapt/storetest"
 	"github.com/sunya-cloud/sunya/internal/core/deploy"
 	"github.com/sunya-cloud/sunya/internal/core/eventing"
+	"github.com/sunya-cloud/sunya/internal/core/hmackeys"
 	"github.com/sunya-cloud/sunya/internal/core/jobs"
 	"github.com/sunya-cloud/sunya/internal/core/meter"
 	"github.com/sunya-cloud/sunya/internal/core/objects"
@@ -94,4 +95,8 @@ func TestSchemas(t *testing.T) {
 		t.Cleanup(func() { _ = e.Close() })
 		return e
 	})
+}
+
+func TestHMACKeys(t *testing.T) {
+	storetest.HMACKeys(t, func(t testing.TB) hmackeys.Store { return open(t) })
 }

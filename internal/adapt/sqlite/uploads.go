@@ -73,6 +73,44 @@ func (db *DB) AddChunk(ctx context.Context, id string, c objects.Chunk) error {
 	})
 }
 
+// PutPart implements objects.UploadStore.
+func (db *DB) PutPart(ctx context.Context, id string, c objects.Chunk) (oldBlob string, err error) {
+	err = db.update(ctx, func(ctx context.Context, tx *sql.Tx) error {
+		u, err := getUpload(ctx, tx, id)
+		if err != nil {
+			return err
+		}
+		if u.Generation != 0 {
+			return concurrentUpload(id)
+		}
+		oldBlob = ""
+		for i := range u.Chunks {
+			if u.Chunks[i].Start == c.Start {
+				oldBlob = u.Chunks[i].Blob
+			}
+		}
+		if _, err := tx.ExecContext(ctx, "DELETE FROM upload_chunks WHERE upload = ? AND start = ?", id, c.Start); err != nil {
+			return err
+		}
+		_, err = tx.ExecContext(ctx, "INSERT INTO upload_chunks (upload, start, size, blob, crc32c, md5) VALUES (?, ?, ?, ?, ?, ?)",
+			id, c.Start, c.Size, c.Blob, c.CRC32C, c.MD5)
+		return err
+	})
+	if err != nil {
+		return "", err
+	}
+	return oldBlob, nil
+}
+
+// PartUploads implements objects.UploadStore. There is no index for what is asked
+// for so rarely.
+func (db *DB) PartUploads(ctx context.Context, bucket, prefix string, limit int) ([]objects.Upload, error) {
+	return list(ctx, db.read, scanDocument[objects.Upload], `SELECT document FROM uploads
+		WHERE generation = 0 AND document ->> '$.Multipart' AND document ->> '$.Object.Bucket' = ?1
+		AND substr(document ->> '$.Object.Name', 1, length(?2)) = ?2
+		ORDER BY document ->> '$.Object.Name', create_time LIMIT ?3`, bucket, prefix, limitOf(limit))
+}
+
 func concurrentUpload(id string) error {
 	return sunya.Errorf(sunya.Aborted, id, "another request continued the upload: ask how far it is")
 }

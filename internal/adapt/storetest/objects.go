@@ -32,6 +32,7 @@ func Objects(t *testing.T, open func(testing.TB) objects.Store) {
 		{"SoftDeleted", softDeleted},
 		{"Notifications", notifications},
 		{"Notices", notices},
+		{"Parts", parts},
 	} {
 		t.Run(tt.rule, func(t *testing.T) { tt.test(t, open(t)) })
 	}

@@ -7,6 +7,7 @@
 package front
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -157,7 +158,7 @@ func (f *Front) serveAPI(w http.ResponseWriter, r *http.Request, host string) {
 		fail(w, r, err)
 		return
 	}
-	if err := f.guard.permit(r, route.Permission); err != nil {
+	if err := f.permit(r, route); err != nil {
 		refuse := route.Refuse
 		if refuse == nil {
 			refuse = fail
@@ -171,6 +172,16 @@ func (f *Front) serveAPI(w http.ResponseWriter, r *http.Request, host string) {
 	route.Handler.ServeHTTP(w, withPath(r, path))
 }
 
+// permit returns nil when the caller may use the route.
+func (f *Front) permit(r *http.Request, route *Route) error {
+	if route.Admit != nil {
+		if ok, err := route.Admit(r); ok || err != nil {
+			return err
+		}
+	}
+	return f.guard.permit(r, route.Permission)
+}
+
 // target returns the API that a request names, by path prefix or host, or ""
 // when it leaves that to the route; and the path without such a prefix.
 func (f *Front) target(host, path string) (api, rest string) {
@@ -178,8 +189,15 @@ func (f *Front) target(host, path string) (api, rest string) {
 	if strings.HasSuffix(first, apiSuffix) {
 		return first, "/" + rest
 	}
-	return f.table.apiOf(f.hosts.apiLabel(host)), path
+	if name, ok := strings.CutSuffix(host, apiSuffix); ok {
+		return cmp.Or(f.table.apiOf(lastLabel(name)), lastLabel(name)+apiSuffix), path
+	}
+	return f.table.apiOf(lastLabel(f.hosts.apiLabel(host))), path
 }
+
+// lastLabel is what names an API of a host: in front of it is a bucket of
+// Storage's.
+func lastLabel(host string) string { return host[strings.LastIndexByte(host, '.')+1:] }
 
 // route finds the route of a request.
 func (f *Front) route(r *http.Request, api, path string) (*Route, error) {

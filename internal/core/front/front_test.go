@@ -155,6 +155,11 @@ func TestHostDecidesWhere(t *testing.T) {
 		{"appengine.api.sunya.test", "/v1/projects/x", 200, "appengine /v1/projects/x"},
 		{"us-central1-run.api.sunya.test", "/v1/projects/x", 200, "run /v1/projects/x"},
 		{"run.api.sunya.test", "/storage/v1/b", 404, ""},
+		{"my.bucket.storage.api.sunya.test", "/storage/v1/b", 200, "storage /storage/v1/b"},
+		{"storage.googleapis.com", "/storage/v1/b", 200, "storage /storage/v1/b"},
+		{"my.bucket.storage.googleapis.com", "/storage/v1/b", 200, "storage /storage/v1/b"},
+		{"us-central1-run.googleapis.com", "/v1/projects/x", 200, "run /v1/projects/x"},
+		{"vision.googleapis.com", "/v1/projects/x", 404, "vision.googleapis.com is not served here"},
 		{"localhost", "/appengine.googleapis.com/v1/projects/x", 200, "appengine /v1/projects/x"},
 		{"localhost", "/pubsub.googleapis.com/v1/projects/x", 404, "pubsub.googleapis.com is not served here"},
 		{"localhost", "/cloudscheduler.googleapis.com/v1beta1/projects/x", 404, "not served here yet: cron jobs come with it"},
@@ -452,6 +457,31 @@ func TestNewRefusesBadRoutes(t *testing.T) {
 		c.Routes = append(c.Routes, r)
 		if _, err := New(c); err == nil {
 			t.Errorf("%s: no error", name)
+		}
+	}
+}
+
+// TestAdmit is a route that lets in, or refuses, before anybody's token is asked
+// for.
+func TestAdmit(t *testing.T) {
+	d := open(t, AllRoles, func(c *Config) {
+		for i := range c.Routes {
+			c.Routes[i].Admit = func(r *http.Request) (bool, error) {
+				switch r.Header.Get("X-Shown") {
+				case "good":
+					return true, nil
+				case "bad":
+					return false, sunya.Errorf(sunya.PermissionDenied, "", "forged")
+				}
+				return false, nil
+			}
+		}
+	})
+	for shown, want := range map[string]int{"good": 200, "bad": 403, "": 403} {
+		// A page of somebody else's may do nothing by itself.
+		status, body := d.send(t, call{host: "localhost", target: "/v1/apps/x", header: []string{"Origin: http://evil.example", "X-Shown: " + shown}})
+		if status != want {
+			t.Errorf("shown %q: %d %s, want %d", shown, status, body, want)
 		}
 	}
 }

@@ -104,8 +104,8 @@ func (h hosts) classify(host string, local netip.Addr, roles Role) hostClass {
 	case "console." + h.domain:
 		return hostConsole
 	}
-	if strings.HasSuffix(host, ".api."+h.domain) {
-		return hostAPI
+	if strings.HasSuffix(host, ".api."+h.domain) || strings.HasSuffix(host, apiSuffix) {
+		return hostAPI // also by the name that it has at Google, which a caller may have pointed here
 	}
 	// By its bare address a listener is the API if it has it at all.
 	if roles.Has(API) && local.IsValid() && host == local.String() {

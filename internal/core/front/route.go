@@ -37,7 +37,11 @@ type Route struct {
 	// and of equal ones the first listed.
 	Pattern    string
 	Permission Permission
-	Handler    http.Handler
+	// Admit, when set, is asked first: true lets in whoever shows something that
+	// counts by itself, such as a signed URL, and an error refuses. False leaves
+	// it to the Permission.
+	Admit   func(r *http.Request) (bool, error)
+	Handler http.Handler
 	// Refuse, when set, answers those who may not, in the form that the API's
 	// clients read.
 	Refuse func(w http.ResponseWriter, r *http.Request, err error)

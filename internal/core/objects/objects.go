@@ -146,6 +146,14 @@ type UploadStore interface {
 	// AddChunk is Aborted unless c begins where the stored chunks end and the
 	// upload is not finished.
 	AddChunk(ctx context.Context, id string, c Chunk) error
+	// PutPart stores a part of a multipart upload, whatever parts there are
+	// already, and returns the blob of the one that it replaces. Aborted when the
+	// upload is finished.
+	PutPart(ctx context.Context, id string, c Chunk) (oldBlob string, err error)
+	// PartUploads returns unfinished multipart uploads of a bucket whose objects'
+	// names begin with prefix, in the order of names and times, without their
+	// chunks, at most limit.
+	PartUploads(ctx context.Context, bucket, prefix string, limit int) ([]Upload, error)
 	// DeleteUpload returns the blobs of its chunks; NotFound.
 	DeleteUpload(ctx context.Context, id string) (free []string, err error)
 	// OldUploads returns the ids of at most limit uploads made before t.

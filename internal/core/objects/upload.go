@@ -20,6 +20,9 @@ type Upload struct {
 	CreateTime time.Time
 	Generation int64   // of the object, once finished
 	Chunks     []Chunk `json:"-"` // in order, without gaps; none once finished
+	// Multipart says that it is one in parts (see StartParts): gaps are allowed,
+	// and each chunk is a part.
+	Multipart bool `json:",omitempty"`
 }
 
 // Chunk is a part of an upload that arrived whole.
@@ -100,6 +103,9 @@ func (s *Service) AppendUpload(ctx context.Context, id string, p Part) (*Upload,
 	u, o, err := s.GetUpload(ctx, id)
 	if err != nil || o != nil {
 		return u, o, err
+	}
+	if u.Multipart {
+		return nil, nil, sunya.Errorf(sunya.NotFound, id, "the upload is not a resumable one")
 	}
 	if err := p.settle(u); err != nil {
 		return nil, nil, err
@@ -200,8 +206,13 @@ func (s *Service) finish(ctx context.Context, u *Upload) (*Object, error) {
 	if err := u.Object.Expect.check(u.Object.Bucket, u.Object.Name, w); err != nil {
 		return nil, errors.Join(err, s.abandon(ctx, u.ID, w.Blob))
 	}
+	return s.become(ctx, u, w)
+}
+
+// become makes the object of what u's chunks are together, and ends the upload.
+func (s *Service) become(ctx context.Context, u *Upload, w Written) (*Object, error) {
 	o := s.object(u.Object, w)
-	err = s.change(ctx, func(t *work) error {
+	err := s.change(ctx, func(t *work) error {
 		if err := t.put(o, u.Object.Conditions); err != nil {
 			return err
 		}

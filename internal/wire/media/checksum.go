@@ -1,6 +1,7 @@
 package media
 
 import (
+	"cmp"
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/hex"
@@ -20,6 +21,19 @@ func ETag(generation, metageneration int64) string {
 // CRC32C is the checksum as Storage writes it: big-endian, base64.
 func CRC32C(o *objects.Object) string {
 	return base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint32(nil, o.CRC32C))
+}
+
+// StorageClass is the class of an object as the APIs name it.
+func StorageClass(o *objects.Object) string { return cmp.Or(o.Properties.StorageClass, "STANDARD") }
+
+// Hash is both checksums as X-Goog-Hash has them; an object that was put together
+// of others has no MD5.
+func Hash(o *objects.Object) string {
+	out := "crc32c=" + CRC32C(o)
+	if len(o.MD5) > 0 {
+		out += ",md5=" + base64.StdEncoding.EncodeToString(o.MD5)
+	}
+	return out
 }
 
 // Checksums reads what the uploader computed: the two fields of a resource.

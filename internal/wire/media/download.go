@@ -1,7 +1,6 @@
 package media
 
 import (
-	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -29,6 +28,17 @@ type Target struct {
 	Bucket, Object string
 	Generation     int64 // 0: the live one
 	Conditions     objects.Conditions
+	// ETag is the entity tag in the form of the API; nil: the JSON API's.
+	ETag func(*objects.Object) string
+	// Override are headers of the answer that the request asks for itself.
+	Override http.Header
+}
+
+func (t *Target) etag(o *objects.Object) string {
+	if t.ETag == nil {
+		return quoted(o)
+	}
+	return t.ETag(o)
 }
 
 // Download sends an object's bytes, or the range that is asked for.
@@ -38,15 +48,15 @@ func (s *Server) Download(w http.ResponseWriter, r *http.Request, t Target) erro
 		return err
 	}
 	defer body.Close()
-	if done, err := cached(r.Header, o); done || err != nil {
+	if done, err := cached(r.Header, o, t.etag(o)); done || err != nil {
 		if done {
-			w.Header().Set("ETag", quoted(o))
+			w.Header().Set("ETag", t.etag(o))
 			w.WriteHeader(http.StatusNotModified)
 		}
 		return err
 	}
 	if transcoded(r.Header, o) {
-		return s.sendPlain(w, r, o, body)
+		return s.sendPlain(w, r, &t, o, body)
 	}
 	part, partial, err := ParseRange(r.Header.Get("Range"), o.Size)
 	if err != nil {
@@ -56,7 +66,7 @@ func (s *Server) Download(w http.ResponseWriter, r *http.Request, t Target) erro
 	if !partial {
 		part = Span{0, o.Size}
 	}
-	if err := mediaHeaders(w.Header(), o); err != nil {
+	if err := t.headers(w.Header(), o); err != nil {
 		return err
 	}
 	return s.send(w, r, o, body, part, partial)
@@ -105,19 +115,19 @@ func copyMedia(w io.Writer, body io.Reader, n int64) error {
 }
 
 // cached decides If-Match and If-None-Match (RFC 9110 §13.1).
-func cached(header http.Header, o *objects.Object) (notModified bool, err error) {
-	if want := header.Get("If-Match"); want != "" && !matches(want, o) {
+func cached(header http.Header, o *objects.Object, tag string) (notModified bool, err error) {
+	if want := header.Get("If-Match"); want != "" && !matches(want, o, tag) {
 		return false, &sunya.Error{Code: sunya.FailedPrecondition, Reason: objects.ReasonConditionNotMet,
 			Message: "If-Match does not name the object's ETag", Err: &objects.ConditionNotMet{Condition: "If-Match"}}
 	}
 	want := header.Get("If-None-Match")
-	return want != "" && matches(want, o), nil
+	return want != "" && matches(want, o, tag), nil
 }
 
-func matches(list string, o *objects.Object) bool {
+func matches(list string, o *objects.Object, sent string) bool {
 	for tag := range strings.SplitSeq(list, ",") {
 		tag = strings.TrimPrefix(strings.TrimSpace(tag), "W/")
-		if tag == "*" || strings.Trim(tag, `"`) == ETag(o.Generation, o.Metageneration) {
+		if tag == "*" || strings.Trim(tag, `"`) == strings.Trim(sent, `"`) || strings.Trim(tag, `"`) == ETag(o.Generation, o.Metageneration) {
 			return true
 		}
 	}
@@ -134,9 +144,9 @@ type fields struct {
 	ContentLanguage    string `json:"contentLanguage"`
 }
 
-// mediaHeaders describes an object's bytes. They are somebody's own, so a
+// headers describes an object's bytes. They are somebody's own, so a
 // browser may neither guess their type nor run them with this origin's rights.
-func mediaHeaders(header http.Header, o *objects.Object) error {
+func (t *Target) headers(header http.Header, o *objects.Object) error {
 	var doc fields
 	if err := json.Unmarshal(o.Document, &doc); err != nil && len(o.Document) > 0 {
 		return sunya.Errorf(sunya.DataLoss, o.Bucket+"/"+o.Name, "a stored document is damaged: %v", err)
@@ -154,17 +164,20 @@ func mediaHeaders(header http.Header, o *objects.Object) error {
 		stored = "identity"
 	}
 	for name, value := range map[string]string{
-		"Accept-Ranges": "bytes", "Content-Security-Policy": "sandbox", "Content-Type": o.ContentType, "ETag": quoted(o),
+		"Accept-Ranges": "bytes", "Content-Security-Policy": "sandbox", "Content-Type": o.ContentType, "ETag": t.etag(o),
 		"Last-Modified": o.UpdateTime.UTC().Format(http.TimeFormat), "X-Content-Type-Options": "nosniff",
 		"X-Goog-Generation": strconv.FormatInt(o.Generation, 10), "X-Goog-Metageneration": strconv.FormatInt(o.Metageneration, 10),
-		"X-Goog-Hash":                    "crc32c=" + CRC32C(o) + ",md5=" + base64.StdEncoding.EncodeToString(o.MD5),
+		"X-Goog-Hash":                    Hash(o),
 		"X-Goog-Stored-Content-Encoding": stored, "X-Goog-Stored-Content-Length": strconv.FormatInt(o.Size, 10),
-		"X-Goog-Storage-Class": "STANDARD",
+		"X-Goog-Storage-Class": StorageClass(o),
 	} {
 		header.Set(name, value)
 	}
 	for k, v := range o.Metadata {
 		header.Set("X-Goog-Meta-"+k, v)
+	}
+	for name := range t.Override {
+		header.Set(name, t.Override.Get(name))
 	}
 	return nil
 }

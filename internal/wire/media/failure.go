@@ -9,6 +9,7 @@ import (
 
 	"github.com/sunya-cloud/sunya"
 	"github.com/sunya-cloud/sunya/internal/core/objects"
+	"github.com/sunya-cloud/sunya/internal/core/signature"
 )
 
 // Failure is an error as Storage's clients see it.
@@ -17,6 +18,8 @@ type Failure struct {
 	Reason  string // of the JSON API
 	Code    string // of the XML API
 	Message string
+	// Of a signature that does not match: what it should have been one of.
+	Canonical, ToSign string
 }
 
 // Classify chooses status and reasons. The status is that of the code but where
@@ -26,7 +29,11 @@ func Classify(err error, read bool) Failure {
 	var unmet *objects.ConditionNotMet
 	code := sunya.CodeOf(err)
 	f.Status = code.HTTP()
+	var signed *signature.Error
 	switch {
+	case errors.As(err, &signed):
+		f.Reason, _ = reasons(code)
+		f.Code, f.ToSign, f.Canonical = signed.Code, signed.ToSign, signed.Canonical
 	case errors.As(err, &unmet) && unmet.NotMatch && read:
 		f.Status = http.StatusNotModified
 	case errors.As(err, &unmet):
@@ -45,8 +52,21 @@ func Classify(err error, read bool) Failure {
 	default:
 		f.Reason, f.Code = reasons(code)
 	}
-	if code == sunya.NotFound && isBucket(err) {
+	var own *sunya.Error
+	if errors.As(err, &own) && signed == nil && (own.Field == "md5Hash" || own.Field == "crc32c") {
+		f.Code = "InvalidDigest" // it cannot be read
+		if own.Resource != "" {
+			f.Code = "BadDigest" // it is not that of the bytes
+		}
+	}
+	switch {
+	case signed != nil || !isBucket(err):
+	case code == sunya.NotFound:
 		f.Code = "NoSuchBucket"
+	case code == sunya.AlreadyExists:
+		f.Code = "BucketAlreadyExists"
+	case f.Code == "Conflict" && code == sunya.FailedPrecondition:
+		f.Code = "BucketNotEmpty"
 	}
 	return f
 }
@@ -112,7 +132,9 @@ func (f Failure) WriteXML(w http.ResponseWriter, r *http.Request) {
 		XMLName xml.Name `xml:"Error"`
 		Code    string
 		Message string
-	}{Code: f.Code, Message: f.Message})
+		ToSign  string `xml:"StringToSign,omitempty"`
+		Request string `xml:"CanonicalRequest,omitempty"`
+	}{Code: f.Code, Message: f.Message, ToSign: f.ToSign, Request: f.Canonical})
 	if err != nil {
 		body = []byte("<Error><Code>InternalError</Code></Error>")
 	}

@@ -1,6 +1,7 @@
 package media
 
 import (
+	"io"
 	"strings"
 
 	"github.com/sunya-cloud/sunya"
@@ -8,6 +9,20 @@ import (
 
 // Span is a part of an object: length bytes from offset on.
 type Span struct{ Offset, Length int64 }
+
+// Of returns the bytes of the part, once body is at its beginning.
+func (s Span) Of(body io.ReadSeeker) io.Reader {
+	if _, err := body.Seek(s.Offset, io.SeekStart); err != nil {
+		return failing{err}
+	}
+	return io.LimitReader(body, s.Length)
+}
+
+// failing is a reader that has failed before.
+type failing struct{ err error }
+
+// Read implements io.Reader.
+func (f failing) Read([]byte) (int, error) { return 0, f.err }
 
 // ParseRange reads a Range header for something of this size (RFC 9110 §14.2).
 // ok is false when the header asks for all: it is absent, malformed, of another

@@ -45,7 +45,7 @@ func accepts(header http.Header, coding string) bool {
 
 // sendPlain sends all of an object decompressed. A range would be one of bytes
 // that are not stored, so it is not looked at, as at Google.
-func (s *Server) sendPlain(w http.ResponseWriter, r *http.Request, o *objects.Object, body io.Reader) error {
+func (s *Server) sendPlain(w http.ResponseWriter, r *http.Request, t *Target, o *objects.Object, body io.Reader) error {
 	plain, err := gzip.NewReader(body)
 	if err != nil {
 		if sunya.CodeOf(err) == sunya.DataLoss {
@@ -54,7 +54,7 @@ func (s *Server) sendPlain(w http.ResponseWriter, r *http.Request, o *objects.Ob
 		return sunya.Errorf(sunya.FailedPrecondition, o.Bucket+"/"+o.Name, "its content encoding is gzip, but its bytes are not: read it with Accept-Encoding: gzip")
 	}
 	header := w.Header()
-	if err := mediaHeaders(header, o); err != nil {
+	if err := t.headers(header, o); err != nil {
 		return err
 	}
 	for _, name := range []string{"Content-Encoding", "Accept-Ranges"} {

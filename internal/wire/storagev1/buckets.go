@@ -1,7 +1,6 @@
 package storagev1
 
 import (
-	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
@@ -198,20 +197,11 @@ func replyBucket(w http.ResponseWriter, r *http.Request, b *objects.Bucket) erro
 
 func bucketResource(r *http.Request, b *objects.Bucket) (fields, error) {
 	return resource(b.Document, &storage.Bucket{
-		Kind: "storage#bucket", Id: b.Name, Name: b.Name, SelfLink: base(r) + "/storage/v1/b/" + b.Name,
+		Kind: "storage#bucket", Id: b.Name, Name: b.Name, SelfLink: media.Base(r) + "/storage/v1/b/" + b.Name,
 		Location: strings.ToUpper(b.Location), LocationType: "region", StorageClass: "STANDARD",
 		Metageneration: b.Metageneration, Etag: media.ETag(0, b.Metageneration),
 		TimeCreated: stamp(b.CreateTime), Updated: stamp(b.UpdateTime),
 	})
-}
-
-// base is the server as the caller addressed it.
-func base(r *http.Request) string {
-	scheme := "http"
-	if r.TLS != nil || r.Header.Get("X-Forwarded-Proto") == "https" {
-		scheme = "https"
-	}
-	return fmt.Sprintf("%s://%s", scheme, r.Host)
 }
 
 // stamp is a time in RFC 3339 with milliseconds, as Storage writes it.

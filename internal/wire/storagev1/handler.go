@@ -11,7 +11,6 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
-	"strings"
 
 	"github.com/sunya-cloud/sunya"
 	"github.com/sunya-cloud/sunya/internal/core/objects"
@@ -22,7 +21,7 @@ import (
 func Prefixes() []string {
 	return []string{
 		"/storage/v1/", "/upload/storage/v1/", "/resumable/upload/storage/v1/",
-		"/download/storage/v1/", "/batch/storage/v1", "/b/", "/b",
+		"/download/storage/v1/", BatchPath, "/b/", "/b",
 	}
 }
 
@@ -67,7 +66,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 type endpoint func(w http.ResponseWriter, r *http.Request, t target) error
 
 func (h *handler) dispatch(w http.ResponseWriter, r *http.Request, t target) error {
-	if err := customerKeys(r.Header); err != nil {
+	if err := media.CustomerKeys(r.Header); err != nil {
 		return err
 	}
 	var table map[string]endpoint
@@ -103,17 +102,6 @@ func unimplemented(what, instead string) endpoint {
 	return func(http.ResponseWriter, *http.Request, target) error {
 		return sunya.Errorf(sunya.Unimplemented, "", "%s is not implemented: %s", what, instead)
 	}
-}
-
-// customerKeys refuses keys of the caller's own: storing plain bytes under the
-// appearance of encryption would be wrong.
-func customerKeys(header http.Header) error {
-	for name := range header {
-		if strings.HasPrefix(name, "X-Goog-Encryption-") {
-			return sunya.Errorf(sunya.Unimplemented, "", "customer-supplied encryption keys are not implemented: leave %s out", name)
-		}
-	}
-	return nil
 }
 
 // bucketPart answers b/BUCKET/PART.

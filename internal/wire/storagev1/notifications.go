@@ -74,7 +74,7 @@ func notification(r *http.Request, n *objects.Notification) *storage.Notificatio
 	out := &storage.Notification{
 		Kind: "storage#notification", Id: n.ID, Etag: n.ID, Topic: topicService + n.Topic, ObjectNamePrefix: n.NamePrefix,
 		PayloadFormat: n.PayloadFormat, CustomAttributes: n.Attributes,
-		SelfLink: base(r) + "/storage/v1/b/" + n.Bucket + "/notificationConfigs/" + n.ID,
+		SelfLink: media.Base(r) + "/storage/v1/b/" + n.Bucket + "/notificationConfigs/" + n.ID,
 	}
 	for _, e := range n.EventTypes {
 		out.EventTypes = append(out.EventTypes, string(e))

@@ -166,7 +166,7 @@ func Encode(base string, o *objects.Object) ([]byte, error) {
 }
 
 func objectResource(r *http.Request, o *objects.Object) (fields, error) {
-	return resourceOf(base(r), o)
+	return resourceOf(media.Base(r), o)
 }
 
 func resourceOf(base string, o *objects.Object) (fields, error) {

@@ -34,7 +34,7 @@ func (h *handler) startUpload(w http.ResponseWriter, r *http.Request, t target) 
 		return err
 	}
 	q := url.Values{"uploadType": {"resumable"}, "upload_id": {u.ID}}
-	w.Header().Set("Location", base(r)+"/upload/storage/v1/b/"+t.bucket+"/o?"+q.Encode())
+	w.Header().Set("Location", media.Base(r)+"/upload/storage/v1/b/"+t.bucket+"/o?"+q.Encode())
 	w.Header().Set("X-GUploader-UploadID", u.ID)
 	w.Header().Set("Content-Length", "0")
 	w.WriteHeader(http.StatusOK)
@@ -76,9 +76,6 @@ func (h *handler) uploadID(r *http.Request, t target) (string, error) {
 	return id, nil
 }
 
-// statusCanceled is what Storage answers to a cancelled upload.
-const statusCanceled = 499
-
 func (h *handler) cancelUpload(w http.ResponseWriter, r *http.Request, t target) error {
 	id, err := h.uploadID(r, t)
 	if err != nil {
@@ -88,7 +85,7 @@ func (h *handler) cancelUpload(w http.ResponseWriter, r *http.Request, t target)
 		return err
 	}
 	w.Header().Set("Content-Length", "0")
-	w.WriteHeader(statusCanceled)
+	w.WriteHeader(media.StatusCanceled)
 	return nil
 }
 

@@ -6,6 +6,8 @@ package storagexml
 import (
 	"log/slog"
 	"net/http"
+	"net/url"
+	"strings"
 
 	"github.com/sunya-cloud/sunya"
 	"github.com/sunya-cloud/sunya/internal/core/objects"
@@ -15,10 +17,12 @@ import (
 // Deps is what the API stands on.
 type Deps struct {
 	Objects *objects.Service
+	Auth    *Auth
+	Project string // of buckets that a request makes without naming one
 	Log     *slog.Logger
 }
 
-// handler answers requests whose caller has been checked already.
+// handler answers requests whose caller has been checked already, but for forms.
 type handler struct {
 	Deps
 	media *media.Server
@@ -34,6 +38,9 @@ func New(d Deps) http.Handler {
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	t, err := parseTarget(r)
 	if err == nil {
+		err = h.share(w, r, t)
+	}
+	if err == nil && r.Method != http.MethodOptions {
 		err = h.dispatch(w, r, t)
 	}
 	if err != nil {
@@ -58,17 +65,102 @@ func (h *handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 type endpoint func(w http.ResponseWriter, r *http.Request, t target) error
 
 func (h *handler) dispatch(w http.ResponseWriter, r *http.Request, t target) error {
+	if err := media.CustomerKeys(r.Header); err != nil {
+		return err
+	}
+	q := r.URL.Query()
 	var table map[string]endpoint
 	switch {
 	case t.bucket == "":
-		return sunya.Errorf(sunya.NotFound, "", "nothing is here")
+		table = map[string]endpoint{"GET": h.listBuckets, "HEAD": h.listBuckets}
 	case t.object == "":
-		table = map[string]endpoint{"GET": h.listObjects}
+		table = h.ofBucket(q)
 	default:
-		table = map[string]endpoint{"GET": h.getObject, "HEAD": h.getObject}
+		table = h.ofObject(r, q)
 	}
 	if do, ok := table[r.Method]; ok {
 		return do(w, r, t)
 	}
-	return sunya.Errorf(sunya.Unimplemented, "", "%s is not implemented in the XML API", r.Method)
+	return sunya.Errorf(sunya.Unimplemented, "", "%s %s is not implemented in the XML API: see docs/storage-xml.md", r.Method, subresource(q))
+}
+
+// ofBucket is what may be done with a bucket.
+func (h *handler) ofBucket(q url.Values) map[string]endpoint {
+	switch name := subresource(q); name {
+	case "":
+		return map[string]endpoint{"GET": h.listObjects, "HEAD": h.headBucket, "PUT": h.createBucket, "DELETE": h.deleteBucket, "POST": h.form}
+	case "uploads":
+		return map[string]endpoint{"GET": h.listUploads}
+	case "delete":
+		return map[string]endpoint{"POST": h.deleteObjects}
+	case "acl", "location", "versioning", "cors", "lifecycle", "logging", "website", "storageClass":
+		return map[string]endpoint{"GET": h.bucketSetting(name)}
+	}
+	return nil
+}
+
+// ofObject is what may be done with an object.
+func (h *handler) ofObject(r *http.Request, q url.Values) map[string]endpoint {
+	switch subresource(q) {
+	case "acl":
+		return map[string]endpoint{"GET": h.objectACL}
+	case "uploads":
+		return map[string]endpoint{"POST": h.startParts}
+	case "uploadId":
+		put := h.putPart
+		if r.Header.Get("X-Goog-Copy-Source")+r.Header.Get("X-Amz-Copy-Source") != "" {
+			put = h.copyPart
+		}
+		return map[string]endpoint{"PUT": put, "POST": h.completeParts, "DELETE": h.abortParts, "GET": h.listParts}
+	case "upload_id":
+		return map[string]endpoint{"PUT": h.appendUpload, "POST": h.appendUpload, "DELETE": h.cancelUpload}
+	case "":
+	default:
+		return nil
+	}
+	put := h.putObject
+	if r.Header.Get("X-Goog-Copy-Source")+r.Header.Get("X-Amz-Copy-Source") != "" {
+		put = h.copyObject
+	}
+	return map[string]endpoint{"GET": h.getObject, "HEAD": h.getObject, "PUT": put, "DELETE": h.deleteObject, "POST": h.startUpload}
+}
+
+// subresource is the parameter that says what of a bucket or object is meant.
+func subresource(q url.Values) string {
+	for _, name := range []string{"uploadId", "upload_id", "uploads", "delete", "acl", "location", "versioning", "cors", "lifecycle", "logging",
+		"website", "storageClass", "compose", "tagging", "billing", "encryption", "policy", "notification", "requestPayment", "replication",
+		"retention", "legal-hold", "object-lock", "versions", "restore", "select", "torrent", "attributes"} {
+		if _, ok := q[name]; ok {
+			return name
+		}
+	}
+	return ""
+}
+
+// header returns a header that has one name of Google's and one of S3's:
+// x-goog-NAME or x-amz-NAME.
+func header(h http.Header, name string) string {
+	if v := h.Get("X-Goog-" + name); v != "" {
+		return v
+	}
+	return h.Get("X-Amz-" + name)
+}
+
+// metadata reads x-goog-meta-* and x-amz-meta-*.
+func metadata(h http.Header) map[string]string {
+	var out map[string]string
+	for name, values := range h {
+		lower := strings.ToLower(name)
+		for _, prefix := range []string{"x-goog-meta-", "x-amz-meta-"} {
+			key, ok := strings.CutPrefix(lower, prefix)
+			if !ok || key == "" {
+				continue
+			}
+			if out == nil {
+				out = map[string]string{}
+			}
+			out[key] = strings.Join(values, ",")
+		}
+	}
+	return out
 }

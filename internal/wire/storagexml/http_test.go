@@ -1,6 +1,8 @@
 package storagexml_test
 
 import (
+	"context"
+	"crypto/rsa"
 	"io"
 	"log/slog"
 	"net/http"
@@ -11,6 +13,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/sunya-cloud/sunya"
 	"github.com/sunya-cloud/sunya/internal/core/objects"
 	"github.com/sunya-cloud/sunya/internal/core/objects/objectstest"
 	"github.com/sunya-cloud/sunya/internal/wire/storagexml"
@@ -31,9 +34,21 @@ func serve(t testing.TB) server {
 	if _, err := svc.CreateBucket(t.Context(), objects.Bucket{Name: "stuff", Project: "sunya"}); err != nil {
 		t.Fatal(err)
 	}
-	srv := httptest.NewServer(storagexml.New(storagexml.Deps{Objects: svc, Log: log}))
+	srv := httptest.NewServer(storagexml.New(storagexml.Deps{Objects: svc, Project: "sunya", Log: log, Auth: &storagexml.Auth{Keys: oneKey{}, Objects: svc, Now: time.Now}}))
 	t.Cleanup(srv.Close)
 	return server{svc, srv.URL}
+}
+
+// oneKey is one HMAC key.
+type oneKey struct{}
+
+func (oneKey) RSA(context.Context, string) ([]*rsa.PublicKey, error) { return nil, nil }
+
+func (oneKey) Secret(_ context.Context, id string) (string, error) {
+	if id != "GOOG1ID" {
+		return "", sunya.Errorf(sunya.NotFound, id, "no such key")
+	}
+	return "secret", nil
 }
 
 func (s server) put(t testing.TB, name, body string) *objects.Object {

@@ -91,7 +91,7 @@ func (h *handler) listObjects(w http.ResponseWriter, r *http.Request, t target) 
 	for i := range found.Items {
 		o := &found.Items[i]
 		doc.Contents = append(doc.Contents, content{Key: encode(o.Name), Generation: o.Generation, MetaGeneration: o.Metageneration,
-			LastModified: stamp(o.UpdateTime), ETag: hexETag(o), Size: o.Size, StorageClass: "STANDARD"})
+			LastModified: stamp(o.UpdateTime), ETag: hexETag(o), Size: o.Size, StorageClass: media.StorageClass(o)})
 	}
 	for _, p := range found.Prefixes {
 		doc.CommonPrefixes = append(doc.CommonPrefixes, commonPrefix{encode(p)})

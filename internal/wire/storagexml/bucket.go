@@ -1,0 +1,273 @@
+package storagexml
+
+import (
+	"cmp"
+	"encoding/json"
+	"encoding/xml"
+	"io"
+	"net/http"
+	"strings"
+
+	"github.com/sunya-cloud/sunya"
+	"github.com/sunya-cloud/sunya/internal/core/objects"
+)
+
+// maxDocument is the largest XML body that is read.
+const maxDocument = 1 << 20
+
+// decode reads an XML body; an empty one is a zero document.
+func decode(r *http.Request, to any) error {
+	data, err := io.ReadAll(io.LimitReader(r.Body, maxDocument+1))
+	if err != nil {
+		return sunya.Invalid("", "the request body broke off: send it again")
+	}
+	if len(data) > maxDocument {
+		return sunya.Invalid("", "the XML body is larger than %v", sunya.Bytes(maxDocument))
+	}
+	if len(data) == 0 {
+		return nil
+	}
+	if err := xml.Unmarshal(data, to); err != nil {
+		return malformed(err.Error())
+	}
+	return nil
+}
+
+type owner struct {
+	ID          string
+	DisplayName string
+}
+
+type listAllMyBucketsResult struct {
+	XMLName   xml.Name `xml:"ListAllMyBucketsResult"`
+	Namespace string   `xml:"xmlns,attr"`
+	Owner     owner
+	Buckets   []bucketEntry `xml:"Buckets>Bucket"`
+}
+
+type bucketEntry struct{ Name, CreationDate string }
+
+// project is the one that a request is about.
+func (h *handler) project(r *http.Request) string {
+	if p := r.Header.Get("X-Goog-Project-Id"); p != "" {
+		return p
+	}
+	return h.Project
+}
+
+// listBuckets answers GET of the service: all buckets of a project.
+func (h *handler) listBuckets(w http.ResponseWriter, r *http.Request, _ target) error {
+	project := h.project(r)
+	doc := listAllMyBucketsResult{Namespace: namespace, Owner: owner{project, project}}
+	for after, more := "", true; more; more = after != "" {
+		page, next, err := h.Objects.ListBuckets(r.Context(), project, "", after, maxKeys)
+		if err != nil {
+			return err
+		}
+		for i := range page {
+			doc.Buckets = append(doc.Buckets, bucketEntry{page[i].Name, stamp(page[i].CreateTime)})
+		}
+		after = next
+	}
+	return reply(w, r, http.StatusOK, doc)
+}
+
+func (h *handler) headBucket(w http.ResponseWriter, r *http.Request, t target) error {
+	b, err := h.Objects.GetBucket(r.Context(), t.bucket, objects.Conditions{})
+	if err != nil {
+		return err
+	}
+	w.Header().Set("X-Goog-Stored-Content-Length", "0")
+	w.Header().Set("X-Amz-Bucket-Region", strings.ToLower(b.Location))
+	w.WriteHeader(http.StatusOK)
+	return nil
+}
+
+// createBucket answers PUT.
+func (h *handler) createBucket(w http.ResponseWriter, r *http.Request, t target) error {
+	if err := objects.CheckBucketName(t.bucket); err != nil {
+		return coded("InvalidBucketName", "%v", err)
+	}
+	var asked struct {
+		LocationConstraint string
+		StorageClass       string
+	}
+	if err := decode(r, &asked); err != nil {
+		return err
+	}
+	location := asked.LocationConstraint
+	if location == "" {
+		location = "LOCAL"
+	}
+	if _, err := h.Objects.CreateBucket(r.Context(), objects.Bucket{Name: t.bucket, Project: h.project(r), Location: location, Rules: objects.Rules{StorageClass: strings.ToUpper(asked.StorageClass)}}); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Length", "0")
+	w.WriteHeader(http.StatusOK)
+	return nil
+}
+
+func (h *handler) deleteBucket(w http.ResponseWriter, r *http.Request, t target) error {
+	cond, err := conditions(r.Header)
+	if err != nil {
+		return err
+	}
+	if err := h.Objects.DeleteBucket(r.Context(), t.bucket, cond); err != nil {
+		return err
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+// bucketSetting answers GET of a part of a bucket's settings.
+func (h *handler) bucketSetting(name string) endpoint {
+	return func(w http.ResponseWriter, r *http.Request, t target) error {
+		b, err := h.Objects.GetBucket(r.Context(), t.bucket, objects.Conditions{})
+		if err != nil {
+			return err
+		}
+		var s settings
+		if len(b.Document) > 0 {
+			if err := json.Unmarshal(b.Document, &s); err != nil {
+				return sunya.Errorf(sunya.DataLoss, b.Name, "a stored document is damaged: %v", err)
+			}
+		}
+		switch name {
+		case "acl":
+			return reply(w, r, http.StatusOK, fullControl(b.Project))
+		case "location":
+			return reply(w, r, http.StatusOK, text{xml.Name{Local: "LocationConstraint"}, strings.ToUpper(b.Location)})
+		case "storageClass":
+			return reply(w, r, http.StatusOK, text{xml.Name{Local: "StorageClass"}, cmp.Or(b.Rules.StorageClass, "STANDARD")})
+		case "versioning":
+			return reply(w, r, http.StatusOK, versioning(b))
+		case "cors":
+			return reply(w, r, http.StatusOK, s.cors())
+		case "lifecycle":
+			if len(b.Rules.Lifecycle) > 0 {
+				return sunya.Errorf(sunya.Unimplemented, b.Name, "lifecycle rules in XML are not implemented: read them with the JSON API")
+			}
+			return reply(w, r, http.StatusOK, empty{xml.Name{Local: "LifecycleConfiguration"}})
+		case "logging":
+			return reply(w, r, http.StatusOK, empty{xml.Name{Local: "Logging"}})
+		}
+		return reply(w, r, http.StatusOK, empty{xml.Name{Local: "WebsiteConfiguration"}})
+	}
+}
+
+// settings are the parts of a bucket's document that the XML API shows.
+type settings struct {
+	CORS []corsRule `json:"cors"`
+}
+
+type text struct {
+	XMLName xml.Name
+	Value   string `xml:",chardata"`
+}
+
+type empty struct{ XMLName xml.Name }
+
+type versioningConfiguration struct {
+	XMLName xml.Name `xml:"VersioningConfiguration"`
+	Status  string   `xml:"Status,omitempty"`
+}
+
+func versioning(b *objects.Bucket) versioningConfiguration {
+	if b.Rules.Versioning {
+		return versioningConfiguration{Status: "Enabled"}
+	}
+	return versioningConfiguration{Status: "Suspended"}
+}
+
+type accessControlList struct {
+	XMLName xml.Name `xml:"AccessControlList"`
+	Owner   owner
+	Entries []aclEntry `xml:"Entries>Entry"`
+}
+
+type aclEntry struct {
+	Scope struct {
+		Type string `xml:"type,attr"`
+		ID   string
+	}
+	Permission string
+}
+
+// fullControl is the list of access of everything: whoever reaches the API may
+// do all.
+func fullControl(project string) accessControlList {
+	id := "project-owners-" + project
+	e := aclEntry{Permission: "FULL_CONTROL"}
+	e.Scope.Type, e.Scope.ID = "GroupById", id
+	return accessControlList{Owner: owner{id, id}, Entries: []aclEntry{e}}
+}
+
+func (h *handler) objectACL(w http.ResponseWriter, r *http.Request, t target) error {
+	b, err := h.Objects.GetBucket(r.Context(), t.bucket, objects.Conditions{})
+	if err != nil {
+		return err
+	}
+	gen, err := generation(r.URL.Query())
+	if err != nil {
+		return err
+	}
+	if _, err := h.Objects.Get(r.Context(), t.bucket, t.object, gen, objects.Conditions{}); err != nil {
+		return err
+	}
+	return reply(w, r, http.StatusOK, fullControl(b.Project))
+}
+
+// deleteRequest is the body of POST ?delete.
+type deleteRequest struct {
+	Quiet  bool
+	Object []struct {
+		Key       string
+		VersionID string `xml:"VersionId"`
+	}
+}
+
+type deleteResult struct {
+	XMLName xml.Name      `xml:"DeleteResult"`
+	Deleted []deleted     `xml:"Deleted"`
+	Error   []deleteError `xml:"Error"`
+}
+
+type deleted struct{ Key string }
+
+type deleteError struct{ Key, Code, Message string }
+
+// maxDelete is how many objects one request may delete.
+const maxDelete = 1000
+
+// deleteObjects answers POST ?delete. An object that is not there counts as
+// deleted, as it does with S3.
+func (h *handler) deleteObjects(w http.ResponseWriter, r *http.Request, t target) error {
+	var asked deleteRequest
+	if err := decode(r, &asked); err != nil {
+		return err
+	}
+	if len(asked.Object) > maxDelete {
+		return malformed("more than 1000 objects")
+	}
+	if _, err := h.Objects.GetBucket(r.Context(), t.bucket, objects.Conditions{}); err != nil {
+		return err
+	}
+	var doc deleteResult
+	for _, o := range asked.Object {
+		gen, err := number("VersionId", o.VersionID)
+		if err == nil {
+			if gen == nil {
+				gen = new(int64)
+			}
+			err = h.Objects.Delete(r.Context(), t.bucket, o.Key, *gen, objects.Conditions{})
+		}
+		switch {
+		case err != nil && sunya.CodeOf(err) != sunya.NotFound:
+			f := classify(err)
+			doc.Error = append(doc.Error, deleteError{o.Key, f.Code, f.Message})
+		case !asked.Quiet:
+			doc.Deleted = append(doc.Deleted, deleted{o.Key})
+		}
+	}
+	return reply(w, r, http.StatusOK, doc)
+}
