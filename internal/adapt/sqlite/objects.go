@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"time"
+	"unicode/utf8"
 
 	"github.com/sunya-cloud/sunya"
 	"github.com/sunya-cloud/sunya/internal/core/objects"
@@ -61,21 +62,45 @@ func oneObject(ctx context.Context, q querier, query, bucket, name string, more 
 	return o, nil
 }
 
+// hop lists the live objects from ?2 on with one step over all of a prefix: ?6 is
+// the delimiter, ?7 the first string behind all that begin with it, ?5 the length
+// of the part of the names before which it does not count.
+const hop = `WITH RECURSIVE
+	step(at) AS (
+		SELECT min(name) FROM objects WHERE bucket = ?1 AND name >= ?2 AND (?3 = '' OR name < ?3)
+		UNION ALL
+		SELECT CASE WHEN instr(substr(at, ?5 + 1), ?6) > 0
+			THEN (SELECT name FROM objects WHERE bucket = ?1
+				AND name >= substr(at, 1, ?5 + instr(substr(at, ?5 + 1), ?6) - 1) || ?7 AND (?3 = '' OR name < ?3) ORDER BY name LIMIT 1)
+			ELSE (SELECT name FROM objects WHERE bucket = ?1 AND name > at AND (?3 = '' OR name < ?3) ORDER BY name LIMIT 1) END
+		FROM step WHERE at IS NOT NULL LIMIT ?4)
+	SELECT ` + objectColumns + `, 0, 0, 0 FROM step CROSS JOIN objects ON bucket = ?1 AND name = at ORDER BY name`
+
 // ListObjects implements objects.Store.
 func (db *DB) ListObjects(ctx context.Context, r objects.Range) ([]objects.Object, error) {
 	const inRange = `WHERE bucket = ?1 AND (name, generation) >= (?2, ?5) AND name >= ?2 AND (?3 = '' OR name < ?3) `
-	query := selectLive + `WHERE bucket = ?1 AND name >= ?2 AND (?3 = '' OR name < ?3) AND ?5 = ?5 ORDER BY name LIMIT ?4`
-	switch r.Which {
-	case objects.AllVersions:
+	start, end := r.Start, endOfPrefix(r.Prefix)
+	args := []any{r.Bucket, max(start, r.Prefix), end, limitOf(r.Limit)}
+	var query string
+	switch {
+	case r.Which == objects.LiveOnly && r.Delimiter != "":
+		query = hop
+		args = append(args, utf8.RuneCountInString(r.Prefix), r.Delimiter, endOfPrefix(r.Delimiter))
+	case r.Which == objects.LiveOnly:
+		query = selectLive + `WHERE bucket = ?1 AND name >= ?2 AND (?3 = '' OR name < ?3) ORDER BY name LIMIT ?4`
+	case r.Which == objects.AllVersions:
 		query = selectLive + inRange + "UNION ALL " + selectVersions + inRange + "AND hard_time = 0 ORDER BY 2, 3 LIMIT ?4"
-	case objects.SoftDeleted:
+	default:
 		query = selectVersions + inRange + "AND hard_time > 0 ORDER BY name, generation LIMIT ?4"
 	}
-	start, generation := r.Start, r.Generation
-	if r.Prefix > start {
-		start, generation = r.Prefix, 0
+	if r.Which != objects.LiveOnly {
+		generation := r.Generation
+		if r.Prefix > start {
+			generation = 0
+		}
+		args = append(args, generation)
 	}
-	found, err := list(ctx, db.read, scanObject, query, r.Bucket, start, endOfPrefix(r.Prefix), limitOf(r.Limit), generation)
+	found, err := list(ctx, db.read, scanObject, query, args...)
 	if err != nil || len(found) > 0 {
 		return found, err
 	}

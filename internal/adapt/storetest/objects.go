@@ -29,6 +29,7 @@ func Objects(t *testing.T, open func(testing.TB) objects.Store) {
 		{"OldUploads", oldUploads},
 		{"Versions", objectVersions},
 		{"ListsVersions", listVersions},
+		{"Delimiters", delimiters},
 		{"SoftDeleted", softDeleted},
 		{"Notifications", notifications},
 		{"Notices", notices},

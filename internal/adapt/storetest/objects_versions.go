@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -180,5 +181,48 @@ func notices(t *testing.T, s objects.Store) {
 	must(t, err)
 	if len(more) != 1 || len(left) != 1 || left[0].ID != more[0].ID {
 		t.Errorf("behind the second: %+v; left: %+v", more, left)
+	}
+}
+
+// delimiters: a store may leave out what is behind the first of a prefix, but
+// nothing else.
+func delimiters(t *testing.T, s objects.Store) {
+	withBucket(t, s)
+	names := []string{"a", "a/", "a/1", "a/2", "a0", "b//1", "b//2", "b/x", "dir/ü/1", "dir/ü/2", "dir/ü_", "z"}
+	for _, n := range names {
+		put(t, s, object(n, n, 1))
+	}
+	for _, tt := range []struct {
+		prefix, delimiter, start string
+		limit                    int
+		want                     []string // at least
+	}{
+		{"", "/", "", 100, []string{"a", "a/", "a0", "b//1", "dir/ü/1", "z"}},
+		{"", "//", "", 100, []string{"a", "a/", "a/1", "a/2", "a0", "b//1", "b/x", "dir/ü/1", "dir/ü/2", "dir/ü_", "z"}},
+		{"dir/ü", "/", "", 100, []string{"dir/ü/1", "dir/ü_"}},
+		{"dir/", "ü", "", 100, []string{"dir/ü/1"}},
+		{"", "/", "a/\x00", 100, []string{"a/1", "a0", "b//1", "dir/ü/1", "z"}},
+		{"nothing", "/", "", 100, nil},
+	} {
+		found, err := s.ListObjects(t.Context(), objects.Range{Bucket: "b", Prefix: tt.prefix, Delimiter: tt.delimiter, Start: tt.start, Limit: tt.limit})
+		must(t, err)
+		got := map[string]bool{}
+		last := ""
+		for _, o := range found {
+			if o.Name <= last || !slices.Contains(names, o.Name) {
+				t.Errorf("%q %q: %q after %q", tt.prefix, tt.delimiter, o.Name, last)
+			}
+			last, got[o.Name] = o.Name, true
+		}
+		for _, n := range tt.want {
+			if !got[n] {
+				t.Errorf("%q %q: %q is missing in %v", tt.prefix, tt.delimiter, n, got)
+			}
+		}
+	}
+	found, err := s.ListObjects(t.Context(), objects.Range{Bucket: "b", Delimiter: "/", Limit: 2})
+	must(t, err)
+	if len(found) != 2 {
+		t.Errorf("%d objects, limit 2", len(found))
 	}
 }

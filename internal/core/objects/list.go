@@ -34,7 +34,7 @@ const (
 	firstBatch = 4
 	// maxScan bounds the objects that are looked at for one page: a filter that
 	// lets little through must not read a whole bucket.
-	maxScan = 20_000
+	maxScan = 10_000
 )
 
 // List returns one page of objects.
@@ -50,22 +50,22 @@ func (s *Service) List(ctx context.Context, q ListQuery) (*Listing, error) {
 	if q.Delimiter != "" {
 		size = min(size, firstBatch)
 	}
+	at := Range{Bucket: q.Bucket, Prefix: l.query.Prefix, Which: q.Which}
+	if l.glob == nil {
+		at.Delimiter = q.Delimiter
+	}
 	for scanned := 0; !l.done; {
 		if scanned >= maxScan {
 			l.page.Next = l.at.String()
 			break
 		}
-		batch, err := s.store.ListObjects(ctx, Range{Bucket: q.Bucket, Prefix: l.query.Prefix, Start: l.at.name,
-			Generation: l.at.generation, Which: q.Which, Limit: size})
+		at.Start, at.Generation, at.Limit = l.at.name, l.at.generation, size
+		batch, err := s.store.ListObjects(ctx, at)
 		if err != nil {
 			return nil, fmt.Errorf("list objects: %w", err)
 		}
 		scanned += len(batch)
-		jumped := false
-		for i := 0; i < len(batch) && !l.done && !jumped; i++ {
-			jumped = l.add(&batch[i])
-		}
-		switch {
+		switch jumped := l.addAll(batch); {
 		case jumped:
 			size = min(q.Limit+1, firstBatch)
 		case len(batch) < size:
@@ -142,12 +142,25 @@ func newLister(q ListQuery) (*lister, error) {
 
 func (l *lister) count() int { return len(l.page.Items) + len(l.page.Prefixes) }
 
-// add takes the next object in order. It returns true when the rest of the
-// batch is of no more use.
-func (l *lister) add(o *Object) (jumped bool) {
+// addAll takes the next objects in order. It returns true when the rest of them
+// is of no use: it is in a prefix that is listed already.
+func (l *lister) addAll(batch []Object) (jumped bool) {
+	for i := range batch {
+		if batch[i].Name < l.at.name {
+			return true
+		}
+		if l.add(&batch[i]); l.done {
+			return false
+		}
+	}
+	return false
+}
+
+// add takes the next object in order.
+func (l *lister) add(o *Object) {
 	if end := l.query.EndOffset; end != "" && o.Name >= end || !strings.HasPrefix(o.Name, l.query.Prefix) {
 		l.done = true
-		return false
+		return
 	}
 	here := spot{name: o.Name, generation: o.Generation, prefix: l.at.prefix}
 	next := spot{name: o.Name, generation: o.Generation + 1, prefix: l.at.prefix}
@@ -157,14 +170,14 @@ func (l *lister) add(o *Object) (jumped bool) {
 	}
 	if l.glob != nil && !l.glob.match(o.Name) {
 		l.at = next
-		return false
+		return
 	}
 	p := l.collapse(o.Name)
 	isNew := p != "" && p != l.at.prefix
 	item := p == "" || l.query.Trailing && p == o.Name
 	if (isNew || item) && l.count() >= l.query.Limit {
 		l.page.Next, l.done = here.String(), true
-		return false
+		return
 	}
 	if isNew {
 		l.page.Prefixes = append(l.page.Prefixes, p)
@@ -178,9 +191,7 @@ func (l *lister) add(o *Object) (jumped bool) {
 	// delimiter has other generations behind it.
 	if p != "" && !item && l.glob == nil {
 		l.at = spot{name: endOfPrefix(p)}
-		return true
 	}
-	return false
 }
 
 // collapse returns the prefix that stands for name, or "".

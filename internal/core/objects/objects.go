@@ -104,7 +104,10 @@ type Range struct {
 	Start      string // first name, inclusive
 	Generation int64  // of the name Start: first generation, inclusive
 	Which      Which
-	Limit      int
+	// Delimiter lets a store leave out all but the first of the objects whose
+	// names have the same beginning up to the first Delimiter behind Prefix.
+	Delimiter string
+	Limit     int
 }
 
 // Which says which generations are meant.

@@ -63,17 +63,19 @@ func (s *Service) Run(ctx context.Context) error {
 			return context.Cause(ctx)
 		case <-timer.C:
 		}
-		if err := s.tidy(ctx); err != nil && ctx.Err() == nil {
+		if err := s.Tidy(ctx); err != nil && ctx.Err() == nil {
 			s.log.Warn("tidy objects", "err", err)
 		}
 		timer.Reset(tidyEvery)
 	}
 }
 
-func (s *Service) tidy(ctx context.Context) error {
+// Tidy removes what has ended: uploads, soft-deleted generations, what lifecycle
+// rules say, and blobs without an owner.
+func (s *Service) Tidy(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, tidyTimeout)
 	defer cancel()
-	expired := errors.Join(s.expireUploads(ctx), s.purge(ctx))
+	expired := errors.Join(s.expireUploads(ctx), s.purge(ctx), s.Tend(ctx))
 	swept := s.blobs.Sweep(ctx, func(blob string) (bool, error) { return s.store.BlobInUse(ctx, blob) })
 	return errors.Join(expired, swept)
 }

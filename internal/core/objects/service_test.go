@@ -26,6 +26,8 @@ type fixture struct {
 	now   time.Time
 }
 
+func discard() *slog.Logger { return slog.New(slog.DiscardHandler) }
+
 func setup(t testing.TB, o objects.Options) *fixture {
 	t.Helper()
 	f := &fixture{store: objectstest.NewStore(), blobs: &objectstest.Blobs{}, now: time.Unix(1_000_000, 0)}

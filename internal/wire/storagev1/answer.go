@@ -23,6 +23,15 @@ func (h *handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 
 // reply answers with a document.
 func reply(w http.ResponseWriter, r *http.Request, doc any) error {
+	if mask := r.URL.Query().Get("fields"); mask != "" {
+		m, err := parseMask(mask)
+		if err != nil {
+			return err
+		}
+		if doc, err = m.applied(doc); err != nil {
+			return err
+		}
+	}
 	body, err := json.Marshal(doc)
 	if err != nil {
 		return sunya.Errorf(sunya.Internal, "", "encode answer: %v", err)

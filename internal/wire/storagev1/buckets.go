@@ -1,6 +1,8 @@
 package storagev1
 
 import (
+	"encoding/json"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -18,16 +20,53 @@ import (
 // writes them.
 const defaultLocation = "LOCAL"
 
-// serverOnly are the fields of a bucket that only the server sets.
+// bucketServerOnly are the fields of a bucket that only the server sets.
 func bucketServerOnly() []string {
 	return []string{"kind", "id", "selfLink", "name", "location", "locationType", "projectNumber", "metageneration",
-		"generation", "etag", "timeCreated", "updated", "storageClass"}
+		"generation", "etag", "timeCreated", "updated", "owner"}
 }
 
-// checkBucket refuses what would have to change what happens to objects.
-func checkBucket(f fields) error {
-	return f.unsupported("versioning", "retentionPolicy", "objectRetention", "defaultEventBasedHold", "encryption",
-		"lifecycle", "logging", "website", "hierarchicalNamespace")
+// bucketFields is what of a bucket a client may write.
+func bucketFields(b *objects.Bucket) (fields, error) {
+	doc, err := decodeFields(b.Document)
+	if err != nil {
+		return nil, err
+	}
+	var prevention string
+	if raw, ok := doc["publicAccessPrevention"]; ok {
+		if err := json.Unmarshal(raw, &prevention); err != nil {
+			return nil, sunya.Errorf(sunya.DataLoss, b.Name, "a stored document is damaged: %v", err)
+		}
+		delete(doc, "publicAccessPrevention")
+	}
+	rules, err := asFields(showRules(b, prevention))
+	if err != nil {
+		return nil, err
+	}
+	maps.Copy(doc, rules)
+	return doc, nil
+}
+
+// setBucket makes a bucket what f says: all that a client may write.
+func setBucket(b *objects.Bucket, f fields, now time.Time) error {
+	f.without(bucketServerOnly())
+	var err error
+	if b.Rules, err = readRules(f, b.Rules, now); err != nil {
+		return err
+	}
+	if err := checkClassName("storageClass", b.Rules.StorageClass); err != nil {
+		return err
+	}
+	var d rulesDocument
+	if err := f.into(&d); err != nil {
+		return err
+	}
+	f.without(ruleFields())
+	if d.IAM != nil && d.IAM.Prevention == "enforced" {
+		f["publicAccessPrevention"] = quote("enforced")
+	}
+	b.Document, err = f.encode()
+	return err
 }
 
 func (h *handler) insertBucket(w http.ResponseWriter, r *http.Request, _ target) error {
@@ -36,13 +75,11 @@ func (h *handler) insertBucket(w http.ResponseWriter, r *http.Request, _ target)
 		return err
 	}
 	q := r.URL.Query()
-	if err := refuse(q, "enableObjectRetention"); err != nil {
-		return err
-	}
 	b := objects.Bucket{Project: q.Get("project")}
 	if b.Project == "" {
-		return sunya.Invalid("project", "required parameter: add ?project=PROJECT")
+		return required("project")
 	}
+	b.Rules.MayRetain = flag(q, "enableObjectRetention")
 	if b.Name, err = f.take("name"); err != nil {
 		return err
 	}
@@ -52,11 +89,13 @@ func (h *handler) insertBucket(w http.ResponseWriter, r *http.Request, _ target)
 	if b.Location == "" {
 		b.Location = defaultLocation
 	}
-	if err := checkBucket(f); err != nil {
+	if b.Name == "" {
+		return required("name")
+	}
+	if err := setBucket(&b, f, time.Now()); err != nil {
 		return err
 	}
-	f.without(bucketServerOnly())
-	if b.Document, err = f.encode(); err != nil {
+	if err := predefineBucket(&b, q); err != nil {
 		return err
 	}
 	made, err := h.objects.CreateBucket(r.Context(), b)
@@ -64,6 +103,22 @@ func (h *handler) insertBucket(w http.ResponseWriter, r *http.Request, _ target)
 		return err
 	}
 	return replyBucket(w, r, made)
+}
+
+// predefineBucket gives a bucket the lists that a request names.
+func predefineBucket(b *objects.Bucket, q url.Values) error {
+	doc, err := decodeFields(b.Document)
+	if err != nil {
+		return err
+	}
+	if err := predefine(doc, aclField, q, "predefinedAcl", b); err != nil {
+		return err
+	}
+	if err := predefine(doc, defaultACLField, q, "predefinedDefaultObjectAcl", b); err != nil {
+		return err
+	}
+	b.Document, err = doc.encode()
+	return err
 }
 
 func (h *handler) getBucket(w http.ResponseWriter, r *http.Request, t target) error {
@@ -95,7 +150,7 @@ func (h *handler) listBuckets(w http.ResponseWriter, r *http.Request, _ target) 
 	q := r.URL.Query()
 	project, prefix := q.Get("project"), q.Get("prefix")
 	if project == "" {
-		return sunya.Invalid("project", "required parameter: add ?project=PROJECT")
+		return required("project")
 	}
 	limit, after, err := paging(q, "buckets", project, prefix)
 	if err != nil {
@@ -142,7 +197,22 @@ func paging(q url.Values, query ...string) (limit int, cursor string, err error)
 }
 
 func (h *handler) patchBucket(w http.ResponseWriter, r *http.Request, t target) error {
-	patch, err := document(r.Body)
+	return h.changeBucket(w, r, t, func(b *objects.Bucket, patch fields) (fields, error) {
+		have, err := bucketFields(b)
+		if err != nil {
+			return nil, err
+		}
+		return have, have.merge(patch)
+	})
+}
+
+// putBucket answers buckets.update: what the document leaves out is reset.
+func (h *handler) putBucket(w http.ResponseWriter, r *http.Request, t target) error {
+	return h.changeBucket(w, r, t, func(_ *objects.Bucket, f fields) (fields, error) { return maps.Clone(f), nil })
+}
+
+func (h *handler) changeBucket(w http.ResponseWriter, r *http.Request, t target, next func(*objects.Bucket, fields) (fields, error)) error {
+	doc, err := document(r.Body)
 	if err != nil {
 		return err
 	}
@@ -150,29 +220,21 @@ func (h *handler) patchBucket(w http.ResponseWriter, r *http.Request, t target) 
 	if err != nil {
 		return err
 	}
-	if err := checkBucket(patch); err != nil {
-		return err
-	}
-	patch.without(bucketServerOnly())
+	doc.without(bucketServerOnly())
 	b, err := h.objects.UpdateBucket(r.Context(), t.bucket, cond, func(b *objects.Bucket) error {
-		b.Document, err = mergeDocument(b.Document, patch)
-		return err
+		f, err := next(b, doc)
+		if err != nil {
+			return err
+		}
+		if err := setBucket(b, f, time.Now()); err != nil {
+			return err
+		}
+		return predefineBucket(b, r.URL.Query())
 	})
 	if err != nil {
 		return err
 	}
 	return replyBucket(w, r, b)
-}
-
-func mergeDocument(doc []byte, patch fields) ([]byte, error) {
-	f, err := decodeFields(doc)
-	if err != nil {
-		return nil, err
-	}
-	if err := f.merge(patch); err != nil {
-		return nil, err
-	}
-	return f.encode()
 }
 
 func (h *handler) deleteBucket(w http.ResponseWriter, r *http.Request, t target) error {
@@ -196,12 +258,27 @@ func replyBucket(w http.ResponseWriter, r *http.Request, b *objects.Bucket) erro
 }
 
 func bucketResource(r *http.Request, b *objects.Bucket) (fields, error) {
-	return resource(b.Document, &storage.Bucket{
+	out, err := bucketFields(b)
+	if err != nil {
+		return nil, err
+	}
+	known, err := asFields(&storage.Bucket{
 		Kind: "storage#bucket", Id: b.Name, Name: b.Name, SelfLink: media.Base(r) + "/storage/v1/b/" + b.Name,
-		Location: strings.ToUpper(b.Location), LocationType: "region", StorageClass: "STANDARD",
+		Location: strings.ToUpper(b.Location), LocationType: "region", ProjectNumber: uint64(sunya.ProjectNumber(b.Project)),
 		Metageneration: b.Metageneration, Etag: media.ETag(0, b.Metageneration),
 		TimeCreated: stamp(b.CreateTime), Updated: stamp(b.UpdateTime),
 	})
+	if err != nil {
+		return nil, err
+	}
+	maps.Copy(out, known)
+	for _, field := range []string{aclField, defaultACLField} {
+		at := target{kind: kindBucketPart, bucket: b.Name, part: field}
+		if err := out.showGrants(r, at, owners(b.Project), b.Rules.Uniform); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
 }
 
 // stamp is a time in RFC 3339 with milliseconds, as Storage writes it.

@@ -75,7 +75,7 @@ func TestBuckets(t *testing.T) {
 	wantStatus(t, err, 409, "conflict")
 	_, err = s.Buckets.Insert("sunya", &storage.Bucket{Name: "No Good"}).Do()
 	wantStatus(t, err, 400, "invalid")
-	_, err = s.Buckets.Insert("sunya", &storage.Bucket{Name: "versions", Versioning: &storage.BucketVersioning{Enabled: true}}).Do()
+	_, err = s.Buckets.Insert("sunya", &storage.Bucket{Name: "folders", HierarchicalNamespace: &storage.BucketHierarchicalNamespace{Enabled: true}}).Do()
 	wantStatus(t, err, 501, "notImplemented")
 	_, err = s.Buckets.Get("missing").Do()
 	wantStatus(t, err, 404, "notFound")
@@ -84,7 +84,7 @@ func TestBuckets(t *testing.T) {
 	if err != nil || layout.HierarchicalNamespace == nil || layout.HierarchicalNamespace.Enabled {
 		t.Errorf("GetStorageLayout = %+v, %v", layout, err)
 	}
-	_, err = s.Buckets.Insert("sunya", &storage.Bucket{Name: "locked"}).EnableObjectRetention(true).Do()
+	_, err = s.Buckets.LockRetentionPolicy("stuff", 1).Do()
 	wantStatus(t, err, 501, "notImplemented")
 
 	b, err := s.Buckets.Patch("stuff", &storage.Bucket{Labels: map[string]string{"c": "d"}}).IfMetagenerationMatch(1).Do()
@@ -122,7 +122,7 @@ func TestListBucketsPages(t *testing.T) {
 		t.Errorf("listed %v, %v", names, err)
 	}
 	_, err = s.Buckets.List("").Do()
-	wantStatus(t, err, 400, "invalid")
+	wantStatus(t, err, 400, "required")
 	_, err = s.Buckets.List("sunya").PageToken("nonsense").Do()
 	wantStatus(t, err, 400, "invalid")
 }
@@ -270,8 +270,8 @@ func TestListObjects(t *testing.T) {
 	}
 	_, err := s.Objects.List("missing").Do()
 	wantStatus(t, err, 404, "notFound")
-	_, err = s.Objects.List("stuff").MatchGlob("*").Do()
-	wantStatus(t, err, 501, "notImplemented")
+	_, err = s.Objects.List("stuff").MatchGlob("[a").Do()
+	wantStatus(t, err, 400, "invalid")
 }
 
 func TestPatchMergesMetadata(t *testing.T) {
@@ -290,7 +290,7 @@ func TestPatchMergesMetadata(t *testing.T) {
 		patched.CacheControl != "no-cache" || len(patched.Metadata) != 3 {
 		t.Errorf("patched = %+v", patched)
 	}
-	_, err = s.Objects.Patch("stuff", "o", &storage.Object{TemporaryHold: true}).Do()
+	_, err = s.Objects.Patch("stuff", "o", &storage.Object{KmsKeyName: "k"}).Do()
 	wantStatus(t, err, 501, "notImplemented")
 }
 
@@ -298,13 +298,11 @@ func TestUnimplementedIsNamed(t *testing.T) {
 	s := serve(t, objects.Options{})
 	s.bucket(t)
 	s.put(t, "o", "x")
-	_, err := s.Objects.Compose("stuff", "o", &storage.ComposeRequest{}).Do()
+	_, err := s.Objects.BulkRestore("stuff", &storage.BulkRestoreObjectsRequest{}).Do()
 	wantStatus(t, err, 501, "notImplemented")
-	if !strings.Contains(err.Error(), "objects.compose") {
+	if !strings.Contains(err.Error(), "objects.bulkRestore") {
 		t.Errorf("error %q does not name what is missing", err)
 	}
-	_, err = s.Objects.Rewrite("stuff", "o", "stuff", "p", nil).Do()
-	wantStatus(t, err, 501, "notImplemented")
 }
 
 func TestNotifications(t *testing.T) {

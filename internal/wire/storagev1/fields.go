@@ -2,8 +2,6 @@ package storagev1
 
 import (
 	"encoding/json"
-	"maps"
-	"slices"
 
 	"github.com/sunya-cloud/sunya"
 )
@@ -47,30 +45,26 @@ func (f fields) without(keys []string) {
 	}
 }
 
-// unsupported is Unimplemented for the first field that is set to anything but
-// a zero value and would have to change what this server does.
-func (f fields) unsupported(keys ...string) error {
-	for _, k := range keys {
-		if raw, ok := f[k]; ok && !zero(raw) {
-			return &sunya.Error{Code: sunya.Unimplemented, Field: k, Message: "not implemented: leave it out"}
-		}
+// set puts a value under a key.
+func (f fields) set(key string, value any) error {
+	raw, err := json.Marshal(value)
+	if err != nil {
+		return sunya.Errorf(sunya.Internal, "", "encode %s: %v", key, err)
 	}
+	f[key] = raw
 	return nil
 }
 
-// zero reports whether a JSON value asks for nothing: null, false, empty, or
-// an object of such values.
-func zero(raw json.RawMessage) bool {
-	var m map[string]json.RawMessage
-	if json.Unmarshal(raw, &m) == nil {
-		for v := range maps.Values(m) {
-			if !zero(v) {
-				return false
-			}
-		}
-		return true
+// into reads f as a document of a known shape.
+func (f fields) into(to any) error {
+	raw, err := json.Marshal(f)
+	if err != nil {
+		return sunya.Errorf(sunya.Internal, "", "encode document: %v", err)
 	}
-	return slices.Contains([]string{"false", `""`, "0", "[]", `"0"`}, string(raw))
+	if err := json.Unmarshal(raw, to); err != nil {
+		return sunya.Invalid("", "the document does not fit: %v", err)
+	}
+	return nil
 }
 
 // encode returns f as it is stored; nothing for an empty object.
@@ -97,20 +91,17 @@ func decodeFields(doc []byte) (fields, error) {
 	return f, nil
 }
 
-// resource lays what the server knows over what was stored.
-func resource(doc []byte, known any) (fields, error) {
-	out, err := decodeFields(doc)
-	if err != nil {
-		return nil, err
-	}
-	raw, err := json.Marshal(known)
+// asFields is a document by its keys.
+func asFields(doc any) (fields, error) {
+	raw, err := json.Marshal(doc)
 	if err != nil {
 		return nil, sunya.Errorf(sunya.Internal, "", "encode resource: %v", err)
 	}
-	if err := json.Unmarshal(raw, &out); err != nil {
+	f := fields{}
+	if err := json.Unmarshal(raw, &f); err != nil {
 		return nil, sunya.Errorf(sunya.Internal, "", "encode resource: %v", err)
 	}
-	return out, nil
+	return f, nil
 }
 
 // maxDepth is how deep a patch is merged; below, values replace.

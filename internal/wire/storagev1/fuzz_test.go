@@ -2,10 +2,13 @@ package storagev1
 
 import (
 	"io"
+	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/sunya-cloud/sunya"
+	"github.com/sunya-cloud/sunya/internal/core/objects"
 	"github.com/sunya-cloud/sunya/internal/wire/media"
 )
 
@@ -51,7 +54,7 @@ func FuzzMultipart(f *testing.F) {
 		if err != nil {
 			return
 		}
-		_, err = newObject("b", nil, doc)
+		_, err = new(handler).newObject(httptest.NewRequest("POST", "/", nil), "b", doc)
 		known(t, "object", err)
 		bytes, _, err := parts.media()
 		known(t, "media", err)
@@ -77,15 +80,25 @@ func FuzzPatch(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, err = objectPatch(p)
-		known(t, patch, err)
-		once, err := mergeDocument(stored, p)
-		if err != nil {
-			t.Fatalf("merge %s into %s: %v", patch, old, err)
+		o := objects.Object{Document: stored}
+		for _, next := range []string{"once", "twice"} {
+			have, err := objectFields(&o)
+			if err == nil {
+				err = have.merge(p)
+			}
+			if err != nil {
+				t.Fatalf("merge %s into %s: %v", patch, old, err)
+			}
+			before := o.Document
+			if err = setObject(&o, have); err != nil {
+				known(t, patch, err)
+				return
+			}
+			if next == "twice" && string(before) != string(o.Document) {
+				t.Errorf("%s into %s: %s, again %s", patch, old, before, o.Document)
+			}
 		}
-		twice, err := mergeDocument(once, p)
-		if err != nil || string(once) != string(twice) {
-			t.Errorf("%s into %s: %s, again %s, %v", patch, old, once, twice, err)
-		}
+		b := objects.Bucket{}
+		known(t, patch, setBucket(&b, p, time.Unix(0, 0)))
 	})
 }

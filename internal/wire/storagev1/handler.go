@@ -9,6 +9,7 @@ package storagev1
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"net/http"
 
@@ -74,19 +75,19 @@ func (h *handler) dispatch(w http.ResponseWriter, r *http.Request, t target) err
 	case kindBuckets:
 		table = map[string]endpoint{"GET": h.listBuckets, "POST": h.insertBucket}
 	case kindBucket:
-		table = map[string]endpoint{"GET": h.getBucket, "PATCH": h.patchBucket, "DELETE": h.deleteBucket, "PUT": unimplemented("buckets.update", "use patch")}
+		table = map[string]endpoint{"GET": h.getBucket, "PATCH": h.patchBucket, "DELETE": h.deleteBucket, "PUT": h.putBucket}
 	case kindObjects:
 		table = map[string]endpoint{"GET": h.listObjects, "POST": unimplemented("objects.insert without uploadType", "send to /upload/storage/v1/")}
 	case kindObject:
-		table = map[string]endpoint{"GET": h.getObject, "HEAD": h.getObject, "PATCH": h.patchObject, "DELETE": h.deleteObject, "PUT": unimplemented("objects.update", "use patch")}
+		table = map[string]endpoint{"GET": h.getObject, "HEAD": h.getObject, "PATCH": h.patchObject, "DELETE": h.deleteObject, "PUT": h.putObject}
 	case kindUpload:
 		table = map[string]endpoint{"POST": h.upload, "PUT": h.upload, "DELETE": h.cancelUpload}
 	case kindBucketPart:
 		table = h.bucketPart(t)
 	case kindObjectPart:
-		return unimplemented("objects."+t.part, "it is not part of this server yet")(w, r, t)
+		table = h.objectPart(t)
 	case kindProject:
-		return unimplemented("projects."+t.part, "it is not part of this server yet")(w, r, t)
+		table = h.projectPart(t)
 	case kindOther:
 		return unimplemented(t.object, "it is not part of this server yet")(w, r, t)
 	}
@@ -114,6 +115,59 @@ func (h *handler) bucketPart(t target) map[string]endpoint {
 	case t.part == "notificationConfigs":
 		return map[string]endpoint{"GET": h.getNotification, "DELETE": h.deleteNotification}
 	}
-	missing := unimplemented("buckets."+t.part, "it is not part of this server yet")
-	return map[string]endpoint{"GET": missing, "POST": missing, "PUT": missing, "PATCH": missing, "DELETE": missing}
+	if acl := h.acl(t); acl != nil {
+		return acl
+	}
+	switch t.part {
+	case "iam":
+		return map[string]endpoint{"GET": h.getPolicy, "PUT": h.setPolicy}
+	case "iam/testPermissions":
+		return map[string]endpoint{"GET": h.testPermissions}
+	}
+	return missing("buckets." + t.part)
+}
+
+// objectPart answers b/BUCKET/o/OBJECT/PART.
+func (h *handler) objectPart(t target) map[string]endpoint {
+	if acl := h.acl(t); acl != nil {
+		return acl
+	}
+	switch t.part {
+	case "compose":
+		return map[string]endpoint{"POST": h.composeObject}
+	case "copyTo":
+		return map[string]endpoint{"POST": h.copyObject}
+	case "rewriteTo":
+		return map[string]endpoint{"POST": h.rewriteObject}
+	case "moveTo":
+		return map[string]endpoint{"POST": h.moveObject}
+	case "restore":
+		return map[string]endpoint{"POST": h.restoreObject}
+	}
+	return missing("objects." + t.part)
+}
+
+// projectPart answers projects/PROJECT/PART.
+func (h *handler) projectPart(t target) map[string]endpoint {
+	if t.part == "serviceAccount" {
+		return map[string]endpoint{"GET": h.serviceAccount}
+	}
+	return missing("projects." + t.part)
+}
+
+func missing(what string) map[string]endpoint {
+	no := unimplemented(what, "it is not part of this server yet")
+	return map[string]endpoint{"GET": no, "POST": no, "PUT": no, "PATCH": no, "DELETE": no}
+}
+
+// serviceAccount answers who publishes notifications at Google: here nobody has
+// to be allowed to.
+func (h *handler) serviceAccount(w http.ResponseWriter, r *http.Request, t target) error {
+	if err := sunya.CheckProject(t.id); err != nil {
+		return err
+	}
+	return reply(w, r, map[string]string{
+		"kind":          "storage#serviceAccount",
+		"email_address": fmt.Sprintf("service-%d@gs-project-accounts.iam.gserviceaccount.com", sunya.ProjectNumber(t.id)),
+	})
 }

@@ -1,7 +1,6 @@
 package storagev1
 
 import (
-	"encoding/json"
 	"net/http"
 	"strings"
 
@@ -88,14 +87,7 @@ func decodeInto(r *http.Request, to any) error {
 	if err != nil {
 		return err
 	}
-	raw, err := json.Marshal(f)
-	if err != nil {
-		return sunya.Errorf(sunya.Internal, "", "encode document: %v", err)
-	}
-	if err := json.Unmarshal(raw, to); err != nil {
-		return sunya.Invalid("", "the document does not fit: %v", err)
-	}
-	return nil
+	return f.into(to)
 }
 
 func required(field string) error {

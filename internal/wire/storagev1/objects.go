@@ -1,14 +1,18 @@
 package storagev1
 
 import (
+	"cmp"
 	"encoding/base64"
 	"fmt"
 	"maps"
 	"net/http"
 	"net/url"
+	"strconv"
+	"time"
 
 	"google.golang.org/api/storage/v1"
 
+	"github.com/sunya-cloud/sunya"
 	"github.com/sunya-cloud/sunya/internal/core/objects"
 	"github.com/sunya-cloud/sunya/internal/wire/media"
 	"github.com/sunya-cloud/sunya/internal/wire/page"
@@ -21,9 +25,114 @@ func objectServerOnly() []string {
 		"componentCount", "owner"}
 }
 
-// checkObject refuses what would have to protect or hide the object.
-func checkObject(f fields) error {
-	return f.unsupported("eventBasedHold", "temporaryHold", "retention", "kmsKeyName", "customerEncryption")
+// propertiesDocument is what of an object's resource this server understands.
+type propertiesDocument struct {
+	StorageClass   string             `json:"storageClass,omitempty"`
+	CustomTime     *time.Time         `json:"customTime,omitempty"`
+	TemporaryHold  bool               `json:"temporaryHold,omitempty"`
+	EventBasedHold bool               `json:"eventBasedHold,omitempty"`
+	Retention      *retentionDocument `json:"retention,omitempty"`
+	KMSKey         string             `json:"kmsKeyName,omitempty"`
+}
+
+type retentionDocument struct {
+	Mode  string    `json:"mode"`
+	Until time.Time `json:"retainUntilTime"`
+}
+
+func propertyFields() []string {
+	return []string{"storageClass", "customTime", "temporaryHold", "eventBasedHold", "retention", "kmsKeyName", "contexts"}
+}
+
+func showProperties(p *objects.Properties) propertiesDocument {
+	d := propertiesDocument{StorageClass: cmp.Or(p.StorageClass, "STANDARD"), TemporaryHold: p.TemporaryHold, EventBasedHold: p.EventBasedHold}
+	if !p.CustomTime.IsZero() {
+		d.CustomTime = &p.CustomTime
+	}
+	if p.Retention != nil {
+		d.Retention = &retentionDocument{p.Retention.Mode, p.Retention.Until}
+	}
+	return d
+}
+
+// readProperties takes the fields that are properties from f to p.
+func readProperties(f fields, p *objects.Properties) error {
+	var d propertiesDocument
+	if err := f.into(&d); err != nil {
+		return err
+	}
+	if d.KMSKey != "" {
+		return &sunya.Error{Code: sunya.Unimplemented, Field: "kmsKeyName", Message: "keys of Cloud KMS are not implemented: leave it out"}
+	}
+	if _, ok := f["contexts"]; ok {
+		return &sunya.Error{Code: sunya.Unimplemented, Field: "contexts", Message: "not implemented: leave it out"}
+	}
+	f.without(propertyFields())
+	p.StorageClass, p.TemporaryHold, p.EventBasedHold = d.StorageClass, d.TemporaryHold, d.EventBasedHold
+	p.CustomTime, p.Retention = time.Time{}, nil
+	if d.CustomTime != nil {
+		p.CustomTime = d.CustomTime.UTC()
+	}
+	if d.Retention != nil {
+		p.Retention = &objects.ObjectRetention{Mode: d.Retention.Mode, Until: d.Retention.Until.UTC()}
+	}
+	return nil
+}
+
+// objectFields is what of an object a client may write.
+func objectFields(o *objects.Object) (fields, error) {
+	doc, err := decodeFields(o.Document)
+	if err != nil {
+		return nil, err
+	}
+	more, err := asFields(struct {
+		propertiesDocument
+		ContentType string            `json:"contentType,omitempty"`
+		Metadata    map[string]string `json:"metadata,omitempty"`
+	}{showProperties(&o.Properties), o.ContentType, o.Metadata})
+	if err != nil {
+		return nil, err
+	}
+	maps.Copy(doc, more)
+	return doc, nil
+}
+
+// setObject makes an object what f says: all that a client may write.
+func setObject(o *objects.Object, f fields) error {
+	f.without(objectServerOnly())
+	class, had := o.Properties.StorageClass, o.Properties.Retention
+	if err := readProperties(f, &o.Properties); err != nil {
+		return err
+	}
+	o.Properties.StorageClass = class // a patch does not change it: rewrite does
+	if had != nil && o.Properties.Retention != nil && *had == *o.Properties.Retention {
+		o.Properties.Retention = had
+	}
+	var err error
+	if o.ContentType, err = f.take("contentType"); err != nil {
+		return err
+	}
+	metadata, err := f.takeMap("metadata")
+	if err != nil {
+		return err
+	}
+	o.Metadata = withoutNull(metadata)
+	o.Document, err = f.encode()
+	return err
+}
+
+func withoutNull(m map[string]*string) map[string]string {
+	var out map[string]string
+	for k, v := range m {
+		if v == nil {
+			continue
+		}
+		if out == nil {
+			out = map[string]string{}
+		}
+		out[k] = *v
+	}
+	return out
 }
 
 func (h *handler) getObject(w http.ResponseWriter, r *http.Request, t target) error {
@@ -35,7 +144,14 @@ func (h *handler) getObject(w http.ResponseWriter, r *http.Request, t target) er
 	if t.media || q.Get("alt") == "media" {
 		return h.media.Download(w, r, media.Target{Bucket: t.bucket, Object: t.object, Generation: gen, Conditions: cond})
 	}
-	o, err := h.objects.Get(r.Context(), t.bucket, t.object, gen, cond)
+	get := h.objects.Get
+	if flag(q, "softDeleted") {
+		if gen == 0 {
+			return required("generation")
+		}
+		get = h.objects.GetSoftDeleted
+	}
+	o, err := get(r.Context(), t.bucket, t.object, gen, cond)
 	if err != nil {
 		return err
 	}
@@ -46,12 +162,20 @@ func (h *handler) listObjects(w http.ResponseWriter, r *http.Request, t target) 
 	q := r.URL.Query()
 	// includeFoldersAsPrefixes asks for nothing here: there are no folders
 	// apart from names.
-	if err := refuse(q, "matchGlob", "softDeleted", "filter", "includeTrailingDelimiter"); err != nil {
+	if err := refuse(q, "filter"); err != nil {
 		return err
 	}
-	lq := objects.ListQuery{Bucket: t.bucket, Prefix: q.Get("prefix"), Delimiter: q.Get("delimiter"),
-		StartOffset: q.Get("startOffset"), EndOffset: q.Get("endOffset")}
-	query := []string{"objects", lq.Bucket, lq.Prefix, lq.Delimiter, lq.StartOffset, lq.EndOffset}
+	lq := objects.ListQuery{Bucket: t.bucket, Prefix: q.Get("prefix"), Delimiter: q.Get("delimiter"), Trailing: flag(q, "includeTrailingDelimiter"),
+		StartOffset: q.Get("startOffset"), EndOffset: q.Get("endOffset"), Glob: q.Get("matchGlob")}
+	switch {
+	case flag(q, "versions") && flag(q, "softDeleted"):
+		return sunya.Invalid("softDeleted", "use either versions or softDeleted")
+	case flag(q, "versions"):
+		lq.Which = objects.AllVersions
+	case flag(q, "softDeleted"):
+		lq.Which = objects.SoftDeleted
+	}
+	query := []string{"objects", lq.Bucket, lq.Prefix, lq.Delimiter, lq.StartOffset, lq.EndOffset, lq.Glob, strconv.Itoa(int(lq.Which)), strconv.FormatBool(lq.Trailing)}
 	var err error
 	if lq.Limit, lq.Cursor, err = paging(q, query...); err != nil {
 		return err
@@ -72,67 +196,55 @@ func (h *handler) listObjects(w http.ResponseWriter, r *http.Request, t target) 
 }
 
 func (h *handler) patchObject(w http.ResponseWriter, r *http.Request, t target) error {
-	patch, err := document(r.Body)
+	return h.changeObject(w, r, t, func(o *objects.Object, patch fields) (fields, error) {
+		have, err := objectFields(o)
+		if err != nil {
+			return nil, err
+		}
+		return have, have.merge(patch)
+	})
+}
+
+// putObject answers objects.update: what the document leaves out is reset.
+func (h *handler) putObject(w http.ResponseWriter, r *http.Request, t target) error {
+	return h.changeObject(w, r, t, func(_ *objects.Object, f fields) (fields, error) { return maps.Clone(f), nil })
+}
+
+func (h *handler) changeObject(w http.ResponseWriter, r *http.Request, t target, next func(*objects.Object, fields) (fields, error)) error {
+	doc, err := document(r.Body)
 	if err != nil {
 		return err
 	}
-	gen, cond, err := which(r.URL.Query())
+	q := r.URL.Query()
+	gen, cond, err := which(q)
 	if err != nil {
 		return err
 	}
-	change, err := objectPatch(patch)
-	if err != nil {
+	doc.without(objectServerOnly())
+	if err := h.predefineObject(r, doc, "predefinedAcl", t.bucket); err != nil {
 		return err
 	}
-	o, err := h.objects.Update(r.Context(), t.bucket, t.object, gen, cond, change)
+	override := flag(q, "overrideUnlockedRetention")
+	o, err := h.objects.Update(r.Context(), t.bucket, t.object, gen, cond, func(o *objects.Object) error {
+		f, err := next(o, doc)
+		if err != nil {
+			return err
+		}
+		had := o.Properties.Retention
+		if err := setObject(o, f); err != nil {
+			return err
+		}
+		now := o.Properties.Retention
+		if had != nil && !override && (now == nil || now.Until.Before(had.Until)) {
+			return &sunya.Error{Code: sunya.PermissionDenied, Field: "retention", Reason: objects.ReasonRetained,
+				Message: "to end or to shorten it asks for overrideUnlockedRetention=true"}
+		}
+		return nil
+	})
 	if err != nil {
 		return err
 	}
 	return replyObject(w, r, o)
-}
-
-// objectPatch turns a patch document into the change it means.
-func objectPatch(patch fields) (func(*objects.Object) error, error) {
-	if err := checkObject(patch); err != nil {
-		return nil, err
-	}
-	clearsMetadata := string(patch["metadata"]) == "null"
-	metadata, err := patch.takeMap("metadata")
-	if err != nil {
-		return nil, err
-	}
-	_, setsType := patch["contentType"]
-	contentType, err := patch.take("contentType")
-	if err != nil {
-		return nil, err
-	}
-	patch.without(objectServerOnly())
-	return func(o *objects.Object) (err error) {
-		if setsType {
-			o.ContentType = contentType
-		}
-		o.Metadata = mergeMetadata(o.Metadata, metadata, clearsMetadata)
-		o.Document, err = mergeDocument(o.Document, patch)
-		return err
-	}, nil
-}
-
-func mergeMetadata(old map[string]string, patch map[string]*string, clears bool) map[string]string {
-	if clears {
-		return nil
-	}
-	out := maps.Clone(old)
-	for k, v := range patch {
-		switch {
-		case v == nil:
-			delete(out, k)
-		case out == nil:
-			out = map[string]string{k: *v}
-		default:
-			out[k] = *v
-		}
-	}
-	return out
 }
 
 func (h *handler) deleteObject(w http.ResponseWriter, r *http.Request, t target) error {
@@ -162,6 +274,7 @@ func Encode(base string, o *objects.Object) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	delete(f, "acl")
 	return f.encode()
 }
 
@@ -171,13 +284,34 @@ func objectResource(r *http.Request, o *objects.Object) (fields, error) {
 
 func resourceOf(base string, o *objects.Object) (fields, error) {
 	rel := "/storage/v1/b/" + o.Bucket + "/o/" + url.PathEscape(o.Name)
-	return resource(o.Document, &storage.Object{
+	out, err := objectFields(o)
+	if err != nil {
+		return nil, err
+	}
+	doc := &storage.Object{
 		Kind: "storage#object", Id: fmt.Sprintf("%s/%s/%d", o.Bucket, o.Name, o.Generation), Bucket: o.Bucket, Name: o.Name,
 		SelfLink: base + rel, MediaLink: fmt.Sprintf("%s/download%s?generation=%d&alt=media", base, rel, o.Generation),
 		Generation: o.Generation, Metageneration: o.Metageneration, Etag: media.ETag(o.Generation, o.Metageneration),
-		Size: uint64(o.Size), ForceSendFields: []string{"Size"}, ContentType: o.ContentType, Metadata: o.Metadata, StorageClass: "STANDARD",
-		Crc32c: media.CRC32C(o), Md5Hash: base64.StdEncoding.EncodeToString(o.MD5),
-		TimeCreated: stamp(o.CreateTime), TimeFinalized: stamp(o.CreateTime), Updated: stamp(o.UpdateTime),
+		Size: uint64(o.Size), ForceSendFields: []string{"Size"}, Crc32c: media.CRC32C(o), Md5Hash: base64.StdEncoding.EncodeToString(o.MD5),
+		ComponentCount: o.Properties.Components,
+		TimeCreated:    stamp(o.CreateTime), TimeFinalized: stamp(o.CreateTime), Updated: stamp(o.UpdateTime),
 		TimeStorageClassUpdated: stamp(o.CreateTime),
-	})
+	}
+	for _, t := range []struct {
+		at time.Time
+		to *string
+	}{
+		{o.Properties.ClassTime, &doc.TimeStorageClassUpdated}, {o.DeleteTime, &doc.TimeDeleted},
+		{o.SoftDeleteTime, &doc.SoftDeleteTime}, {o.HardDeleteTime, &doc.HardDeleteTime},
+	} {
+		if !t.at.IsZero() {
+			*t.to = stamp(t.at)
+		}
+	}
+	known, err := asFields(doc)
+	if err != nil {
+		return nil, err
+	}
+	maps.Copy(out, known)
+	return out, nil
 }

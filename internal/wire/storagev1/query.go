@@ -1,6 +1,7 @@
 package storagev1
 
 import (
+	"bytes"
 	"encoding/json"
 	"io"
 	"net/url"
@@ -67,6 +68,9 @@ func first(errs []error) error {
 	return nil
 }
 
+// flag reads an optional boolean, which some clients write True.
+func flag(q url.Values, name string) bool { return strings.EqualFold(q.Get(name), "true") }
+
 // refuse names the first parameter that would change the answer in a way that
 // this server does not know.
 func refuse(q url.Values, names ...string) error {
@@ -89,6 +93,9 @@ func document(r io.Reader) (fields, error) {
 		return nil, sunya.Invalid("", "the JSON body is larger than %v", sunya.Bytes(maxDocument))
 	}
 	if len(data) == 0 {
+		return fields{}, nil
+	}
+	if string(bytes.TrimSpace(data)) == "null" {
 		return fields{}, nil
 	}
 	var f fields

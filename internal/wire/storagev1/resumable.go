@@ -15,7 +15,7 @@ func (h *handler) startUpload(w http.ResponseWriter, r *http.Request, t target) 
 	if err != nil {
 		return err
 	}
-	n, err := newObject(t.bucket, r.URL.Query(), doc)
+	n, err := h.newObject(r, t.bucket, doc)
 	if err != nil {
 		return err
 	}

@@ -6,7 +6,6 @@ import (
 	"mime"
 	"mime/multipart"
 	"net/http"
-	"net/url"
 	"strings"
 
 	"github.com/sunya-cloud/sunya"
@@ -38,7 +37,7 @@ func (h *handler) upload(w http.ResponseWriter, r *http.Request, t target) error
 // uploadMedia takes the body as the bytes; what is known of them is in the
 // query and the headers.
 func (h *handler) uploadMedia(w http.ResponseWriter, r *http.Request, t target) error {
-	n, err := newObject(t.bucket, r.URL.Query(), fields{})
+	n, err := h.newObject(r, t.bucket, fields{})
 	if err != nil {
 		return err
 	}
@@ -58,7 +57,7 @@ func (h *handler) uploadMultipart(w http.ResponseWriter, r *http.Request, t targ
 	if err != nil {
 		return err
 	}
-	n, err := newObject(t.bucket, r.URL.Query(), doc)
+	n, err := h.newObject(r, t.bucket, doc)
 	if err != nil {
 		return err
 	}
@@ -92,12 +91,13 @@ func (h *handler) put(w http.ResponseWriter, r *http.Request, n objects.NewObjec
 }
 
 // newObject reads a resource and the query of an upload.
-func newObject(bucket string, q url.Values, doc fields) (objects.NewObject, error) {
+func (h *handler) newObject(r *http.Request, bucket string, doc fields) (objects.NewObject, error) {
+	q := r.URL.Query()
 	n := objects.NewObject{Bucket: bucket, Name: q.Get("name")}
 	if err := refuse(q, "kmsKeyName"); err != nil {
 		return n, err
 	}
-	if err := checkObject(doc); err != nil {
+	if err := readProperties(doc, &n.Properties); err != nil {
 		return n, err
 	}
 	var err error
@@ -112,6 +112,9 @@ func newObject(bucket string, q url.Values, doc fields) (objects.NewObject, erro
 		if err := doc.merge(fields{"contentEncoding": quote(enc)}); err != nil {
 			return n, err
 		}
+	}
+	if err := h.predefineObject(r, doc, "predefinedAcl", bucket); err != nil {
+		return n, err
 	}
 	n.Document, err = doc.encode()
 	return n, err
@@ -137,7 +140,7 @@ func fromResource(n *objects.NewObject, doc fields) error {
 	if err != nil {
 		return err
 	}
-	n.Metadata = mergeMetadata(nil, metadata, false)
+	n.Metadata = withoutNull(metadata)
 	n.Expect, err = media.Checksums(crc, md5)
 	return err
 }
