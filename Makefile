@@ -80,7 +80,7 @@ e2e-user: deps-tests $(BIN)
 ## torture: the same faults in large numbers (three quarters of an hour, root)
 .PHONY: torture
 torture: deps $(BIN)
-	SUNYA_BIN=$(CURDIR)/$(BIN) SUNYA_TORTURE=1 go test -tags e2e -count=1 -timeout 60m -run 'Torture|Chaos|Kill|Frozen|Redeploy|Mangled|NothingGrows|Fifty|Greedy|Slow|Raw|Hostile' -v ./e2e/...
+	SUNYA_BIN=$(CURDIR)/$(BIN) SUNYA_TORTURE=1 go test -tags e2e -count=1 -timeout 60m -run 'Torture|Chaos|Kill|Backlog|AtRest|Frozen|Redeploy|Mangled|NothingGrows|Fifty|Greedy|Slow|Raw|Hostile' -v ./e2e/...
 
 ## fuzz: every fuzz target for FUZZTIME (30s)
 .PHONY: fuzz
