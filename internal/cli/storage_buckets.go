@@ -14,7 +14,8 @@ import (
 
 func newStorageBucketsCommand(env *Env) *cobra.Command {
 	cmd := group("buckets", "Look after buckets.",
-		newBucketsCreateCommand(env), newBucketsListCommand(env), newBucketsDescribeCommand(env), newBucketsUpdateCommand(env), newBucketsDeleteCommand(env))
+		newBucketsCreateCommand(env), newBucketsListCommand(env), newBucketsDescribeCommand(env), newBucketsUpdateCommand(env),
+		newNotificationsCommand(env), newBucketsDeleteCommand(env))
 	cmd.Example = "sunya storage buckets create gs://photos\nsunya storage buckets update gs://photos --versioning"
 	return cmd
 }
