@@ -60,7 +60,7 @@ func newServe(cfg Config, m *machine, st *storage, tokens *identity.Tokens, log 
 		Registrar:  served.Registrars{s.metrics, st.meter},
 		CheckImage: m.checkImage,
 		Crowded:    crowded(),
-		Quiet:      linuxns.Quiet,
+		Ask:        linuxns.Ask,
 		Now:        time.Now,
 		Log:        log,
 	})

@@ -21,6 +21,7 @@ type writer struct {
 	insert  *sql.Stmt // an entry
 	pack    *sql.Stmt // a pack
 	streams map[streamKey]int64
+	unseen  int64 // bytes, about, that were appended since its size was looked at; -1: it was not yet
 }
 
 // streamKey is a row of the table stream.
@@ -150,7 +151,7 @@ func openWriter(ctx context.Context, seg *segment) (*writer, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open %s: %w", seg.path, err), insert.Close(), db.Close())
 	}
-	return &writer{seg: seg, db: db, insert: insert, pack: pack, streams: map[streamKey]int64{}}, nil
+	return &writer{seg: seg, db: db, insert: insert, pack: pack, streams: map[streamKey]int64{}, unseen: -1}, nil
 }
 
 func (w *writer) close() error { return errors.Join(w.insert.Close(), w.pack.Close(), w.db.Close()) }
@@ -160,13 +161,24 @@ func (w *writer) due(ctx context.Context, now time.Time, o Options) (bool, error
 	if now.Sub(w.seg.begin) >= o.SegmentAge {
 		return true, nil
 	}
+	if w.unseen >= 0 && w.unseen < o.SegmentBytes/looks {
+		return false, nil
+	}
 	var size int64
 	err := w.db.QueryRowContext(ctx, `SELECT page_count * page_size FROM pragma_page_count, pragma_page_size`).Scan(&size)
 	if err != nil {
 		return false, fmt.Errorf("measure %s: %w", w.seg.path, err)
 	}
+	w.unseen = 0
 	return size >= o.SegmentBytes, nil
 }
+
+// looks is how often the size of a segment is looked at, until it is full: to ask
+// costs as much as to append.
+const looks = 200
+
+// rowBytes is about what a row takes beside its body, indexes included.
+const rowBytes = 200
 
 func (w *writer) append(ctx context.Context, entries []logs.Entry, packs []logs.Pack) error {
 	tx, err := w.db.BeginTx(ctx, nil)
@@ -187,6 +199,7 @@ func (w *writer) append(ctx context.Context, entries []logs.Entry, packs []logs.
 	}
 	w.seg.widen(lo, hi)
 	for i := range packs {
+		w.unseen += int64(len(packs[i].Body)) + rowBytes
 		w.seg.widen(packs[i].First.UnixNano(), packs[i].Last.UnixNano())
 	}
 	return nil
@@ -209,6 +222,7 @@ func (w *writer) insertAll(ctx context.Context, tx *sql.Tx, entries []logs.Entry
 		if _, err := insert.ExecContext(ctx, stream, ts, e.InsertID, int(e.Severity), body); err != nil {
 			return 0, 0, err
 		}
+		w.unseen += int64(len(body)) + rowBytes
 		lo, hi = min(lo, ts), max(hi, ts)
 	}
 	return lo, hi, nil

@@ -65,30 +65,30 @@ func (a *Activator) Acquire(ctx context.Context, rev *sunya.Revision, prefer str
 	return a.acquire(ctx, rev, "", prefer)
 }
 
-// TryAcquire returns a slot where Acquire would give one at once: in an instance
-// that is ready and not frozen.
-func (a *Activator) TryAcquire(rev *sunya.Revision, prefer string) (*Lease, bool) {
+// TryAcquire makes l a slot where Acquire would give one at once: in an instance
+// that is ready and not frozen. l may have been one that is released.
+func (a *Activator) TryAcquire(l *Lease, rev *sunya.Revision, prefer string) bool {
 	v, ok := a.keepers.Load(rev.Name)
 	if !ok {
-		return nil, false
+		return false
 	}
 	k := v.(*keeper)
 	k.mu.Lock()
 	m := k.pool.Peek(prefer)
 	if m == nil || m.Owner.(*instance.Instance).Frozen() {
 		k.mu.Unlock()
-		return nil, false
+		return false
 	}
 	k.pool.Take(a.now(), prefer)
 	k.settle("")
 	k.mu.Unlock()
-	l := k.lease(m)
+	*l = Lease{Instance: m.Owner.(*instance.Instance), k: k, m: m}
 	var err error
 	if l.Thawed, err = l.Instance.Enter(context.Background()); err != nil {
 		a.lost(l, err)
-		return nil, false
+		return false
 	}
-	return l, true
+	return true
 }
 
 // Prove starts an instance of rev, unless one runs, and returns once it is

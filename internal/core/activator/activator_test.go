@@ -303,31 +303,32 @@ func TestTryAcquireNeverWaitsOrThaws(t *testing.T) {
 		w := newWorld(t, &instancetest.Engine{Boot: time.Second}, activator.Options{},
 			revision(1, func(r *sunya.Revision) { r.Concurrency = 2 }))
 		rev := w.rev(t, 1)
-		if _, ok := w.TryAcquire(rev, ""); ok {
+		if w.TryAcquire(new(activator.Lease), rev, "") {
 			t.Error("a slot without an instance")
 		}
 		first := w.acquire(t, rev)
 		if first.Waited != time.Second {
 			t.Errorf("waited %v, want the boot of 1s", first.Waited)
 		}
-		second, ok := w.TryAcquire(rev, "")
+		second := new(activator.Lease)
+		ok := w.TryAcquire(second, rev, "")
 		if !ok || second.Instance != first.Instance || second.Thawed || second.Waited != 0 {
 			t.Fatalf("TryAcquire = %+v, %v", second, ok)
 		}
-		if _, ok := w.TryAcquire(rev, ""); ok {
+		if w.TryAcquire(new(activator.Lease), rev, "") {
 			t.Error("a third slot of two")
 		}
 		first.Release()
 		second.Release()
 		time.Sleep(5 * time.Second)
-		if _, ok := w.TryAcquire(rev, ""); ok {
+		if w.TryAcquire(new(activator.Lease), rev, "") {
 			t.Error("a slot in a frozen instance")
 		}
 		l := w.acquire(t, rev)
 		if !l.Thawed {
 			t.Error("it was not frozen")
 		}
-		if other, ok := w.TryAcquire(rev, ""); !ok {
+		if other := new(activator.Lease); !w.TryAcquire(other, rev, "") {
 			t.Error("no slot in an instance that was thawed")
 		} else {
 			other.Release()

@@ -40,10 +40,12 @@ func BenchmarkWarm(b *testing.B) {
 		}
 	})
 	b.Run("TryAcquire", func(b *testing.B) {
+		var l activator.Lease
 		b.ReportAllocs()
 		for b.Loop() {
-			l, _ := a.TryAcquire(rev, "")
-			l.Release()
+			if a.TryAcquire(&l, rev, "") {
+				l.Release()
+			}
 		}
 	})
 }

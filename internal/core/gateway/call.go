@@ -17,7 +17,7 @@ import (
 
 const (
 	// watchAfter is how long a program may take before somebody looks whether its
-	// client is still there.
+	// client is still there; at most twice as long.
 	watchAfter = 20 * time.Millisecond
 	// freshEnough is how long ago a connection may have been used that carries a
 	// request which cannot be repeated: the program may have closed it meanwhile.
@@ -30,7 +30,8 @@ const (
 type call struct {
 	close bool // the connection ends with this request
 	lease *activator.Lease
-	sent  int // bytes of body in out
+	slot  activator.Lease // where lease mostly is
+	sent  int             // bytes of body in out
 
 	contacted bool // there was a connection: something may have been sent
 	informed  bool // the client has had a 1xx
@@ -108,8 +109,8 @@ func (l *link) giveBack() {
 // acquire waits for a slot as long as the client does.
 func (l *link) acquire() (*activator.Lease, error) {
 	x := &l.x
-	if lease, ok := l.g.Slots.TryAcquire(x.rev, x.prefer); ok {
-		return lease, nil
+	if l.g.Slots.TryAcquire(&l.slot, x.rev, x.prefer) {
+		return &l.slot, nil
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
@@ -141,21 +142,25 @@ func (l *link) roundTrip(body []byte) error {
 			pool.CloseIdle()
 		}
 	}
-	if conn := pool.Idle(l.asked(), age); conn != nil {
-		l.contacted = true
+	for conn := pool.Idle(l.asked(), age); conn != nil; conn = pool.Idle(l.asked(), age) {
 		l.up.Store(conn)
 		err := l.exchange(conn, body)
+		if err == upstream.ErrStale { //nolint:errorlint // it is this very value
+			l.up.Store(nil)
+			conn.Close()
+			continue
+		}
 		if err == nil || conn.Begun() || !l.repeatable() || l.isOver(err) != nil {
 			return err
 		}
 		l.up.Store(nil)
-		conn.Close() // it was stale
+		conn.Close() // it was closed at that moment
+		break
 	}
 	conn, err := l.dial(pool)
 	if err != nil {
 		return err
 	}
-	l.contacted = true
 	l.up.Store(conn)
 	return l.exchange(conn, body)
 }
@@ -188,9 +193,14 @@ func (l *link) exchange(conn *upstream.Conn, body []byte) error {
 	if err := l.patience(conn); err != nil {
 		return err
 	}
-	unsent := l.write(conn, l.ask)
+	n, unsent := conn.Send(l.ask, len(body) <= joined)
+	if unsent == upstream.ErrStale { //nolint:errorlint // it is this very value
+		return unsent
+	}
+	l.contacted = true
+	unsent = l.rest(conn, l.ask[n:], unsent)
 	if unsent == nil && len(body) > joined {
-		unsent = l.write(conn, body)
+		unsent = l.rest(conn, body, nil)
 	}
 	if unsent != nil && l.isOver(unsent) != nil {
 		return unsent
@@ -218,16 +228,20 @@ func (l *link) exchange(conn *upstream.Conn, body []byte) error {
 	}
 }
 
-func (l *link) write(conn *upstream.Conn, p []byte) error {
+// rest writes what is left of a part of the request; err is how far it came.
+func (l *link) rest(conn *upstream.Conn, p []byte, err error) error {
 	for {
-		n, err := conn.Write(p)
-		if err == nil {
+		if err != nil {
+			if err = l.longer(conn, err); err != nil {
+				return err
+			}
+		}
+		if len(p) == 0 {
 			return nil
 		}
+		var n int
+		n, err = conn.Write(p)
 		p = p[n:]
-		if err := l.longer(conn, err); err != nil {
-			return err
-		}
 	}
 }
 

@@ -82,14 +82,15 @@ func (c client) appendForwarded(b []byte, host string) []byte {
 	} else {
 		b = append(b, c.ip...)
 	}
-	b = append(append(b, `;host="`...), strings.Map(quotable, host)...)
+	b = append(b, `;host="`...)
+	for _, c := range []byte(host) {
+		if quotable(c) {
+			b = append(b, c)
+		}
+	}
 	return append(append(b, `";proto=`...), c.scheme...)
 }
 
-// quotable drops what would need an escape in a quoted string; no host has it.
-func quotable(r rune) rune {
-	if r == '"' || r == '\\' || r < ' ' || r > '~' {
-		return -1
-	}
-	return r
-}
+// quotable reports whether a byte may stand in a quoted string as it is. What may
+// not is left out; no host has it.
+func quotable(c byte) bool { return c != '"' && c != '\\' && c >= ' ' && c <= '~' }

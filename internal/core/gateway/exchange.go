@@ -149,14 +149,15 @@ func (x *exchange) timeout() time.Duration {
 
 // defaultHost is the project's own host, with the port that the client used.
 func (x *exchange) defaultHost() string {
-	host := x.rev.Project
+	mark := len(x.texts)
+	x.texts = append(x.texts, x.rev.Project...)
 	if len(x.g.opts.Domains) > 0 {
-		host += "." + x.g.opts.Domains[0]
+		x.texts = append(append(x.texts, '.'), x.g.opts.Domains[0]...)
 	}
 	if i := strings.LastIndexByte(x.host, ':'); i > strings.LastIndexByte(x.host, ']') {
-		host += x.host[i:]
+		x.texts = append(x.texts, x.host[i:]...)
 	}
-	return host
+	return x.text(mark)
 }
 
 // served notes which instance works on the request.

@@ -31,8 +31,9 @@ type Catalog interface {
 type Slots interface {
 	// Acquire prefers the instance with the id given, if it has room.
 	Acquire(ctx context.Context, rev *sunya.Revision, prefer string) (*activator.Lease, error)
-	// TryAcquire gives one only where that needs no wait.
-	TryAcquire(rev *sunya.Revision, prefer string) (*activator.Lease, bool)
+	// TryAcquire gives one only where that needs no wait, in a lease that the
+	// caller has.
+	TryAcquire(l *activator.Lease, rev *sunya.Revision, prefer string) bool
 }
 
 // Sites opens the static files of revisions.

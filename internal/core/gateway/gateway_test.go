@@ -21,6 +21,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/sunya-cloud/sunya"
+	"github.com/sunya-cloud/sunya/internal/adapt/linuxns"
 	"github.com/sunya-cloud/sunya/internal/core/activator"
 	"github.com/sunya-cloud/sunya/internal/core/front"
 	"github.com/sunya-cloud/sunya/internal/core/gateway"
@@ -83,7 +84,7 @@ func buildWorld(t testing.TB, engine *instancetest.Engine, adjust func(*gateway.
 	t.Helper()
 	w := &world{t: t, engine: engine, sink: &instancetest.Sink{}}
 	w.catalog = serving.NewCatalog(&instancetest.Store{})
-	m := instance.New(instance.Parts{Engine: engine, Directory: w.catalog, Now: time.Now, Log: instancetest.Quiet()})
+	m := instance.New(instance.Parts{Engine: engine, Directory: w.catalog, Ask: linuxns.Ask, Now: time.Now, Log: instancetest.Quiet()})
 	w.slots = activator.New(m, activator.Options{}, time.Now, instancetest.Quiet())
 	w.catalog.Watch(func(rev *sunya.Revision, reach serving.Reach) {
 		switch reach {

@@ -95,7 +95,7 @@ func (l *link) putWork() {
 	}
 	l.work = nil
 	w.r, w.w = 0, 0
-	w.x = exchange{texts: w.x.texts[:0]}
+	w.x, w.call = exchange{texts: w.x.texts[:0]}, call{}
 	if cap(w.out) > 2*copyBuffer || cap(w.ask) > 2*copyBuffer || cap(w.x.texts) > copyBuffer {
 		*w = work{}
 	}

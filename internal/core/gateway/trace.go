@@ -57,6 +57,9 @@ func (t trace) appendParent(b []byte) []byte {
 }
 
 func parseCloudTrace(s string) (trace, bool) {
+	if s == "" {
+		return trace{}, false // as mostly
+	}
 	id, rest, _ := strings.Cut(s, "/")
 	span, option, _ := strings.Cut(rest, ";")
 	id = strings.ToLower(id)
@@ -71,6 +74,9 @@ func parseCloudTrace(s string) (trace, bool) {
 }
 
 func parseTraceparent(s string) (trace, bool) {
+	if s == "" {
+		return trace{}, false // as mostly
+	}
 	parts := strings.Split(s, "-")
 	if len(parts) != 4 || parts[0] != "00" || len(parts[2]) != 16 || len(parts[3]) != 2 || !isTraceID(parts[1]) {
 		return trace{}, false

@@ -13,10 +13,13 @@ import (
 // which nobody looks after the client.
 func (l *link) patience(conn *upstream.Conn) error {
 	until := l.deadline()
-	if soon := l.asked().Add(watchAfter); !l.patient && soon.Before(until) {
-		until = soon
+	var err error
+	if asked := l.asked(); !l.patient && until.Sub(asked) > 2*watchAfter {
+		err = conn.Soon(asked, watchAfter)
+	} else {
+		err = conn.SetDeadline(until)
 	}
-	if err := conn.SetDeadline(until); err != nil {
+	if err != nil {
 		return err
 	}
 	if l.gone.Load() {
@@ -64,7 +67,7 @@ func (l *link) startWatch(left func()) {
 			left()
 		}
 		if conn := l.up.Load(); conn != nil {
-			_ = conn.SetDeadline(time.Unix(1, 0)) // who waits for it asks gone
+			conn.Interrupt() // who waits for it asks gone
 		}
 	}()
 }

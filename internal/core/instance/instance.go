@@ -142,7 +142,7 @@ func newTransport(i *Instance) *http.Transport {
 
 // newUpstream returns the pool of connections of the gateway's own.
 func newUpstream(i *Instance) *upstream.Pool {
-	return &upstream.Pool{Open: i.box.Dial, MaxIdle: max(i.rev.Concurrency, 1), Keep: i.keepIdle(), Quiet: i.m.Quiet}
+	return &upstream.Pool{Open: i.box.Dial, MaxIdle: max(i.rev.Concurrency, 1), Keep: i.keepIdle(), Ask: i.m.Ask}
 }
 
 // keepIdle is how long an idle connection is kept; 0: for ever. Servers close

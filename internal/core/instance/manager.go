@@ -17,6 +17,7 @@ import (
 	"github.com/sunya-cloud/sunya/internal/core/sandbox"
 	"github.com/sunya-cloud/sunya/internal/core/served"
 	"github.com/sunya-cloud/sunya/internal/core/serving"
+	"github.com/sunya-cloud/sunya/internal/core/upstream"
 )
 
 // Directory knows the services and revisions there are.
@@ -49,10 +50,10 @@ type Parts struct {
 	// Crowded reports whether the memory of instances that sleep is better off in
 	// swap; nil: it stays where it is.
 	Crowded func() bool
-	// Quiet is upstream.Pool's; nil: nobody can tell.
-	Quiet func(net.Conn) func() bool
-	Now   func() time.Time
-	Log   *slog.Logger
+	// Ask is upstream.Pool's; nil: requests are written and answers read.
+	Ask func(net.Conn) upstream.Ask
+	Now func() time.Time
+	Log *slog.Logger
 }
 
 // The times of an instance's life.

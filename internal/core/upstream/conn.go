@@ -33,10 +33,12 @@ type Conn struct {
 	Response http1.Response
 
 	pool  *Pool
-	quiet func() bool // nil: nobody knows
-	fresh bool        // no request was sent over it before the present one
-	begun bool        // something has come since the request
+	ask   Ask   // nil: it is written and read, and nobody knows what has come before
+	fresh bool  // no request was sent over it before the present one
+	begun bool  // something has come since the request
+	ended error // what the next read would say, had it not been said already
 	used  time.Time
+	until time.Time // what Soon has set; zero: something else was
 
 	own  *[bufferSize]byte // from buffers; nil while idle
 	buf  []byte            // own, or larger while a head is
@@ -74,7 +76,7 @@ func (c *Conn) Close() error {
 func (c *Conn) wake() {
 	c.own = buffers.Get().(*[bufferSize]byte)
 	c.buf = c.own[:]
-	c.r, c.w, c.seen, c.begun = 0, 0, 0, false
+	c.r, c.w, c.seen, c.begun, c.ended = 0, 0, 0, false, nil
 	c.frame = broken // until a response is over
 }
 
@@ -95,6 +97,49 @@ func (c *Conn) reusable() bool {
 	return c.frame == noFrame && !c.Response.Close && c.r == c.w && c.other == nil && c.own != nil
 }
 
+// SetDeadline sets until when may be waited.
+func (c *Conn) SetDeadline(t time.Time) error {
+	c.until = time.Time{}
+	return c.Conn.SetDeadline(t)
+}
+
+// Soon makes the deadline one to two moments after from. A connection that is used
+// all the time seldom needs another one than it has.
+func (c *Conn) Soon(from time.Time, moment time.Duration) error {
+	if left := c.until.Sub(from); moment <= left && left <= 2*moment {
+		return nil
+	}
+	c.until = from.Add(2 * moment)
+	return c.Conn.SetDeadline(c.until)
+}
+
+// Interrupt ends what somebody else waits for, and whatever is tried later.
+func (c *Conn) Interrupt() { _ = c.Conn.SetDeadline(time.Unix(1, 0)) }
+
+// Send sends a request, or the beginning of one that is not whole. On a connection
+// that was used before it may wait for the answer, too. ErrStale asks for another
+// connection; os.ErrDeadlineExceeded may be met by sending the rest with Write.
+func (c *Conn) Send(p []byte, whole bool) (n int, err error) {
+	if c.fresh || c.ask == nil {
+		return c.Write(p)
+	}
+	var answer []byte
+	if whole {
+		answer = c.buf
+	}
+	n, c.w, err = c.ask(p, answer)
+	c.begun = c.w > 0
+	switch {
+	case n == len(p) && err != nil && !errors.Is(err, ErrStale):
+		c.ended, err = err, nil
+	case n < len(p) && err == nil:
+		var m int
+		m, err = c.Write(p[n:])
+		n += m
+	}
+	return n, err
+}
+
 // Begun reports whether anything has come since the request.
 func (c *Conn) Begun() bool { return c.begun }
 
@@ -113,6 +158,9 @@ func (c *Conn) fill() error {
 		larger := make([]byte, 2*len(c.buf))
 		copy(larger, c.buf[:c.w])
 		c.buf = larger
+	}
+	if c.ended != nil {
+		return c.ended
 	}
 	n, err := c.Conn.Read(c.buf[c.w:])
 	c.w += n

@@ -3,12 +3,13 @@
 //
 // Nothing of it runs by itself: an idle connection costs its descriptor and a
 // few words, no goroutine, no buffer and no timer. That one was closed from the
-// other side, or has said something unasked, is looked for before it is used
+// other side, or has said something unasked, is looked for when it is used
 // again.
 package upstream
 
 import (
 	"context"
+	"errors"
 	"net"
 	"sync"
 	"time"
@@ -21,29 +22,33 @@ type Pool struct {
 	MaxIdle int
 	// Keep is how long a connection may be idle and be used again; 0: for ever.
 	Keep time.Duration
-	// Quiet, if not nil, returns what reports whether nothing has come on a
-	// connection, not even its end. What comes while nobody has asked anything
-	// would be taken for the answer to the next request.
-	Quiet func(net.Conn) func() bool
+	// Ask, if not nil, makes the Ask of a connection, or returns nil.
+	Ask func(net.Conn) Ask
 
 	mu     sync.Mutex
 	idle   []*Conn // the one used last is the last
 	closed bool
 }
 
+// Ask looks whether nothing has come on a connection, not even its end, and if so
+// sends a request and waits for the first bytes of what comes then; with no room
+// for an answer it does not wait. What comes while nobody has asked anything would
+// be taken for the answer to the next request: it is ErrStale. Fewer bytes than
+// the request are sent, and none have come, without an error where the connection
+// does not take more or its deadline is over.
+type Ask func(request, answer []byte) (sent, got int, err error)
+
+// ErrStale is said of a connection on which something has come unasked. Nothing
+// was sent over it.
+var ErrStale = errors.New("the connection was closed, or something has come unasked")
+
 // Idle returns a connection that was used at most age ago, 0 for any age, or nil.
 func (p *Pool) Idle(now time.Time, age time.Duration) *Conn {
-	for {
-		c := p.youngest(now, age)
-		if c == nil {
-			return nil
-		}
-		if c.quiet == nil || c.quiet() {
-			c.wake()
-			return c
-		}
-		c.Close()
+	c := p.youngest(now, age)
+	if c != nil {
+		c.wake()
 	}
+	return c
 }
 
 func (p *Pool) youngest(now time.Time, age time.Duration) *Conn {
@@ -88,8 +93,8 @@ func (p *Pool) Dial(ctx context.Context) (*Conn, error) {
 		return nil, err
 	}
 	c := &Conn{Conn: conn, pool: p, fresh: true}
-	if p.Quiet != nil {
-		c.quiet = p.Quiet(conn)
+	if p.Ask != nil {
+		c.ask = p.Ask(conn)
 	}
 	c.wake()
 	return c, nil

@@ -1,11 +1,8 @@
 package upstream
 
 import (
-	"context"
-	"net"
 	"strings"
 	"testing"
-	"time"
 )
 
 // TestUncommonFieldNames: a name with a space, which others may take for one
@@ -41,29 +38,5 @@ func TestImpossibleStatus(t *testing.T) {
 	c := answering(t, "HTTP/1.1 099 Odd\r\nContent-Length: 0\r\n\r\n")
 	if err := readHead(c, "GET"); err == nil {
 		t.Error(c.Response.Status)
-	}
-}
-
-// TestUnasked: what a program says after its response is not the answer to the next
-// request.
-func TestUnasked(t *testing.T) {
-	quiet := true
-	p := &Pool{MaxIdle: 1, Quiet: func(net.Conn) func() bool { return func() bool { return quiet } },
-		Open: func(context.Context) (net.Conn, error) {
-			here, there := net.Pipe()
-			t.Cleanup(func() { there.Close() })
-			return here, nil
-		}}
-	defer p.Close()
-	c, err := p.Dial(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, quiet = range []bool{true, false} {
-		c.frame = noFrame // its response is over
-		c.Free(time.Now())
-		if again := p.Idle(time.Now(), 0); (again == c) != quiet {
-			t.Errorf("quiet: %v, used again: %v", quiet, again == c)
-		}
 	}
 }
