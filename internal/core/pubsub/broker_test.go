@@ -304,6 +304,10 @@ func TestErrors(t *testing.T) {
 		}, sunya.InvalidArgument},
 		"topic again":   {func() error { _, err := w.CreateTopic(ctx, pubsub.Topic{Name: topicName}); return err }, sunya.AlreadyExists},
 		"bad topic":     {func() error { _, err := w.CreateTopic(ctx, pubsub.Topic{Name: "projects/p/topics/googly"}); return err }, sunya.InvalidArgument},
+		"bad label": {func() error {
+			_, err := w.CreateTopic(ctx, pubsub.Topic{Name: topicName + "x", Labels: map[string]string{"A": "b"}})
+			return err
+		}, sunya.InvalidArgument},
 		"bad ack id":    {func() error { _, err := w.Acknowledge(ctx, subName, []string{"!"}, true); return err }, sunya.InvalidArgument},
 		"no messages":   {func() error { _, err := w.Pull(ctx, subName, 0, 0); return err }, sunya.InvalidArgument},
 		"long deadline": {func() error { _, err := w.ModifyAckDeadline(ctx, subName, nil, time.Hour); return err }, sunya.InvalidArgument},

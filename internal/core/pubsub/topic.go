@@ -1,6 +1,7 @@
 package pubsub
 
 import (
+	"regexp"
 	"time"
 
 	"github.com/sunya-cloud/sunya"
@@ -51,9 +52,20 @@ func within(field string, d, least, most time.Duration) error {
 	return nil
 }
 
+// What a label may be (cloud.google.com/pubsub/docs/create-topic-labels).
+var (
+	labelKeyRE   = regexp.MustCompile(`^[\p{Ll}\p{Lo}][\p{Ll}\p{Lo}\p{N}_-]{0,62}$`)
+	labelValueRE = regexp.MustCompile(`^[\p{Ll}\p{Lo}\p{N}_-]{0,63}$`)
+)
+
 func checkLabels(labels map[string]string) error {
 	if len(labels) > maxLabels {
 		return sunya.Invalid("labels", "%d labels are too many: at most %d", len(labels), maxLabels)
+	}
+	for k, v := range labels {
+		if !labelKeyRE.MatchString(k) || !labelValueRE.MatchString(v) {
+			return sunya.Invalid("labels", "%.80q=%.80q cannot be a label: use at most 63 small letters, digits, _ and -, beginning the key with a letter", k, v)
+		}
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package pubsubv1
 
 import (
+	"slices"
 	"time"
 
 	pb "cloud.google.com/go/pubsub/v2/apiv1/pubsubpb"
@@ -14,8 +15,14 @@ import (
 	"github.com/sunya-cloud/sunya/internal/wire/fieldmask"
 )
 
-// maskOf returns the paths of an update, which needs at least one.
-func maskOf(mask *fieldmaskpb.FieldMask, m proto.Message) ([]string, error) {
+// maskOf returns the paths of an update, which needs at least one and none of
+// those that are fixed.
+func maskOf(mask *fieldmaskpb.FieldMask, m proto.Message, fixed ...string) ([]string, error) {
+	for _, p := range mask.GetPaths() {
+		if slices.Contains(fixed, p) {
+			return nil, sunya.Invalid("update_mask", "%s cannot be changed: leave it out", p)
+		}
+	}
 	paths, err := fieldmask.Paths(mask, m)
 	if err == nil && len(paths) == 0 {
 		err = sunya.Invalid("update_mask", "the mask is empty: name the fields to update")

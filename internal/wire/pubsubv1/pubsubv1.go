@@ -66,6 +66,7 @@ type Subscriber struct {
 // Register adds the services to a gRPC server. newID names snapshots and schemas
 // whose maker gives no name.
 func Register(g grpc.ServiceRegistrar, b Broker, s Schemas, newID func() string) {
+	g = words{g}
 	pb.RegisterPublisherServer(g, &Publisher{broker: b})
 	pb.RegisterSubscriberServer(g, &Subscriber{broker: b, newID: newID})
 	pb.RegisterSchemaServiceServer(g, &SchemaService{schemas: s, newID: newID})
@@ -76,7 +77,7 @@ func Register(g grpc.ServiceRegistrar, b Broker, s Schemas, newID func() string)
 func Descriptor(iamService string, iamRules func(pattern string) []*annotations.HttpRule) transcode.API {
 	api := transcode.API{Name: "pubsub.googleapis.com", Services: []string{
 		"google.pubsub.v1.Publisher", "google.pubsub.v1.Subscriber", "google.pubsub.v1.SchemaService", iamService,
-	}}
+	}, Bodiless: []string{":detach"}}
 	for _, c := range Collections() {
 		api.Rules = append(api.Rules, iamRules("/v1/{resource=projects/*/"+c+"/*}")...)
 	}

@@ -40,7 +40,7 @@ func (s *Subscriber) GetSnapshot(ctx context.Context, r *pb.GetSnapshotRequest) 
 
 // UpdateSnapshot implements the service: labels and the time of its end.
 func (s *Subscriber) UpdateSnapshot(ctx context.Context, r *pb.UpdateSnapshotRequest) (*pb.Snapshot, error) {
-	paths, err := maskOf(r.GetUpdateMask(), r.GetSnapshot())
+	paths, err := maskOf(r.GetUpdateMask(), r.GetSnapshot(), "name", "topic")
 	if err != nil {
 		return nil, err
 	}

@@ -35,7 +35,7 @@ func subscriptionAnswer(s *pubsub.Subscription, err error) (*pb.Subscription, er
 
 // UpdateSubscription implements the service.
 func (s *Subscriber) UpdateSubscription(ctx context.Context, r *pb.UpdateSubscriptionRequest) (*pb.Subscription, error) {
-	paths, err := maskOf(r.GetUpdateMask(), r.GetSubscription())
+	paths, err := maskOf(r.GetUpdateMask(), r.GetSubscription(), "name", "topic", "state", "detached")
 	if err != nil {
 		return nil, err
 	}

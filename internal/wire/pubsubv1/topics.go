@@ -40,7 +40,7 @@ func topicAnswer(t *pubsub.Topic, err error) (*pb.Topic, error) {
 
 // UpdateTopic implements the service.
 func (p *Publisher) UpdateTopic(ctx context.Context, r *pb.UpdateTopicRequest) (*pb.Topic, error) {
-	paths, err := maskOf(r.GetUpdateMask(), r.GetTopic())
+	paths, err := maskOf(r.GetUpdateMask(), r.GetTopic(), "name", "state")
 	if err != nil {
 		return nil, err
 	}

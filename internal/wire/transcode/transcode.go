@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"mime"
 	"net/http"
+	"slices"
 	"strings"
 
 	"connectrpc.com/vanguard"
@@ -31,6 +32,9 @@ type API struct {
 	// Escaped leaves names as they were written, with slashes as %2F and the
 	// colons of digests as %3A; the service reads them.
 	Escaped bool
+	// Bodiless are the verbs, such as :detach, of methods whose annotations have
+	// no body. Clients send {} to them all the same; it is passed over.
+	Bodiless []string
 }
 
 // MaxMessage is the size of the largest request: a manifest of 10,000 files
@@ -55,7 +59,7 @@ func New(server *grpc.Server, api API, log *slog.Logger) (http.Handler, error) {
 	if api.Escaped {
 		rest = escapedPaths(rest)
 	}
-	return &handler{grpc: server, rest: rest, bools: boolParameters(api.Services)}, nil
+	return &handler{grpc: server, rest: rest, bools: boolParameters(api.Services), bare: api.Bodiless}, nil
 }
 
 func transcoder(server *grpc.Server, api API, log *slog.Logger) (http.Handler, error) {
@@ -101,6 +105,7 @@ type handler struct {
 	grpc  http.Handler
 	rest  http.Handler
 	bools map[string]bool // names of query parameters
+	bare  []string        // API.Bodiless
 }
 
 // ServeHTTP implements http.Handler.
@@ -122,6 +127,9 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, MaxMessage)
+	if slices.ContainsFunc(h.bare, func(verb string) bool { return strings.HasSuffix(r.URL.Path, verb) }) {
+		r.Body, r.ContentLength = http.NoBody, 0
+	}
 	h.rest.ServeHTTP(e, r)
 }
 
