@@ -6,6 +6,7 @@ require (
 	cloud.google.com/go/appengine v1.17.1
 	cloud.google.com/go/artifactregistry v1.28.1
 	cloud.google.com/go/cloudbuild v1.37.0
+	cloud.google.com/go/eventarc v1.27.1
 	cloud.google.com/go/functions v1.27.1
 	cloud.google.com/go/iam v1.15.1
 	cloud.google.com/go/logging v1.21.1

@@ -29,6 +29,8 @@ func verbs(env *Env) []*cobra.Command {
 		newBuildsCommand(env),
 		newImagesCommand(env),
 		newPubSubCommand(env),
+		newEventarcCommand(env),
+		newEventsCommand(env),
 		newStorageCommand(env),
 		newAuthCommand(env),
 		newDoctorCommand(env),

@@ -16,6 +16,7 @@ import (
 	"github.com/sunya-cloud/sunya/internal/wire/appenginev1"
 	"github.com/sunya-cloud/sunya/internal/wire/artifactregistryv1"
 	"github.com/sunya-cloud/sunya/internal/wire/cloudbuildv1"
+	"github.com/sunya-cloud/sunya/internal/wire/eventarcv1"
 	"github.com/sunya-cloud/sunya/internal/wire/functionsv1"
 	"github.com/sunya-cloud/sunya/internal/wire/functionsv2"
 	"github.com/sunya-cloud/sunya/internal/wire/iamcredentialsv1"
@@ -87,9 +88,11 @@ func newAPI(n *Node, log *slog.Logger) (*api, error) {
 		Registry: n.products.registry, Put: n.products.operations.Put, NewID: uuid.NewString, Now: time.Now,
 	})
 	artifacts.Register(a.grpc)
+	eventarc := eventarcv1.New(eventarcv1.Deps{Events: n.products.eventing, Put: n.products.operations.Put, NewID: uuid.NewString, Now: time.Now})
+	eventarc.Register(a.grpc)
 	pubsubv1.Register(a.grpc, n.products.pubsub, n.products.schemas, uuid.NewString)
 	a.addPolicies(n, fn.Policies())
-	lro.New(n.products.operations, append(runJobs.Operations(), gae.Operations(), builds.Operations(), fn.Operations(), first.Operations(), services.Operations(), artifacts.Operations())...).Register(a.grpc)
+	lro.New(n.products.operations, append(runJobs.Operations(), gae.Operations(), builds.Operations(), fn.Operations(), first.Operations(), services.Operations(), artifacts.Operations(), eventarc.Operations())...).Register(a.grpc)
 
 	for _, t := range []struct {
 		api      transcode.API
@@ -100,6 +103,7 @@ func newAPI(n *Node, log *slog.Logger) (*api, error) {
 		{runv2.JobsDescriptor(), runv2.JobsPatterns(), nil},
 		{runv2.Descriptor(), runv2.Patterns(), nil}, // before what shares the paths of operations
 		{functionsv2.Descriptor(), functionsv2.Patterns(), nil},
+		{eventarcv1.Descriptor(), eventarcv1.Patterns(), nil}, // before Cloud Build, which has no triggers here
 		{cloudbuildv1.Descriptor(), cloudbuildv1.Patterns(), nil},
 		{cloudbuildv1.SubmitDescriptor(), []string{cloudbuildv1.SubmitPattern}, nil},
 		{functionsv1.Descriptor(), functionsv1.Patterns(), nil}, // operations are Service Usage's too, which has none
@@ -137,7 +141,11 @@ func newAPI(n *Node, log *slog.Logger) (*api, error) {
 	}
 	own := sunyav1.Handler(n, log)
 	a.add(http.MethodGet, "", "/sunya/v1/", front.Local, own)
-	a.add(http.MethodGet, "", openmetrics.Path, front.Local, openmetrics.Handler(n.serve.metrics, n.products.pubsub, n.cfg.Version, log))
+	events := sunyav1.EventsHandler(n.products.eventing, log)
+	a.add(http.MethodGet, "", sunyav1.EventsPath, front.Local, events)
+	a.add(http.MethodGet, "", sunyav1.EventsPath+"/", front.Local, events)
+	a.add(http.MethodPost, "", sunyav1.ReplayPath, front.Local, events)
+	a.add(http.MethodGet, "", openmetrics.Path, front.Local, openmetrics.Handler(n.serve.metrics, n.products.pubsub, n.products.eventing, n.cfg.Version, log))
 	a.add(http.MethodGet, "", "/healthz", front.Public, front.Health(n.ready))
 	a.add(http.MethodGet, "", "/{$}", front.Public, root(http.HandlerFunc(n.welcome)))
 	return a, nil

@@ -32,9 +32,11 @@ func (n *Node) newEventing(log *slog.Logger) *eventing.Service {
 }
 
 // eventSources are where events come from: a new one is a line here.
-func (n *Node) eventSources(*slog.Logger) []eventing.Source {
+func (n *Node) eventSources(log *slog.Logger) []eventing.Source {
 	return []eventing.Source{
 		eventing.PubSub{},
+		&eventing.Storage{Buckets: n.products.objects},
+		eventing.NewSchedule(n.storage.state, n.products.pubsub, time.Now, log),
 	}
 }
 

@@ -24,16 +24,16 @@ type Source interface {
 	Stages() []metrics.StageTimes
 }
 
-// Handler serves the metrics of src, the lag of subscriptions and those of the
-// process itself. It answers in what the client accepts: the text format, or
+// Handler serves the metrics of src, the lag of subscriptions, the numbers of
+// triggers and those of the process itself. It answers in what the client accepts: the text format, or
 // OpenMetrics.
-func Handler(src Source, lag Backlogs, version string, log *slog.Logger) http.Handler {
+func Handler(src Source, lag Backlogs, events Triggers, version string, log *slog.Logger) http.Handler {
 	reg := prometheus.NewRegistry()
 	info := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "sunya_build_info", Help: "Always 1; the label says which Sunya this is.",
 		ConstLabels: prometheus.Labels{"version": version},
 	}, func() float64 { return 1 })
-	reg.MustRegister(revisions{src}, stages{src}, backlogs{lag, time.Now}, info, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	reg.MustRegister(revisions{src}, stages{src}, backlogs{lag, time.Now}, triggers{events}, info, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return promhttp.HandlerFor(reg, promhttp.HandlerOpts{
 		ErrorLog:            slog.NewLogLogger(log.Handler(), slog.LevelError),
 		ErrorHandling:       promhttp.ContinueOnError,

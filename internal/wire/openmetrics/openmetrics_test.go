@@ -20,7 +20,7 @@ import (
 func scrape(t *testing.T, g *metrics.Registry) map[string]*dto.MetricFamily {
 	t.Helper()
 	w := httptest.NewRecorder()
-	Handler(g, lag{}, "v1", slog.New(slog.DiscardHandler)).ServeHTTP(w, httptest.NewRequest("GET", Path, nil))
+	Handler(g, lag{}, noTriggers{}, "v1", slog.New(slog.DiscardHandler)).ServeHTTP(w, httptest.NewRequest("GET", Path, nil))
 	p := expfmt.NewTextParser(model.UTF8Validation)
 	families, err := p.TextToMetricFamilies(w.Body)
 	if err != nil || w.Code != 200 {
@@ -104,7 +104,7 @@ func BenchmarkScrape(b *testing.B) {
 		name := "projects/p/locations/l/services/s" + strings.Repeat("x", i)
 		g.Observe(&served.Request{Revision: &sunya.Revision{Name: name + "/revisions/r", Service: name}, Begin: time.Now(), Status: 200})
 	}
-	h := Handler(g, lag{}, "v1", slog.New(slog.DiscardHandler))
+	h := Handler(g, lag{}, noTriggers{}, "v1", slog.New(slog.DiscardHandler))
 	for b.Loop() {
 		h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", Path, nil))
 	}

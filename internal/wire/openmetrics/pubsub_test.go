@@ -23,7 +23,7 @@ func (l lag) Backlogs(context.Context) ([]pubsub.Backlog, error) { return l.list
 func TestBacklogs(t *testing.T) {
 	show := func(l lag) string {
 		w := httptest.NewRecorder()
-		Handler(metrics.New(time.Now), l, "v1", slog.New(slog.DiscardHandler)).ServeHTTP(w, httptest.NewRequest("GET", Path, nil))
+		Handler(metrics.New(time.Now), l, noTriggers{}, "v1", slog.New(slog.DiscardHandler)).ServeHTTP(w, httptest.NewRequest("GET", Path, nil))
 		return w.Body.String()
 	}
 	got := show(lag{list: []pubsub.Backlog{
