@@ -173,10 +173,9 @@ func (s *Service) Check(ctx context.Context, k Key, spec *Spec) error {
 	if d := spec.Destination; (d.Function == "") == (d.Service == "") {
 		return sunya.Invalid("destination", "name a Cloud Run service or a function")
 	}
-	if spec.Account != "" {
-		if err := sunya.CheckAccount("service_account", spec.Account); err != nil {
-			return err
-		}
+	spec.Account = cmp.Or(spec.Account, sunya.ComputeAccount(k.Project))
+	if err := sunya.CheckAccount("service_account", spec.Account); err != nil {
+		return err
 	}
 	return src.Check(ctx, &Trigger{Key: k, Spec: *spec})
 }

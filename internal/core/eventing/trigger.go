@@ -71,7 +71,7 @@ const (
 type Spec struct {
 	Filters     []Filter // one of them for "type"
 	Destination Destination
-	Account     string // that deliveries are signed as; empty: nobody's
+	Account     string // that deliveries are signed as; the project's compute account if empty
 	// Topic is the transport's. One that is given stays when the trigger goes.
 	Topic string
 	// MakeTopic says that a topic which was given is made where it does not

@@ -72,6 +72,17 @@ func (s *Subscription) trigger() string {
 	return s.Push.Trigger
 }
 
+// keepTrigger lets a subscription stay its trigger's when whoever changes it does
+// not know of that, and leaves alone where messages go.
+func (s *Subscription) keepTrigger(have *Subscription) {
+	if have.trigger() == "" || s.Push == nil || s.Push.Trigger != "" || s.Push.Endpoint != have.Push.Endpoint {
+		return
+	}
+	p := *s.Push
+	p.Trigger = have.Push.Trigger
+	s.Push = &p
+}
+
 // Never is the Expiration of what lives for ever.
 const Never = -1 * time.Nanosecond
 

@@ -90,6 +90,7 @@ func (b *Broker) updateSubscription(ctx context.Context, name string, change fun
 		return nil, err
 	}
 	next.Name, next.Topic = have.Name, have.Topic
+	next.keepTrigger(&have)
 	next.complete()
 	switch {
 	case next.trigger() != have.trigger():
