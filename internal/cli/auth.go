@@ -14,6 +14,7 @@ import (
 
 func newAuthCommand(env *Env) *cobra.Command {
 	auth := group("auth", "Print tokens of service accounts.", newIdentityTokenCommand(env), newAccessTokenCommand(env))
+	auth.Hidden = true // asked for by scripts, and by who reads docs/identity.md
 	auth.Example = "sunya auth print-identity-token --audiences http://api.localhost:8080\nsunya auth print-access-token"
 	return auth
 }

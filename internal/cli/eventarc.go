@@ -16,8 +16,7 @@ func newEventarcCommand(env *Env) *cobra.Command {
 	providers := group("providers", "See where events come from.", newProvidersListCommand(env), newProvidersDescribeCommand(env))
 	providers.Example = "sunya eventarc providers list\nsunya eventarc providers describe storage.googleapis.com"
 	cmd := group("eventarc", "Run services and functions because something happened.", newTriggersCommand(env), providers)
-	cmd.Example = "sunya eventarc triggers create letters --destination-run-service hello \\\n" +
-		"  --event-filters type=google.cloud.pubsub.topic.v1.messagePublished --transport-topic letters\nsunya eventarc triggers describe letters"
+	cmd.Example = "sunya eventarc triggers list\nsunya eventarc providers list"
 	return cmd
 }
 

@@ -102,10 +102,8 @@ func newTriggersCreateCommand(env *Env) *cobra.Command {
 	var o triggerOptions
 	cmd := &cobra.Command{
 		Use: "create TRIGGER", Short: "Deliver events to a service or a function.", Args: args(1, 1, "the name of the trigger"),
-		Example: "sunya eventarc triggers create letters --destination-run-service hello \\\n" +
-			"  --event-filters type=google.cloud.pubsub.topic.v1.messagePublished --transport-topic letters\n" +
-			"sunya eventarc triggers create pictures --destination-run-service thumbs --destination-run-path /new \\\n" +
-			"  --event-filters type=google.cloud.storage.object.v1.finalized,bucket=pictures",
+		Example: "sunya eventarc triggers create letters --destination-run-service hello --transport-topic letters --event-filters type=google.cloud.pubsub.topic.v1.messagePublished\n" +
+			"sunya eventarc triggers create files --destination-function thumbs --event-filters type=google.cloud.storage.object.v1.finalized,bucket=inbox",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if o.filters["type"] == "" {
 				return usagef("--event-filters: type=TYPE is missing: see sunya eventarc providers list")

@@ -26,8 +26,9 @@ func newGcloudConfigCommand(env *Env) *cobra.Command {
 	var name string
 	var remove bool
 	cmd := &cobra.Command{
-		Use:   "gcloud-config",
-		Short: "Write a gcloud configuration that leads here.",
+		Use:    "gcloud-config",
+		Hidden: true, // asked for once, by who reads docs/gcloud.md
+		Short:  "Write a gcloud configuration that leads here.",
 		Long: "Writes a named gcloud configuration: this server's address for each API that it\n" +
 			"has, the project, and no Google account. Your other configurations stay as they\n" +
 			"are, and so does what you have added to this one. See docs/gcloud.md.",
