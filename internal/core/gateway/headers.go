@@ -61,6 +61,9 @@ func requestHeader(out, in http1.Header) http1.Header {
 		if hopByHop(f.Name) || owned(f.Name) || slices.Contains(drop, f.Name) {
 			continue
 		}
+		if f.Name == "User-Agent" && (f.Value == "" || out.Has(f.Name)) {
+			continue // it is one or none, as net/http sends it
+		}
 		if strings.IndexByte(f.Name, '_') >= 0 && ambiguous(in, f.Name) {
 			continue
 		}

@@ -55,6 +55,7 @@ func TestProgramsSeeTheSame(t *testing.T) {
 		"Content-Length: 0", "Content-Length: 00", "Content-Length: +0", "Content-Length: 0\r\nContent-Length: 0", "Content-Length: 0, 0", "Content-Length: -0", "Content-Length:",
 		"Host: other.localhost", "Transfer-Encoding: chunked\r\nContent-Length: 3", "Transfer-Encoding: identity", "Accept-Encoding: gzip", "Range: bytes=0-1", "Trailer: X-B", "Expect: nonsense", "X-Cloudtasks-Queuename: q",
 		"Traceparent: 00-1-2-3", "X_Serverless_Authorization: Bearer x", "Connection: close, keep-alive", "Connection: \r\nX-A: 1", "Host:",
+		"User-Agent: a\r\nUser-Agent: b", "User-Agent:", "User-Agent:\r\nUser-Agent: b",
 	} {
 		texts = append(texts, "GET /a HTTP/1.1\r\n"+host+field+"\r\n", "POST /a HTTP/1.1\r\n"+host+field+"\r\n")
 	}
