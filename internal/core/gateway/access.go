@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/sunya-cloud/sunya"
 	"github.com/sunya-cloud/sunya/internal/core/front"
@@ -28,6 +29,9 @@ const serverlessAuthorization = "X-Serverless-Authorization"
 // a program cannot use its caller's token itself (Cloud Run, as Google names it).
 const signatureRemoved = "SIGNATURE_REMOVED_BY_GOOGLE"
 
+// verifyTime is how long checking a token may take: keys may have to be read.
+const verifyTime = 10 * time.Second
+
 // admit keeps callers out that a service does not admit.
 func (x *exchange) admit(route serving.Route) error {
 	if !x.enters(route.Service) {
@@ -48,7 +52,9 @@ func (x *exchange) admit(route serving.Route) error {
 	if x.g.Verifier == nil || !strings.EqualFold(scheme, "Bearer") || token == "" {
 		return x.unauthenticated("the service is private: it asks for an identity token (Authorization: Bearer TOKEN)")
 	}
-	claims, err := x.g.Verifier.Verify(x.context(), strings.Clone(strings.TrimSpace(token)), "")
+	ctx, cancel := context.WithTimeout(x.context(), verifyTime)
+	defer cancel()
+	claims, err := x.g.Verifier.Verify(ctx, strings.Clone(strings.TrimSpace(token)), "")
 	if err != nil {
 		return x.unauthenticated("the service is private, and the identity token is not valid")
 	}
