@@ -302,8 +302,8 @@ func TestErrors(t *testing.T) {
 			_, err := w.Publish(ctx, topicName, []pubsub.Message{{Data: []byte("x"), OrderingKey: "a"}, {Data: []byte("x"), OrderingKey: "b"}})
 			return err
 		}, sunya.InvalidArgument},
-		"topic again":   {func() error { _, err := w.CreateTopic(ctx, pubsub.Topic{Name: topicName}); return err }, sunya.AlreadyExists},
-		"bad topic":     {func() error { _, err := w.CreateTopic(ctx, pubsub.Topic{Name: "projects/p/topics/googly"}); return err }, sunya.InvalidArgument},
+		"topic again": {func() error { _, err := w.CreateTopic(ctx, pubsub.Topic{Name: topicName}); return err }, sunya.AlreadyExists},
+		"bad topic":   {func() error { _, err := w.CreateTopic(ctx, pubsub.Topic{Name: "projects/p/topics/googly"}); return err }, sunya.InvalidArgument},
 		"bad label": {func() error {
 			_, err := w.CreateTopic(ctx, pubsub.Topic{Name: topicName + "x", Labels: map[string]string{"A": "b"}})
 			return err
