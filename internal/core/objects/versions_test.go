@@ -86,7 +86,7 @@ func TestSharedBytes(t *testing.T) {
 
 func TestComposeChecksItsSources(t *testing.T) {
 	f := setup(t, objects.Options{MaxObjectBytes: 20})
-	a := f.put(t, "a", "0123456789")
+	f.put(t, "a", "0123456789")
 	f.put(t, "b", "0123456789x")
 	parts := []objects.ComposePart{{Name: "a"}, {Name: "b"}}
 	to := objects.NewObject{Bucket: "stuff", Name: "whole"}
@@ -99,7 +99,7 @@ func TestComposeChecksItsSources(t *testing.T) {
 	}
 	_, err = f.Get(t.Context(), "stuff", "a", 0, objects.Conditions{})
 	wantCode(t, err, sunya.NotFound)
-	a = f.put(t, "a", "0123456789")
+	a := f.put(t, "a", "0123456789")
 	f.blobs.Damage(a.Blob)
 	before := len(f.blobs.Names())
 	_, err = f.Compose(t.Context(), to, parts[:1], false)
