@@ -59,7 +59,9 @@ const maxDepth = 200
 var errDeep = fmt.Errorf("values lie more than %d deep in one another", maxDepth)
 
 // errRest is said of bytes behind the value, in Google's words.
-var errRest = errors.New("Too much data to parse for schema.") //nolint:staticcheck // as Google says it
+//
+//lint:ignore ST1005 Google's words
+var errRest = errors.New("Too much data to parse for schema.")
 
 // deref follows the name of a type to the type.
 func deref(s hamba.Schema) hamba.Schema {
