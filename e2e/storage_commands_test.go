@@ -50,14 +50,19 @@ func TestStorageCommands(t *testing.T) {
 	}
 	says("Skipping", "cp", "-n", filepath.Join(dir, "a.txt"), "gs://photos/in/deep/xb.txt")
 	says("b", "cat", "gs://photos/in/deep/xb.txt")
+	says("Copied 3 objects", "cp", "-r", "gs://photos/in", "gs://photos/copy")
+	says("Moved 1 objects", "mv", "gs://photos/copy/a.txt", "gs://photos/moved.txt")
+	says("a", "cat", "gs://photos/moved.txt")
 	signed := strings.TrimSpace(s.OK("storage", "sign-url", "gs://photos/in/a.txt", "--duration", "10m").Stdout)
-	resp, err := http.Get(signed)
-	if err != nil {
-		t.Fatal(err)
-	}
-	body, err := io.ReadAll(resp.Body)
-	if err != nil || resp.Body.Close() != nil || string(body) != "a" {
-		t.Errorf("%s: %s %q, %v", signed, resp.Status, body, err)
+	for url, want := range map[string]string{signed: "200 OK a", strings.Replace(signed, "a.txt", "deep/xb.txt", 1): "403 Forbidden"} {
+		resp, err := http.Get(url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(resp.Body)
+		if err != nil || resp.Body.Close() != nil || !strings.HasPrefix(resp.Status+" "+string(body), want) {
+			t.Errorf("%s: %s %q, %v, want %s", url, resp.Status, body, err, want)
+		}
 	}
 	if r := s.CLI("storage", "rm", "gs://photos/nope"); r.Code != 3 {
 		t.Errorf("rm of nothing: %+v", r)

@@ -187,7 +187,7 @@ func newSubscriptionsModifyPushCommand(env *Env) *cobra.Command {
 		Use:     "modify-push-config SUBSCRIPTION --push-endpoint URL",
 		Short:   "Have messages sent somewhere else, or, with an empty URL, pulled.",
 		Args:    args(1, 1, "the name of a subscription"),
-		Example: "sunya pubsub subscriptions modify-push-config mine --push-endpoint http://hello.localhost:8080/push\nsunya pubsub subscriptions modify-push-config mine --push-endpoint ''",
+		Example: "sunya pubsub subscriptions modify-push-config mine --push-endpoint http://hello.localhost:8080/push\nsunya pubsub subscriptions modify-push-config mine --push-endpoint=",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if s.PushConfig == nil {
 				return usagef("--push-endpoint is missing: give a URL, or '' to pull")
