@@ -36,7 +36,7 @@ func newEnvCommand(env *Env) *cobra.Command {
 // Google's.
 var (
 	gcloudAPIs  = []string{"appengine", "logging", "pubsub", "storage"}
-	gcloudNamed = []string{"artifactregistry", "cloudbuild", "cloudfunctions", "cloudresourcemanager", "cloudscheduler", "cloudtasks", "datastore", "iam", "serviceusage"}
+	gcloudNamed = []string{"artifactregistry", "cloudbuild", "cloudfunctions", "cloudresourcemanager", "cloudscheduler", "cloudtasks", "datastore", "eventarc", "iam", "serviceusage"}
 )
 
 // gcloudEndpoints are the addresses of APIs as gcloud wants them: they end in a

@@ -19,7 +19,7 @@ func TestGcloudConfig(t *testing.T) {
 	}
 	want := "[core]\nproject = sunya\n\n[auth]\ncredential_file_override = " + filepath.Join(dir, "sunya.key.json") + "\ntoken_host = " + f.url + "/token\n\n[api_endpoint_overrides]\n" +
 		"appengine = " + f.url + "/\nlogging = " + f.url + "/\npubsub = " + f.url + "/\nstorage = " + f.url + "/\n"
-	for _, api := range []string{"artifactregistry", "cloudbuild", "cloudfunctions", "cloudresourcemanager", "cloudscheduler", "cloudtasks", "datastore", "iam", "serviceusage"} {
+	for _, api := range []string{"artifactregistry", "cloudbuild", "cloudfunctions", "cloudresourcemanager", "cloudscheduler", "cloudtasks", "datastore", "eventarc", "iam", "serviceusage"} {
 		want += api + " = " + f.url + "/" + api + ".googleapis.com/\n"
 	}
 	want += "run = http://run.api.localhost:" + f.port() + "/\n\n[run]\nregion = local\n"
