@@ -60,3 +60,48 @@ func TestStorageGo(t *testing.T) {
 		r.Close()
 	}
 }
+
+// killer reads a file and kills the server in its middle, which then comes back.
+type killer struct {
+	io.Reader
+	left int
+	kill func()
+}
+
+func (k *killer) Read(p []byte) (int, error) {
+	n, err := k.Reader.Read(p)
+	if k.left > 0 && k.left <= n {
+		k.kill()
+	}
+	k.left -= n
+	return n, err
+}
+
+// TestStorageUploadSurvives is an upload in chunks that goes on behind a kill of
+// the server, without the program's doing.
+func TestStorageUploadSurvives(t *testing.T) {
+	s := platform.Start(t)
+	c := storageClient(t, s)
+	bucket := c.Bucket("survives")
+	if err := bucket.Create(t.Context(), "sunya", nil); err != nil {
+		t.Fatal(err)
+	}
+	big := bytes.Repeat([]byte("0123456789abcdef"), 8<<16) // 8 MiB
+	w := bucket.Object("big.bin").Retryer(storage.WithPolicy(storage.RetryAlways)).NewWriter(t.Context())
+	w.ChunkSize = 1 << 20
+	from := &killer{Reader: bytes.NewReader(big), left: 4 << 20, kill: func() { s.Kill(); s.Up() }}
+	if _, err := io.CopyBuffer(struct{ io.Writer }{w}, from, make([]byte, 64<<10)); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	r, err := bucket.Object("big.bin").NewReader(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	if got, err := io.ReadAll(r); err != nil || !bytes.Equal(got, big) {
+		t.Errorf("%d bytes, %v", len(got), err)
+	}
+}

@@ -14,6 +14,10 @@ import (
 	"github.com/sunya-cloud/sunya/internal/wire/media"
 )
 
+// partsNamespace is that of documents about uploads in parts, which is another
+// one at Google, too.
+const partsNamespace = "http://s3.amazonaws.com/doc/2006-03-01/"
+
 type initiateResult struct {
 	XMLName   xml.Name `xml:"InitiateMultipartUploadResult"`
 	Namespace string   `xml:"xmlns,attr"`
@@ -33,7 +37,7 @@ func (h *handler) startParts(w http.ResponseWriter, r *http.Request, t target) e
 	if err != nil {
 		return err
 	}
-	return reply(w, r, http.StatusOK, initiateResult{Namespace: namespace, Bucket: t.bucket, Key: t.object, UploadID: u.ID})
+	return reply(w, r, http.StatusOK, initiateResult{Namespace: partsNamespace, Bucket: t.bucket, Key: t.object, UploadID: u.ID})
 }
 
 // parts returns the upload of a request if it is one of the object's.
@@ -172,7 +176,7 @@ func (h *handler) completeParts(w http.ResponseWriter, r *http.Request, t target
 		return err
 	}
 	objectHeaders(w.Header(), o)
-	return reply(w, r, http.StatusOK, completeResult{Namespace: namespace, Location: media.Base(r) + r.URL.EscapedPath(),
+	return reply(w, r, http.StatusOK, completeResult{Namespace: partsNamespace, Location: media.Base(r) + r.URL.EscapedPath(),
 		Bucket: t.bucket, Key: t.object, ETag: hexETag(o)})
 }
 
@@ -223,7 +227,7 @@ func (h *handler) listParts(w http.ResponseWriter, r *http.Request, t target) er
 	if err != nil {
 		return err
 	}
-	doc := listPartsResult{Namespace: namespace, Bucket: t.bucket, Key: t.object, UploadID: u.ID, StorageClass: "STANDARD", MaxParts: limit}
+	doc := listPartsResult{Namespace: partsNamespace, Bucket: t.bucket, Key: t.object, UploadID: u.ID, StorageClass: "STANDARD", MaxParts: limit}
 	if after != nil {
 		doc.PartNumberMarker = int(*after)
 	}
@@ -277,7 +281,7 @@ func (h *handler) listUploads(w http.ResponseWriter, r *http.Request, t target) 
 	if err != nil {
 		return err
 	}
-	doc := listUploadsResult{Namespace: namespace, Bucket: t.bucket, Prefix: q.Get("prefix"), MaxUploads: limit, IsTruncated: len(uploads) > limit}
+	doc := listUploadsResult{Namespace: partsNamespace, Bucket: t.bucket, Prefix: q.Get("prefix"), MaxUploads: limit, IsTruncated: len(uploads) > limit}
 	for _, u := range uploads[:min(limit, len(uploads))] {
 		doc.Upload = append(doc.Upload, uploadEntry{u.Object.Name, u.ID, "STANDARD", stamp(u.CreateTime)})
 	}
