@@ -32,7 +32,6 @@ type triggerOptions struct {
 	topic, account, contentType string
 	filters, patterns, labels   map[string]string
 	noRetry                     bool
-	mask                        []string
 }
 
 func (o *triggerOptions) registerLocation(f *pflag.FlagSet) {
