@@ -228,7 +228,9 @@ func (s *Store) UsedBytes(context.Context) (int64, error) {
 		n += o.Size
 	}
 	for _, u := range s.uploads {
-		n += u.Received()
+		for _, c := range u.Chunks {
+			n += c.Size
+		}
 	}
 	return n, nil
 }
