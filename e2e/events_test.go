@@ -37,6 +37,7 @@ def show(id, type, time, source, subject, data):
 type shownEvent struct {
 	ID, Type, Time, Subject string
 	Source                  any
+	Resource                string // in Node and Go
 	Data                    map[string]any
 }
 
@@ -180,24 +181,33 @@ func TestEvents(t *testing.T) {
 			}
 		}
 	})
+	t.Run("the policy of a trigger", func(t *testing.T) { triggerPolicy(t, s.For(t), "projects/sunya/locations/local/triggers/pngs") })
+	t.Run("Node and Go", func(t *testing.T) { eventsInLanguages(t, s.For(t), objects.Bucket("inbox"), "inbox") })
 	t.Run("what fails", func(t *testing.T) { failingEvents(t, s.For(t), deploy) })
 	t.Run("a killed server", func(t *testing.T) {
 		s := s.For(t)
+		// A kill takes the last tenth of a second of the log along: what a function
+		// has answered in it is not in the backlog, and need not be in the log.
+		killed := map[int]bool{10: true, 19: true}
 		for i := range 20 {
 			s.OK("pubsub", "topics", "publish", "letters", "--message", fmt.Sprintf("kill %d", i))
-			if i == 10 || i == 19 {
+			if killed[i] {
 				s.Kill()
 				s.Up()
 			}
 		}
 		for _, function := range []string{"cloud", "background"} {
 			s.Eventually(60*time.Second, function+" has seen all", func() error {
+				described := s.OK("eventarc", "triggers", "describe", triggerOf(s, function)).Stdout
+				if !strings.Contains(described, "backlog: 0") {
+					return fmt.Errorf("there is a backlog:\n%s", described)
+				}
 				seen := map[string]bool{}
 				for _, e := range eventsOf(s, function) {
 					seen[fmt.Sprint(e.message()["data"])] = true
 				}
 				for i := range 20 {
-					if !seen[base64.StdEncoding.EncodeToString(fmt.Appendf(nil, "kill %d", i))] {
+					if !killed[i] && !seen[base64.StdEncoding.EncodeToString(fmt.Appendf(nil, "kill %d", i))] {
 						return fmt.Errorf("message %d is missing", i)
 					}
 				}
@@ -226,6 +236,16 @@ func awaitService(s *platform.Server, service, text string) {
 		}
 		return nil
 	})
+}
+
+// triggerOf is the id of a function's trigger.
+func triggerOf(s *platform.Server, function string) string {
+	for line := range strings.Lines(s.OK("eventarc", "triggers", "list").Stdout) {
+		if f := strings.Fields(line); len(f) > 0 && f[len(f)-1] == function {
+			return f[0]
+		}
+	}
+	return ""
 }
 
 // failingEvents has a function fail for ever: one event is dropped, another is

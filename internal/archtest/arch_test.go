@@ -30,7 +30,7 @@ var may = map[string][]string{
 }
 
 // wireShared are the packages of wire that the others may import.
-var wireShared = []string{"transcode", "page", "fieldmask", "lro", "status", "runmodel", "media"}
+var wireShared = []string{"transcode", "page", "fieldmask", "lro", "iamv1", "status", "runmodel", "media"}
 
 // suites are packages of adapt that hold the contracts as tests.
 var suites = []string{"storetest", "logtest"}

@@ -30,11 +30,7 @@ type brokerOf struct {
 func newFakePubSub(rpc *grpc.Server) *brokerOf {
 	b := &brokerOf{}
 	pubsubv1.Register(rpc, b, &b.schemas, uuid.NewString)
-	policies := map[string]iamv1.Server{}
-	for _, c := range pubsubv1.Collections() {
-		policies[c] = pubsubv1.Policies(b, &b.schemas)
-	}
-	iamv1.Register(rpc, policies)
+	iamv1.Register(rpc, pubsubv1.Policies(b, &b.schemas))
 	return b
 }
 

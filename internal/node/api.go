@@ -109,7 +109,7 @@ func newAPI(n *Node, log *slog.Logger) (*api, error) {
 		{functionsv1.Descriptor(), functionsv1.Patterns(), nil}, // operations are Service Usage's too, which has none
 		{artifactregistryv1.Descriptor(), artifactregistryv1.Patterns(), nil},
 		{iamcredentialsv1.Descriptor(), []string{iamcredentialsv1.Pattern}, nil},
-		{pubsubv1.Descriptor(iamv1.Service, iamv1.Rules), pubsubv1.Patterns(), nil},
+		{pubsubv1.Descriptor(), pubsubv1.Patterns(), nil},
 		{logging2(), []string{"/v2/entries:list", "/v2/entries:write", "/v2/entries:tail", "/v2/projects/", "/v2/monitoredResourceDescriptors"}, nil},
 	} {
 		h, err := transcode.New(a.grpc, t.api, log)
@@ -153,11 +153,9 @@ func newAPI(n *Node, log *slog.Logger) (*api, error) {
 
 // addPolicies serves those of all resources.
 func (a *api) addPolicies(n *Node, functions iamv1.Server) {
-	servers := map[string]iamv1.Server{"functions": functions, "services": functions}
-	ofPubSub := pubsubv1.Policies(n.products.pubsub, n.products.schemas)
-	for _, c := range pubsubv1.Collections() {
-		servers[c] = ofPubSub
-	}
+	servers := pubsubv1.Policies(n.products.pubsub, n.products.schemas)
+	servers["functions"], servers["services"] = functions, functions
+	servers["triggers"] = iamv1.Stored(n.products.eventing)
 	iamv1.Register(a.grpc, servers)
 }
 

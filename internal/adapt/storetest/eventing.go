@@ -6,6 +6,7 @@ import (
 
 	"github.com/sunya-cloud/sunya"
 	"github.com/sunya-cloud/sunya/internal/core/eventing"
+	"github.com/sunya-cloud/sunya/internal/core/iam"
 	"github.com/sunya-cloud/sunya/internal/core/pubsub"
 )
 
@@ -34,6 +35,7 @@ func trigger(project, location, id string) *eventing.Trigger {
 			Retry: true, MaxAge: time.Hour, Labels: map[string]string{"a": "b"}, Owner: "f", Document: []byte("{}"),
 		},
 		CreateTime: at(1), UpdateTime: at(2),
+		Policy: iam.Policy{Bindings: []iam.Binding{{Role: "roles/viewer", Members: []string{"allUsers"}}}},
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/sunya-cloud/sunya"
+	"github.com/sunya-cloud/sunya/internal/core/iam"
 )
 
 // Key names a trigger.
@@ -55,6 +56,7 @@ type Trigger struct {
 	State      State // of the making, not of what is delivered
 	CreateTime time.Time
 	UpdateTime time.Time
+	Policy     iam.Policy `json:",omitzero"` // stored and given back
 }
 
 // State says how far a trigger is made; a restart goes on with what it finds.

@@ -17,6 +17,7 @@ import (
 
 	"github.com/sunya-cloud/sunya"
 	"github.com/sunya-cloud/sunya/internal/core/eventing"
+	"github.com/sunya-cloud/sunya/internal/wire/iamv1"
 	"github.com/sunya-cloud/sunya/internal/wire/lro"
 	"github.com/sunya-cloud/sunya/internal/wire/transcode"
 )
@@ -59,11 +60,11 @@ func Descriptor() transcode.API {
 	const ops = "google.longrunning.Operations"
 	return transcode.API{
 		Name:     "eventarc.googleapis.com",
-		Services: []string{name, ops},
-		Rules: []*annotations.HttpRule{
-			{Selector: ops + ".GetOperation", Pattern: &annotations.HttpRule_Get{Get: "/v1/{name=projects/*/locations/*/operations/*}"}},
-			{Selector: ops + ".ListOperations", Pattern: &annotations.HttpRule_Get{Get: "/v1/{name=projects/*/locations/*}/operations"}},
-		},
+		Services: []string{name, ops, iamv1.Service},
+		Rules: append(iamv1.Rules("/v1/{resource=projects/*/locations/*/triggers/*}"),
+			&annotations.HttpRule{Selector: ops + ".GetOperation", Pattern: &annotations.HttpRule_Get{Get: "/v1/{name=projects/*/locations/*/operations/*}"}},
+			&annotations.HttpRule{Selector: ops + ".ListOperations", Pattern: &annotations.HttpRule_Get{Get: "/v1/{name=projects/*/locations/*}/operations"}},
+		),
 	}
 }
 

@@ -7,12 +7,12 @@ import (
 	"time"
 
 	pb "cloud.google.com/go/pubsub/v2/apiv1/pubsubpb"
-	"google.golang.org/genproto/googleapis/api/annotations"
 	"google.golang.org/grpc"
 
 	"github.com/sunya-cloud/sunya"
 	"github.com/sunya-cloud/sunya/internal/core/iam"
 	"github.com/sunya-cloud/sunya/internal/core/pubsub"
+	"github.com/sunya-cloud/sunya/internal/wire/iamv1"
 	"github.com/sunya-cloud/sunya/internal/wire/transcode"
 )
 
@@ -72,14 +72,13 @@ func Register(g grpc.ServiceRegistrar, b Broker, s Schemas, newID func() string)
 	pb.RegisterSchemaServiceServer(g, &SchemaService{schemas: s, newID: newID})
 }
 
-// Descriptor describes the API; iamRules gives the paths of policies for names that
-// look like a pattern.
-func Descriptor(iamService string, iamRules func(pattern string) []*annotations.HttpRule) transcode.API {
+// Descriptor describes the API.
+func Descriptor() transcode.API {
 	api := transcode.API{Name: "pubsub.googleapis.com", Services: []string{
-		"google.pubsub.v1.Publisher", "google.pubsub.v1.Subscriber", "google.pubsub.v1.SchemaService", iamService,
+		"google.pubsub.v1.Publisher", "google.pubsub.v1.Subscriber", "google.pubsub.v1.SchemaService", iamv1.Service,
 	}, Bodiless: []string{":detach"}}
-	for _, c := range Collections() {
-		api.Rules = append(api.Rules, iamRules("/v1/{resource=projects/*/"+c+"/*}")...)
+	for _, c := range collections() {
+		api.Rules = append(api.Rules, iamv1.Rules("/v1/{resource=projects/*/"+c+"/*}")...)
 	}
 	return api
 }
@@ -88,7 +87,7 @@ func Descriptor(iamService string, iamRules func(pattern string) []*annotations.
 func Patterns() []string {
 	const schemas = "/v1/projects/*/" + pubsub.Schemas
 	out := []string{schemas + ":validate", schemas + ":validateMessage"}
-	for _, c := range Collections() {
+	for _, c := range collections() {
 		out = append(out, "/v1/projects/*/"+c, "/v1/projects/*/"+c+"/")
 	}
 	return out

@@ -87,7 +87,7 @@ func idOf(resource string) string {
 	if len(parts) != 4 {
 		return ""
 	}
-	for _, c := range Collections() {
+	for _, c := range collections() {
 		if parts[2] == c {
 			return parts[3]
 		}
