@@ -70,7 +70,7 @@ e2e: deps-tests $(BIN)
 	SUNYA_BIN=$(CURDIR)/$(BIN) scripts/gotest.sh -tags e2e -count=1 -parallel 4 -timeout 20m ./e2e/...
 
 # Whose rights the server has makes no difference to these.
-SAME := TestGcloud|TestStorage|TestPubSub|TestUsage|TestBurst|TestManyServicesAtOnce|TestTraffic|TestScaling|TestDev|TestFunctionsClients|TestCredentialsAPI|TestReadyJar|TestLanguages/.*/^(go|java|php|ruby)
+SAME := TestGcloud|TestStorage|TestPubSub|TestEventExamples|TestUsage|TestBurst|TestManyServicesAtOnce|TestTraffic|TestScaling|TestDev|TestFunctionsClients|TestCredentialsAPI|TestReadyJar|TestLanguages/.*/^(go|java|php|ruby)
 
 ## e2e-user: what of e2e depends on who starts the server
 .PHONY: e2e-user

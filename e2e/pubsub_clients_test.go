@@ -6,7 +6,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"testing"
 
 	"github.com/sunya-cloud/sunya/e2e/platform"
@@ -33,7 +32,8 @@ func TestPubSubClients(t *testing.T) {
 }
 
 // TestGcloudPubSub does with an unmodified gcloud, pointed here by what sunya env
-// prints, what its users do with Pub/Sub.
+// prints, what its users do with Pub/Sub. A call takes a second or two: here is one
+// of each kind, the verbs of sunya pubsub and the clients do the rest.
 func TestGcloudPubSub(t *testing.T) {
 	if _, err := exec.LookPath("gcloud"); err != nil {
 		t.Skip("SKIP: no gcloud on this machine")
@@ -42,14 +42,10 @@ func TestGcloudPubSub(t *testing.T) {
 	s := platform.Start(t)
 	g := newGcloud(t, s)
 	g.configure()
-	file := func(name, text string) string {
-		path := filepath.Join(t.TempDir(), name)
-		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return path
+	avro := filepath.Join(t.TempDir(), "letter.avsc")
+	if err := os.WriteFile(avro, []byte(`{"type":"record","name":"L","fields":[{"name":"text","type":"string"}]}`), 0o600); err != nil {
+		t.Fatal(err)
 	}
-	avro := file("letter.avsc", `{"type":"record","name":"L","fields":[{"name":"text","type":"string"}]}`)
 	g.ok("pubsub topics create letters --message-retention-duration 1d", "Created topic [projects/sunya/topics/letters]")
 	g.ok("pubsub subscriptions create mine --topic letters --ack-deadline 20 --enable-message-ordering", "Created subscription [projects/sunya/subscriptions/mine]")
 	g.ok("pubsub snapshots create before --subscription mine", "Created snapshot")
@@ -58,25 +54,14 @@ func TestGcloudPubSub(t *testing.T) {
 	g.ok("pubsub subscriptions seek mine --snapshot before")
 	g.ok("pubsub subscriptions update mine --ack-deadline 30 --expiration-period never")
 	g.ok("pubsub subscriptions describe mine", "ackDeadlineSeconds: 30", "enableMessageOrdering: true")
-	g.ok("pubsub subscriptions modify-push-config mine --push-endpoint https://example.org/push")
-	g.ok("pubsub subscriptions list --format value(pushConfig.pushEndpoint)", "https://example.org/push")
 
 	g.ok("pubsub schemas create letter --type avro --definition-file "+avro, "Created schema [letter]")
-	g.ok("pubsub schemas commit letter --type avro --definition-file " + avro)
-	if out := g.ok("pubsub schemas list-revisions letter --format value(revisionId)"); len(strings.Fields(out)) != 2 {
-		t.Errorf("revisions: %s", out)
-	}
 	g.fails(`pubsub schemas validate-message --message {"text":1} --message-encoding json --schema-name letter`, "Message failed schema validation")
 	g.ok("pubsub topics create strict --schema letter --message-encoding json")
 	g.fails("pubsub topics publish strict --message hello", "Message failed schema validation")
-	g.ok("pubsub schemas delete letter", "Deleted schema [letter]")
-	g.ok("pubsub topics describe strict", "_deleted-schema_")
 
 	g.ok("pubsub topics add-iam-policy-binding letters --member allUsers --role roles/pubsub.viewer", "roles/pubsub.viewer")
-	g.ok("pubsub subscriptions set-iam-policy mine "+file("policy.json", `{"bindings":[{"role":"roles/pubsub.subscriber","members":["user:ada@example.org"]}]}`), "user:ada@example.org")
 
 	g.fails("pubsub topics describe none", "Resource not found (resource=none)")
-	g.fails("pubsub topics create letters", "Resource already exists in the project (resource=letters)")
-	g.ok("pubsub topics detach-subscription mine")
 	g.ok("pubsub topics delete letters", "Deleted topic")
 }
