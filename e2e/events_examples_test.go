@@ -3,7 +3,12 @@
 package e2e
 
 import (
+	"bytes"
 	"fmt"
+	"image"
+	_ "image/jpeg" // of the thumbnail
+	"image/png"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -42,6 +47,15 @@ func TestEventExamples(t *testing.T) {
 			}
 		})
 	}
+	for _, bucket := range []string{"pictures", "thumbnails"} {
+		s.OK("storage", "buckets", "create", "gs://"+bucket)
+	}
+	deploys.Go(func() {
+		if r := s.CLI("functions", "deploy", "thumbnail", "--gen2", "--source", "../examples/events-thumbnailer", "--runtime", "python312", "--entry-point", "thumbnail",
+			"--trigger-bucket", "pictures", "--set-env-vars", "THUMBNAILS=thumbnails", "--quiet"); r.Code != 0 {
+			t.Errorf("deploy thumbnail: %+v", r)
+		}
+	})
 	deploys.Wait()
 	if t.Failed() {
 		return
@@ -53,4 +67,21 @@ func TestEventExamples(t *testing.T) {
 	}
 	logged("catalogue", "catalogue: OBJECT_FINALIZE README.md in docs, text/")
 	logged("ledger", "ledger: OBJECT_FINALIZE docs/README.md#")
+
+	var picture bytes.Buffer
+	if err := png.Encode(&picture, image.NewNRGBA(image.Rect(0, 0, 640, 320))); err != nil {
+		t.Fatal(err)
+	}
+	dir := platform.Files(t, map[string]string{"sunset.png": picture.String()})
+	s.OK("storage", "cp", dir+"/sunset.png", "gs://pictures/")
+	logged("thumbnail", "sunset.png: 160x80")
+	s.OK("storage", "cp", "gs://thumbnails/sunset.png.jpg", dir)
+	small, err := os.Open(dir + "/sunset.png.jpg")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer small.Close()
+	if c, kind, err := image.DecodeConfig(small); err != nil || kind != "jpeg" || c.Width != 160 || c.Height != 80 {
+		t.Errorf("the thumbnail is a %s of %+v, %v", kind, c, err)
+	}
 }

@@ -29,6 +29,7 @@ type machine struct {
 	sockets   []*socket
 	listeners []front.Listener // on the sockets
 	guests    *guests          // what instances ask the metadata server
+	apis      *guests          // and Storage and Pub/Sub
 	callers   *callers
 	engine    *linuxns.Engine
 	remote    *ociremote.Client // of other registries
@@ -38,7 +39,7 @@ type machine struct {
 // openMachine does all that may need root and then gives root up. With a
 // predecessor it takes that one's place; until then both serve.
 func openMachine(ctx context.Context, cfg Config, pre *predecessor, log *slog.Logger) (m *machine, err error) {
-	m = &machine{owner: os.Getuid(), guests: newGuests(log.With("component", "metadata"))}
+	m = &machine{owner: os.Getuid(), guests: newGuests(log.With("component", "metadata")), apis: newGuests(log.With("component", "inside"))}
 	defer func() {
 		if err != nil {
 			m, err = nil, errors.Join(err, m.close())
@@ -105,10 +106,11 @@ func (m *machine) openEngine(ctx context.Context, cfg Config, acct account.Accou
 // policy is where a sandbox may connect: only builds install anything, so only
 // they reach what installers need on this machine. A proxy there would take an
 // app to wherever the owner gets.
-// Instances find a metadata server and the services of this server instead.
+// Instances find a metadata server, Storage and Pub/Sub, and the services of this
+// server instead.
 func (m *machine) policy(spec sandbox.Spec, allowed []netip.AddrPort) usernet.Policy {
 	if spec.Profile != sandbox.Build && spec.Profile != sandbox.Builder {
-		return usernet.Policy{Metadata: m.guests.serve(spec), Services: m.callers.from(spec)}
+		return usernet.Policy{Metadata: m.guests.serve(spec), APIs: m.apis.serve(spec), Services: m.callers.from(spec)}
 	}
 	return usernet.Policy{Allow: allowed}
 }

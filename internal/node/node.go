@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"net"
+	"net/http"
 	"sync/atomic"
 	"time"
 
@@ -33,6 +34,7 @@ type Node struct {
 	links    *functions.Links
 	admin    string // the token of the server's owner
 	server   *front.Server
+	inside   http.Handler // what instances reach of the API
 	desk     *handover.Desk
 	before   *predecessor // whose place this server takes; nil: nobody's
 }
@@ -87,6 +89,9 @@ func (n *Node) newServer() (*front.Server, error) {
 	if err != nil {
 		return nil, err
 	}
+	if n.inside, err = n.insideAPI(a); err != nil {
+		return nil, err
+	}
 	f, err := front.New(front.Config{
 		Domain:  n.cfg.Domain,
 		Routes:  a.routes,
@@ -132,6 +137,9 @@ func (n *Node) measure(ctx context.Context) error {
 func (n *Node) serveGuests(ctx context.Context) error {
 	return n.machine.guests.Run(ctx, metadata.New(n.tokens, whoAsks))
 }
+
+// serveInside answers what instances ask of Storage and Pub/Sub.
+func (n *Node) serveInside(ctx context.Context) error { return n.machine.apis.Run(ctx, n.inside) }
 
 // serveCallers answers what instances ask of services.
 func (n *Node) serveCallers(ctx context.Context) error {

@@ -117,7 +117,7 @@ func (n *Node) workers(ctx context.Context) *team {
 func (n *Node) serveUntil(ctx context.Context) error {
 	yields := make(chan *handover.Successor)
 	c := &crew{
-		inside:  muster(ctx, n.serveGuests, n.serveCallers, n.besides(), n.hearSuccessors(yields)),
+		inside:  muster(ctx, n.serveGuests, n.serveInside, n.serveCallers, n.besides(), n.hearSuccessors(yields)),
 		workers: n.workers(ctx),
 	}
 	n.server.Leave(drain, nil)

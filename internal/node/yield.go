@@ -74,6 +74,7 @@ func (n *Node) retire(ctx context.Context, c *crew) (*handover.Gift, error) {
 	n.storage.state.Hold()
 	n.storage.events.Hold()
 	n.machine.guests.finish(true)
+	n.machine.apis.finish(true)
 	n.machine.callers.finish(true)
 	networks, err := n.machine.engine.Divert()
 	if err != nil {
@@ -94,6 +95,7 @@ func (n *Node) takeBack(ctx context.Context, c *crew, conns *passing) error {
 	}
 	_ = c.workers.end()
 	n.machine.guests.finish(false)
+	n.machine.apis.finish(false)
 	n.machine.callers.finish(false)
 	n.storage.state.Resume()
 	n.storage.events.Resume()

@@ -23,6 +23,12 @@ func TestMetadataIsAnsweredByTheGateway(t *testing.T) {
 			t.Errorf("%s is %q, want 169.254.169.254", name, got)
 		}
 	}
+	if got := g.run(t, "connect", "169.254.169.254:8085"); got != "refused" {
+		t.Errorf("the APIs where there are none: %s, want refused", got)
+	}
+	if got, want := startGuest(t, Policy{APIs: p.Metadata}).run(t, "echo", "169.254.169.254:8085", "me"), `metadata of "me"`; got != want {
+		t.Errorf("reply of the APIs = %q, want %q", got, want)
+	}
 	if got := g.run(t, "connect", "169.254.169.254:8080"); got != "refused" {
 		t.Errorf("another port: %s, want refused", got)
 	}

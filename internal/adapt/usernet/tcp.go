@@ -27,7 +27,9 @@ func (n *Net) handleTCP(r *tcp.ForwarderRequest) {
 	case dst == dnsAddr:
 		serve = n.answerWith(n.serveDNSStream)
 	case dst == metadataAddr && n.policy.Metadata != nil:
-		serve = n.answerWith(n.serveMetadata)
+		serve = n.answerWith(func(g *guest) { serveConn(g, n.policy.Metadata) })
+	case dst == apiAddr && n.policy.APIs != nil:
+		serve = n.answerWith(func(g *guest) { serveConn(g, n.policy.APIs) })
 	case dst.Addr() == gatewayIP && n.policy.Services != nil:
 		if answer := n.policy.Services.Serve(dst.Port()); answer != nil {
 			serve = n.answerWith(func(g *guest) { serveConn(g, answer) })

@@ -52,6 +52,9 @@ type Policy struct {
 	// owns the connection and returns when it has closed it; the connection
 	// breaks when the Net is closed.
 	Metadata func(net.Conn)
+	// APIs, when not nil, answers connections to sandbox.APIPort there, as
+	// Metadata does.
+	APIs func(net.Conn)
 	// Services, when not nil, are what the platform itself serves for the guest
 	// at the gateway's address.
 	Services Services

@@ -5,6 +5,7 @@ package container
 
 import (
 	"fmt"
+	"net"
 	"slices"
 	"strconv"
 
@@ -27,6 +28,9 @@ type Place struct {
 	// MemoryBytes is the memory of all containers of the instance or task: a
 	// volume without a limit of its own may hold half of it. 0: this one's.
 	MemoryBytes int64
+	// Project is the one whose Storage and Pub/Sub the program is told of; empty:
+	// of none.
+	Project string
 }
 
 // Spec returns the sandbox of c. Its error is a *sunya.Error where a layer or a
@@ -145,6 +149,7 @@ func environ(c *sunya.Container, p Place) []string {
 	} else {
 		defaults = append(defaults, sunya.EnvVar{Name: "HOME", Value: "/tmp"}, sunya.EnvVar{Name: "PATH", Value: hostPath})
 	}
+	defaults = append(defaults, apis(p.Project)...)
 	for _, d := range defaults {
 		own := slices.ContainsFunc(c.Env, func(v sunya.EnvVar) bool { return v.Name == d.Name })
 		if !own || image && d.Name == "PORT" {
@@ -152,6 +157,21 @@ func environ(c *sunya.Container, p Place) []string {
 		}
 	}
 	return out
+}
+
+// apis are the variables by which Google's clients find Storage and Pub/Sub
+// elsewhere than at Google. Python's client of Storage wants the scheme; those of
+// Go and Node.js take it.
+func apis(project string) []sunya.EnvVar {
+	if project == "" {
+		return nil
+	}
+	at := net.JoinHostPort(sandbox.MetadataIP, strconv.Itoa(sandbox.APIPort))
+	return []sunya.EnvVar{
+		{Name: "STORAGE_EMULATOR_HOST", Value: "http://" + at},
+		{Name: "PUBSUB_EMULATOR_HOST", Value: at},
+		{Name: "PUBSUB_PROJECT_ID", Value: project},
+	}
 }
 
 func value(v sunya.EnvVar, c *sunya.Container, p Place) string {

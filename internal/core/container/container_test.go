@@ -106,3 +106,21 @@ func TestRefused(t *testing.T) {
 		})
 	}
 }
+
+// TestAPIs: a program is told where Storage and Pub/Sub are, unless it has been told
+// something else.
+func TestAPIs(t *testing.T) {
+	c := &sunya.Container{Image: image("sha256:a"), Env: []sunya.EnvVar{{Name: "STORAGE_EMULATOR_HOST", Value: ""}}}
+	got, err := container.Spec(c, container.Place{ID: "x", Project: "p"}, layers)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"STORAGE_EMULATOR_HOST=", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "PUBSUB_EMULATOR_HOST=169.254.169.254:8085", "PUBSUB_PROJECT_ID=p"}
+	if diff := cmp.Diff(want, got.Env); diff != "" {
+		t.Errorf("environment (-want +got):\n%s", diff)
+	}
+	c.Env = nil
+	if got, err = container.Spec(c, container.Place{ID: "x", Project: "p"}, layers); err != nil || got.Env[1] != "STORAGE_EMULATOR_HOST=http://169.254.169.254:8085" {
+		t.Errorf("environment %v, %v", got.Env, err)
+	}
+}

@@ -126,12 +126,13 @@ func TestSpecDescribesTheRevision(t *testing.T) {
 		got := w.start(t).ID()
 		spec := w.engine.Boxes()[0].Spec()
 		want := sandbox.Spec{
-			ID:       got,
-			Kind:     "instance",
-			Labels:   map[string]string{"revision": rev.Name, "revision-id": rev.ID, "service": rev.Service, "project": rev.Project, "account": rev.ServiceAccount, "instance": got},
-			Profile:  sandbox.App,
-			Args:     []string{"serve"},
-			Env:      []string{"GAE_INSTANCE=" + got, "A=b=c", "PORT=8080", "HOME=/tmp", "PATH=/usr/local/bin:/usr/bin:/bin"},
+			ID:      got,
+			Kind:    "instance",
+			Labels:  map[string]string{"revision": rev.Name, "revision-id": rev.ID, "service": rev.Service, "project": rev.Project, "account": rev.ServiceAccount, "instance": got},
+			Profile: sandbox.App,
+			Args:    []string{"serve"},
+			Env: []string{"GAE_INSTANCE=" + got, "A=b=c", "PORT=8080", "HOME=/tmp", "PATH=/usr/local/bin:/usr/bin:/bin",
+				"STORAGE_EMULATOR_HOST=http://169.254.169.254:8085", "PUBSUB_EMULATOR_HOST=169.254.169.254:8085", "PUBSUB_PROJECT_ID=demo"},
 			Dir:      "/workspace",
 			Hostname: got,
 			Mounts: []sandbox.Mount{

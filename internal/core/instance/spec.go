@@ -57,7 +57,7 @@ func (m *Manager) spec(rev *sunya.Revision, c *sunya.Container, id, network stri
 		}
 	}
 	place := container.Place{
-		ID: boxID(rev, c, id), Instance: id, NetworkOf: network, Volumes: rev.Volumes, MemoryBytes: memoryBytes(rev),
+		ID: boxID(rev, c, id), Instance: id, NetworkOf: network, Volumes: rev.Volumes, MemoryBytes: memoryBytes(rev), Project: rev.Project,
 	}
 	if c == &rev.Container {
 		place.Port = rev.Port

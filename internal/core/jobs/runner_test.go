@@ -29,6 +29,7 @@ func TestTasksSeeTheContract(t *testing.T) {
 		want := []string{
 			"MODE=fast", "FROM=image", "LANG=C", "CLOUD_RUN_JOB=work", "CLOUD_RUN_EXECUTION=" + k.Execution,
 			"CLOUD_RUN_TASK_INDEX=1", "CLOUD_RUN_TASK_ATTEMPT=0", "CLOUD_RUN_TASK_COUNT=2",
+			"STORAGE_EMULATOR_HOST=http://169.254.169.254:8085", "PUBSUB_EMULATOR_HOST=169.254.169.254:8085", "PUBSUB_PROJECT_ID=demo",
 		}
 		if diff := cmp.Diff(want, slices.DeleteFunc(s.Env, func(v string) bool { return v[:4] == "PATH" })); diff != "" {
 			t.Errorf("environment (-want +got):\n%s", diff)

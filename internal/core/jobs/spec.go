@@ -21,7 +21,7 @@ func (r *Runner) spec(e *Execution, t *Task) (sandbox.Spec, error) {
 		}
 	}
 	c.Env = append(c.Env, environment(e, t)...)
-	s, err := container.Spec(&c, container.Place{ID: t.Sandbox, Volumes: e.Template.Volumes, MemoryBytes: e.Template.memory()}, r.Layers)
+	s, err := container.Spec(&c, container.Place{ID: t.Sandbox, Volumes: e.Template.Volumes, MemoryBytes: e.Template.memory(), Project: e.Project}, r.Layers)
 	if err != nil {
 		return sandbox.Spec{}, err
 	}

@@ -40,7 +40,7 @@ func New(store Store, blobs Blobs, now func() time.Time, log *slog.Logger, o Opt
 		o.UploadLife = 7 * 24 * time.Hour
 	}
 	return &Service{
-		store: store, blobs: blobs, now: now, log: log.With("component", "objects"), opts: o,
+		store: scoped{store}, blobs: blobs, now: now, log: log.With("component", "objects"), opts: o,
 		quota: &quota{limit: o.MaxTotalBytes, used: store.UsedBytes}, told: make(chan struct{}, 1),
 	}
 }

@@ -16,6 +16,9 @@ const (
 	// server answer, reached through the default route.
 	MetadataIP = "169.254.169.254"
 
+	// APIPort is the port beside it where instances reach Storage and Pub/Sub.
+	APIPort = 8085
+
 	// LinkMTU is the MTU of the guest's interface. No physical network carries
 	// these packets, so they are as large as IPv4 allows: fewer of them pass
 	// through the user-space stack.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/sunya-cloud/sunya"
 	"github.com/sunya-cloud/sunya/internal/core/objects"
+	"github.com/sunya-cloud/sunya/internal/core/scope"
 	"github.com/sunya-cloud/sunya/internal/wire/media"
 	"github.com/sunya-cloud/sunya/internal/wire/page"
 )
@@ -69,13 +70,23 @@ func setBucket(b *objects.Bucket, f fields, now time.Time) error {
 	return err
 }
 
+// project is the one that a request names. Python's client says <none> where it has
+// not been told of one, against emulators: inside an instance it is the instance's.
+func project(r *http.Request) string {
+	named := r.URL.Query().Get("project")
+	if own, inside := scope.Of(r.Context()); inside && (named == "" || named == "<none>") {
+		return own
+	}
+	return named
+}
+
 func (h *handler) insertBucket(w http.ResponseWriter, r *http.Request, _ target) error {
 	f, err := document(r.Body)
 	if err != nil {
 		return err
 	}
 	q := r.URL.Query()
-	b := objects.Bucket{Project: q.Get("project")}
+	b := objects.Bucket{Project: project(r)}
 	if b.Project == "" {
 		return required("project")
 	}
@@ -148,7 +159,7 @@ func (h *handler) storageLayout(w http.ResponseWriter, r *http.Request, t target
 
 func (h *handler) listBuckets(w http.ResponseWriter, r *http.Request, _ target) error {
 	q := r.URL.Query()
-	project, prefix := q.Get("project"), q.Get("prefix")
+	project, prefix := project(r), q.Get("prefix")
 	if project == "" {
 		return required("project")
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/sunya-cloud/sunya"
 	"github.com/sunya-cloud/sunya/internal/core/objects"
+	"github.com/sunya-cloud/sunya/internal/core/scope"
 )
 
 // maxDocument is the largest XML body that is read.
@@ -51,6 +52,9 @@ type bucketEntry struct{ Name, CreationDate string }
 func (h *handler) project(r *http.Request) string {
 	if p := r.Header.Get("X-Goog-Project-Id"); p != "" {
 		return p
+	}
+	if own, inside := scope.Of(r.Context()); inside {
+		return own
 	}
 	return h.Project
 }
