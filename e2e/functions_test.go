@@ -180,7 +180,7 @@ func refused(t *testing.T, c *functions.FunctionClient, parent string) {
 	src := uploadSource(t, c, parent, map[string]string{"main.py": helloFunction})
 	for text, change := range map[string]func(*functionspb.Function){
 		"available_memory: \"12Q\" is not an amount": func(f *functionspb.Function) { f.ServiceConfig.AvailableMemory = "12Q" },
-		"event triggers do not exist here yet":       func(f *functionspb.Function) { f.EventTrigger = &functionspb.EventTrigger{EventType: "x"} },
+		"there is no source of events of the type x": func(f *functionspb.Function) { f.EventTrigger = &functionspb.EventTrigger{EventType: "x"} },
 		"unknown runtime \"cobol85\"":                func(f *functionspb.Function) { f.BuildConfig.Runtime = "cobol85" },
 		"object x does not exist":                    func(f *functionspb.Function) { f.BuildConfig.Source.GetStorageSource().Object = "x" },
 	} {

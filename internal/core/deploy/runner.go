@@ -57,7 +57,8 @@ type Journal interface {
 }
 
 // Hooks is what a product does when a deployment ends. Both may be called
-// again after a crash.
+// again after a crash. Finish is tried again when it fails, unless its error has a
+// method Final(): then the revision serves, and the operation ends with the error.
 type Hooks interface {
 	Finish(ctx context.Context, d *sunya.Deployment) error
 	Fail(ctx context.Context, d *sunya.Deployment, cause error) error

@@ -2,6 +2,7 @@ package deploy
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -227,11 +228,16 @@ func (r *run) traffic(now sunya.Traffic) sunya.Traffic {
 
 // finish tells the product and whoever waits for the operation.
 func (r *run) finish(ctx context.Context) error {
-	if err := r.Products[r.d.Revision.Product].Finish(ctx, r.d); err != nil {
+	err := r.Products[r.d.Revision.Product].Finish(ctx, r.d)
+	var final interface{ Final() }
+	if err != nil && !errors.As(err, &final) {
 		return fmt.Errorf("finish: %w", err)
 	}
 	return r.Operations.Update(ctx, r.d.Operation, func(op *sunya.Operation) {
 		op.Done, op.Stage, op.EndTime = true, "", r.Now()
+		if err != nil {
+			op.Error = operationError(err)
+		}
 	})
 }
 

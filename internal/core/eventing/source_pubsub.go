@@ -39,10 +39,17 @@ func (PubSub) FromResource(project, resource string) ([]Filter, string, error) {
 
 // Check implements Source.
 func (PubSub) Check(_ context.Context, t *Trigger) error {
-	if t.Topic == "" {
+	const field = "transport.pubsub.topic"
+	switch {
+	case t.Topic == "":
+		return nil
+	case t.MakeTopic: // it has to be a name that a topic can have
+		if _, err := pubsub.CheckName(pubsub.Topics, t.Topic); err != nil {
+			return sunya.InField(field, err)
+		}
 		return nil
 	}
-	_, err := pubsub.ParseName("transport.pubsub.topic", pubsub.Topics, t.Topic)
+	_, err := pubsub.ParseName(field, pubsub.Topics, t.Topic)
 	return err
 }
 

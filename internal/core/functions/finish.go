@@ -31,10 +31,37 @@ func (a *Admin) Finish(ctx context.Context, d *sunya.Deployment) error {
 	if err := a.applyAccess(ctx, f); err != nil {
 		return err
 	}
-	if err := a.applyTrigger(ctx, f, now); err != nil {
-		return fmt.Errorf("make the trigger: %w", err)
+	err = a.applyTrigger(ctx, f, now)
+	if err != nil {
+		err = fmt.Errorf("make the trigger: %w", err)
+		if !refused(err) {
+			return err
+		}
+		f.State, f.Messages = Failed, []string{public(err)}
+		err = incomplete{err}
 	}
-	return a.Store.PutFunction(ctx, f)
+	if err := a.Store.PutFunction(ctx, f); err != nil {
+		return err
+	}
+	return err
+}
+
+// incomplete is a function whose code serves, and that no events run.
+type incomplete struct{ error }
+
+func (e incomplete) Unwrap() error { return e.error }
+
+// Final says that trying again changes nothing (core/deploy.Hooks).
+func (e incomplete) Final() {}
+
+// refused reports whether an error is about what was asked for, as a bucket that
+// has been deleted meanwhile.
+func refused(err error) bool {
+	switch sunya.CodeOf(err) {
+	case sunya.InvalidArgument, sunya.NotFound, sunya.AlreadyExists, sunya.FailedPrecondition, sunya.PermissionDenied, sunya.Unimplemented:
+		return true
+	}
+	return false
 }
 
 // Fail leaves the function as it was before the deployment, with what went
