@@ -15,7 +15,10 @@ import (
 // for the answer (nginx's convention).
 const statusClientGone = 499
 
-var errTimeout = errors.New("the request took longer than its timeout")
+var (
+	errTimeout = errors.New("the request took longer than its timeout")
+	errOverdue = errors.New("the call took longer than its caller allowed")
+)
 
 // clientFault is an error with a status that the client is told.
 type clientFault struct {
@@ -107,6 +110,8 @@ func answerFor(err error) answer {
 		return noService(host.host)
 	case errors.As(err, &out):
 		return noService(out.host) // as Google answers
+	case errors.Is(err, errOverdue):
+		return answer{http.StatusGatewayTimeout, "The call took longer than its caller allowed.", ""}
 	case errors.Is(err, errTimeout) || errors.Is(err, context.DeadlineExceeded):
 		return answer{http.StatusGatewayTimeout, "The request took longer than the service allows.", ""}
 	case errors.Is(err, context.Canceled):

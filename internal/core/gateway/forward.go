@@ -103,6 +103,9 @@ func (x *standard) lostUpstream(ctx context.Context, l *activator.Lease, b *body
 		}
 		return cause, false
 	}
+	if x.overdue() {
+		return errOverdue, false
+	}
 	again = (!t.contacted.Load() && b.untouched() || x.repeatable(b)) && !t.informed
 	if again {
 		awaitExit(ctx, l)

@@ -2,9 +2,11 @@ package gateway
 
 import (
 	"fmt"
+	"math"
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/sunya-cloud/sunya/internal/core/http1"
 )
@@ -73,4 +75,34 @@ func grpcMessage(s string) string {
 		b.WriteByte(c)
 	}
 	return b.String()
+}
+
+// overdue reports whether the deadline that the caller of gRPC gave its call
+// has passed. A program that keeps it resets its stream then, and may do so
+// before the caller, whose clock runs by itself, has left.
+func (x *standard) overdue() bool {
+	if !x.grpc() {
+		return false
+	}
+	allowed, ok := grpcTimeout(x.r.Header.Get("Grpc-Timeout"))
+	return ok && x.g.Now().Sub(x.begin) >= allowed
+}
+
+// grpcTimeout reads a field Grpc-Timeout: at most eight digits and a unit (gRPC
+// over HTTP/2, Timeout).
+func grpcTimeout(s string) (time.Duration, bool) {
+	units := map[byte]time.Duration{'H': time.Hour, 'M': time.Minute, 'S': time.Second,
+		'm': time.Millisecond, 'u': time.Microsecond, 'n': time.Nanosecond}
+	if len(s) < 2 || len(s) > 9 {
+		return 0, false
+	}
+	unit, ok := units[s[len(s)-1]]
+	n, err := strconv.ParseUint(s[:len(s)-1], 10, 32)
+	if !ok || err != nil {
+		return 0, false
+	}
+	if n > uint64(math.MaxInt64/unit) {
+		return math.MaxInt64, true
+	}
+	return time.Duration(n) * unit, true
 }

@@ -164,6 +164,36 @@ func TestGRPCEndsEarly(t *testing.T) {
 	}
 }
 
+// TestGRPCOverdue: a program that keeps its caller's deadline breaks off, and a
+// caller whose own clock is a little late learns what happened.
+func TestGRPCOverdue(t *testing.T) {
+	const allowed = 20 * time.Millisecond
+	w := newWorld(t, func(rw http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/begun" {
+			rw.Header().Set("Content-Type", "application/grpc")
+			rw.(http.Flusher).Flush()
+		}
+		time.Sleep(allowed) // its own timer
+		panic(http.ErrAbortHandler)
+	}, func(r *sunya.Revision) { r.Protocol = sunya.H2C })
+	tr := &http.Transport{Protocols: new(http.Protocols)}
+	tr.Protocols.SetUnencryptedHTTP2(true)
+	defer tr.CloseIdleConnections()
+	for _, path := range []string{"/silent", "/begun"} {
+		r := w.request(http.MethodPost, path, strings.NewReader("\x00\x00\x00\x00\x00"))
+		r.Header = http.Header{"Content-Type": {"application/grpc"}, "Te": {"trailers"}, "Grpc-Timeout": {"20m"}}
+		resp, err := tr.RoundTrip(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if status := append(resp.Header["Grpc-Status"], resp.Trailer["Grpc-Status"]...); err != nil || len(status) != 1 || status[0] != "4" {
+			t.Errorf("%s: %v %v, want DEADLINE_EXCEEDED: %v %v", path, err, status, resp.Header, resp.Trailer)
+		}
+	}
+}
+
 func TestGRPCErrorsOfThePlatform(t *testing.T) {
 	w, conn := newChat(t)
 	if _, err := say(t.Context(), conn, "a"); err != nil {

@@ -124,8 +124,8 @@ func (x *standard) copyTrailer(trailer http.Header, announced int) {
 func (x *exchange) cutShort(err error) (status int) {
 	x.cut = true
 	switch {
-	case errors.Is(err, errTimeout):
-		x.problem = "cut off: " + errTimeout.Error()
+	case errors.Is(err, errTimeout), errors.Is(err, errOverdue):
+		x.problem = "cut off: " + err.Error()
 		return http.StatusGatewayTimeout
 	case isClientGone(err) && errors.Is(err, os.ErrDeadlineExceeded):
 		x.problem = "the client took the response too slowly"
@@ -142,6 +142,8 @@ func (x *exchange) cutShort(err error) (status int) {
 func (x *standard) breakOff(ctx context.Context, err error) {
 	if cause := context.Cause(ctx); cause != nil && (errors.Is(cause, errTimeout) || !errors.Is(err, os.ErrDeadlineExceeded)) {
 		err = cause
+	} else if !isClientGone(err) && x.overdue() {
+		err = errOverdue
 	}
 	status := x.cutShort(err)
 	if x.grpc() && x.major == 2 && x.r.Context().Err() == nil && !isClientGone(err) {
