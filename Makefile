@@ -52,17 +52,30 @@ deps-tests:
 
 ## test: everything a change must pass: lint, unit and contract tests, sandbox, end to end
 .PHONY: test
-test: deps-tests lint test-unit test-race e2e
+test: deps-tests lint test-race test-rest e2e
 
 ## test-unit: unit and contract tests
 .PHONY: test-unit
 test-unit: $(HELPER) $(UNPACK)
 	scripts/gotest.sh ./...
 
-## test-race: the same under the race detector (core, where the concurrency is)
+# Where the concurrency is.
+RACED := ./internal/core/... ./internal/adapt/sqlite/... ./internal/adapt/logdb/... ./internal/wire/...
+
+## test-race: those of core, stores and APIs under the race detector
 .PHONY: test-race
 test-race: $(HELPER) $(UNPACK)
-	CGO_ENABLED=1 go test -race ./internal/core/... ./internal/adapt/sqlite/... ./internal/adapt/logdb/... ./internal/wire/...
+	CGO_ENABLED=1 go test -race $(RACED)
+
+# Every other package: what ran under the race detector need not run again.
+.PHONY: test-rest
+test-rest: $(HELPER) $(UNPACK)
+	scripts/gotest.sh $$(comm -23 <(go list ./... | sort) <(go list $(RACED) | sort))
+
+# What asks the kernel for something.
+.PHONY: test-rights
+test-rights: $(HELPER) $(UNPACK)
+	scripts/gotest.sh ./internal/adapt/... ./internal/node/... ./internal/core/sandbox/...
 
 ## e2e: the real binary, real HTTP, the official clients
 .PHONY: e2e
@@ -70,7 +83,9 @@ e2e: deps-tests $(BIN)
 	SUNYA_BIN=$(CURDIR)/$(BIN) scripts/gotest.sh -tags e2e -count=1 -parallel 4 -timeout 40m ./e2e/...
 
 # Whose rights the server has makes no difference to these.
-SAME := TestGcloud|TestStorage|TestPubSub|TestEventExamples|TestUsage|TestBurst|TestManyServicesAtOnce|TestTraffic|TestScaling|TestDev|TestFunctionsClients|TestCredentialsAPI|TestReadyJar|TestLanguages/.*/^(go|java|php|ruby)
+SAME := TestGcloud|TestStorage|TestPubSub|TestEvents|TestEventExamples|TestFirstGeneration|TestUsage|TestBurst|TestManyServicesAtOnce|TestTraffic|TestScaling|TestDev$$|TestFunctionsClients|TestFunctionsConformance|TestFunctionLanguages
+SAME := $(SAME)|TestCredentialsAPI|TestReadyJar|TestLanguages/.*/^(go|java|php|ruby)|TestMangled|TestBadInput|TestRawRequests|TestSlowClients|TestForgedHeaders|TestHTTP2Abuse|TestH2Spec|TestSpellings|TestErrorPages|TestSecureHandlers|TestHandlersAndDispatch
+SAME := $(SAME)|TestRegistry|TestSkopeo|TestUploadGoesOnAfterAKill|TestImagesFromElsewhere|TestRunCommands|TestRunBounds|TestWebSocketExample|TestKillBetweenSteps|TestFiftyDeploysAtOnce
 
 ## e2e-user: what of e2e depends on who starts the server
 .PHONY: e2e-user

@@ -44,7 +44,7 @@ chown "$user": "$home/.cache" "$home/go" "$home/go/pkg" 2>/dev/null || true
 # Everything of the caller's that names a folder of root's stays behind.
 unset GOPATH GOCACHE GOMODCACHE XDG_CACHE_HOME XDG_CONFIG_HOME XDG_DATA_HOME XDG_RUNTIME_DIR TMPDIR
 path=$(dirname "$(command -v go)"):/usr/local/bin:/usr/bin:/bin
-for step in "make quickstart ONCE=1" "go clean -testcache && make ${*:-test-unit e2e-user}"; do
+for step in "make quickstart ONCE=1" "go clean -testcache && make ${*:-test-rights e2e-user}"; do
 	printf '\n== %s: %s\n' "$user" "$step"
 	su "$user" -s /bin/bash -c "export PATH='$path' && cd ~/sunya && $step"
 done
