@@ -103,18 +103,18 @@ func TestUploadOverQuota(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	target := s.URL() + "/upload/storage/v1/b/staging.sunya.appspot.com/o?uploadType=media&name=big"
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, target, io.LimitReader(zeros{}, 600<<20))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, target, io.LimitReader(zeros{}, 65<<30))
 	if err != nil {
 		t.Fatal(err)
 	}
-	req.ContentLength = 600 << 20
+	req.ContentLength = 65 << 30
 	resp, err := platform.Client.Do(req)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer resp.Body.Close()
 	body, _ := io.ReadAll(resp.Body)
-	if resp.StatusCode < 400 || resp.StatusCode >= 500 || !strings.Contains(string(body), "512 MiB") {
+	if resp.StatusCode < 400 || resp.StatusCode >= 500 || !strings.Contains(string(body), "64 GiB") {
 		t.Errorf("%s %s: want a refusal that names the limit", resp.Status, body)
 	}
 	blobs := 0

@@ -47,15 +47,25 @@ type products struct {
 	schemas    *schema.Registry
 }
 
-// The limits of what may be uploaded: a file of a source, and all objects.
-const (
-	maxObject  = 512 << 20
-	maxObjects = 64 << 30
-)
+// maxObjects is how much may be uploaded, in one object or in many.
+const maxObjects = 64 << 30
+
+// rowBytes is up to which size objects are rows of state.db: of a few pages, which
+// cost less than a file and its syncs.
+const rowBytes = 8 << 10
+
+// objectOptions bounds objects. In a bucket of S3 are all their bytes.
+func objectOptions(cfg Config) objects.Options {
+	o := objects.Options{MaxObjectBytes: maxObjects, MaxTotalBytes: maxObjects}
+	if cfg.Blobs == "" {
+		o.RowBytes = rowBytes
+	}
+	return o
+}
 
 func newProducts(cfg Config, url func(label string) string, m *machine, st *storage, s *serve, log *slog.Logger) (*products, error) {
 	p := &products{
-		objects:    objects.New(st.state, st.blobs, time.Now, log, objects.Options{MaxObjectBytes: maxObject, MaxTotalBytes: maxObjects}),
+		objects:    objects.New(st.state, st.blobs, time.Now, log, objectOptions(cfg)),
 		operations: operations.New(st.state),
 		registry:   registry.New(st.state, st.images, time.Now, log),
 	}

@@ -136,14 +136,20 @@ func dropSoftDeleted(ctx context.Context, tx *sql.Tx, bucket string) ([]string, 
 	return blobs, err
 }
 
+// unusedBlobs are those that nothing has, but for the rows, which it removes.
 func unusedBlobs(ctx context.Context, tx *sql.Tx, blobs []string) (free []string, err error) {
 	for _, blob := range blobs {
 		used, err := blobInUse(ctx, tx, blob)
 		if err != nil {
 			return nil, err
 		}
-		if !used {
+		if used {
+			continue
+		}
+		if _, ok := objects.RowID(blob); !ok {
 			free = append(free, blob)
+		} else if err := dropBytes(ctx, tx, blob); err != nil {
+			return nil, err
 		}
 	}
 	return free, nil

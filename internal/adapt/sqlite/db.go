@@ -33,7 +33,9 @@ type DB struct {
 	steps fs.FS // the migrations of its schema
 	log   *slog.Logger
 	write *sql.DB // one connection
-	read  *sql.DB // connections that cannot write
+	read  *pool   // connections that cannot write
+
+	writes *statements // of write
 
 	turn chan struct{} // holds one token: whoever has it writes
 
@@ -72,11 +74,13 @@ func open(ctx context.Context, path, schema string, log *slog.Logger) (*DB, erro
 	if err := db.migrate(ctx); err != nil {
 		return nil, errors.Join(err, db.write.Close())
 	}
-	if db.read, err = sql.Open("sqlite", dsn(path, "ro", "_pragma", "query_only(1)")); err != nil {
+	read, err := sql.Open("sqlite", dsn(path, "ro", "_pragma", "query_only(1)"))
+	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open %s: %w", path, err), db.write.Close())
 	}
-	db.read.SetMaxOpenConns(readers)
-	db.read.SetMaxIdleConns(readers)
+	read.SetMaxOpenConns(readers)
+	read.SetMaxIdleConns(readers)
+	db.read, db.writes = &pool{read, newStatements(read)}, newStatements(db.write)
 	return db, nil
 }
 

@@ -113,6 +113,15 @@ func (db *DB) EndedObjects(ctx context.Context, t time.Time, limit int) ([]objec
 	return list(ctx, db.read, scanObject, selectVersions+"WHERE hard_time > 0 AND hard_time < ? ORDER BY hard_time LIMIT ?", nanos(t), limitOf(limit))
 }
 
+// Bytes implements objects.Store.
+func (db *DB) Bytes(ctx context.Context, blob string) (p []byte, err error) {
+	id, _ := objects.RowID(blob)
+	if err := db.read.QueryRowContext(ctx, "SELECT bytes FROM object_bytes WHERE id = ?", id).Scan(&p); err != nil {
+		return nil, notFound(err, blob, "the blob")
+	}
+	return p, nil
+}
+
 // BlobInUse implements objects.Store.
 func (db *DB) BlobInUse(ctx context.Context, blob string) (bool, error) {
 	return blobInUse(ctx, db.read, blob)

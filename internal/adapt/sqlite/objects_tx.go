@@ -12,13 +12,13 @@ import (
 
 // Change implements objects.Store.
 func (db *DB) Change(ctx context.Context, do func(objects.Tx) error) error {
-	return db.update(ctx, func(ctx context.Context, tx *sql.Tx) error { return do(objectTx{ctx, tx}) })
+	return db.update(ctx, func(ctx context.Context, tx *sql.Tx) error { return do(objectTx{ctx, prepared{tx, db.writes}}) })
 }
 
 // objectTx is an objects.Tx. It has the context of the transaction that it is.
 type objectTx struct {
 	ctx context.Context
-	tx  *sql.Tx
+	tx  prepared
 }
 
 var _ objects.Tx = objectTx{}
@@ -114,6 +114,25 @@ func (t objectTx) AddNotice(n *objects.Notice) error {
 		return fmt.Errorf("note a change of %s/%s: %w", n.Object.Bucket, n.Object.Name, err)
 	}
 	_, err = t.tx.ExecContext(t.ctx, "INSERT INTO object_notices (document) VALUES (?)", document)
+	return err
+}
+
+// PutBytes implements objects.Tx.
+func (t objectTx) PutBytes(p []byte) (string, error) {
+	res, err := t.tx.ExecContext(t.ctx, "INSERT INTO object_bytes (bytes) VALUES (coalesce(?, x''))", p)
+	if err != nil {
+		return "", fmt.Errorf("put bytes: %w", err)
+	}
+	id, err := res.LastInsertId()
+	return objects.RowBlob(id), err
+}
+
+// DropBytes implements objects.Tx.
+func (t objectTx) DropBytes(blob string) error { return dropBytes(t.ctx, t.tx, blob) }
+
+func dropBytes(ctx context.Context, q querier, blob string) error {
+	id, _ := objects.RowID(blob)
+	_, err := q.ExecContext(ctx, "DELETE FROM object_bytes WHERE id = ?", id)
 	return err
 }
 

@@ -104,6 +104,7 @@ func (db *DB) runBatch(ctx context.Context) {
 	for _, j := range batch {
 		close(j.done)
 	}
+	db.writes.settle()
 }
 
 func (db *DB) take() []*job {
@@ -125,8 +126,12 @@ func (db *DB) commit(ctx context.Context, batch []*job) error {
 	if err != nil {
 		return fmt.Errorf("begin: %w", err)
 	}
+	run := db.runJob
+	if len(batch) == 1 { // the transaction is its own: it needs no savepoint
+		run = func(ctx context.Context, tx *sql.Tx, j *job) error { return db.try(ctx, tx, j.do) }
+	}
 	for _, j := range batch {
-		if err := db.runJob(ctx, tx, j); err != nil {
+		if err := run(ctx, tx, j); err != nil {
 			return errors.Join(err, rollback(tx))
 		}
 	}

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"testing"
@@ -23,6 +24,7 @@ func Objects(t *testing.T, open func(testing.TB) objects.Store) {
 		{"Delete", objectDelete},
 		{"ListsInByteOrder", objectList},
 		{"ConditionsAreAtomic", objectRace},
+		{"Bytes", objectBytes},
 		{"UsedBytes", usedBytes},
 		{"Uploads", uploads},
 		{"FinishUpload", finishUpload},
@@ -211,6 +213,65 @@ func objectDelete(t *testing.T, s objects.Store) {
 	if !used || still {
 		t.Errorf("in use before %v, after %v", used, still)
 	}
+}
+
+func putBytes(t *testing.T, s objects.Store, p []byte) (blob string) {
+	t.Helper()
+	must(t, s.Change(t.Context(), func(tx objects.Tx) (err error) {
+		blob, err = tx.PutBytes(p)
+		return err
+	}))
+	return blob
+}
+
+func wantBytes(t *testing.T, s objects.Store, blob string, want []byte) {
+	t.Helper()
+	got, err := s.Bytes(t.Context(), blob)
+	if want == nil {
+		wantCode(t, err, sunya.NotFound)
+	} else if err != nil || !bytes.Equal(got, want) {
+		t.Errorf("%s is %q, %v; want %q", blob, got, err, want)
+	}
+}
+
+func objectBytes(t *testing.T, s objects.Store) {
+	withBucket(t, s)
+	large := bytes.Repeat([]byte{0, 1, 0xff}, 10_000)
+	first, empty, second := putBytes(t, s, []byte("one\x00")), putBytes(t, s, []byte{}), putBytes(t, s, large)
+	if _, ok := objects.RowID(first); !ok || first == second {
+		t.Fatalf("the rows are %s and %s", first, second)
+	}
+	wantBytes(t, s, first, []byte("one\x00"))
+	wantBytes(t, s, empty, []byte{})
+	wantBytes(t, s, second, large)
+	wantBytes(t, s, objects.RowBlob(1<<40), nil)
+
+	refused := sunya.Errorf(sunya.FailedPrecondition, "o", "no")
+	var never string
+	err := s.Change(t.Context(), func(tx objects.Tx) (err error) {
+		never, err = tx.PutBytes([]byte("never"))
+		must(t, errors.Join(err, tx.DropBytes(first)))
+		return refused
+	})
+	wantCode(t, err, sunya.FailedPrecondition)
+	wantBytes(t, s, never, nil)
+	wantBytes(t, s, first, []byte("one\x00"))
+
+	must(t, s.Change(t.Context(), func(tx objects.Tx) error { return tx.DropBytes(second) }))
+	wantBytes(t, s, second, nil)
+	if third := putBytes(t, s, []byte("three")); third == second {
+		t.Errorf("%s came twice", third)
+	}
+
+	// The bytes of what is deleted softly go with the bucket.
+	o := object("o", empty, 0)
+	o.DeleteTime, o.SoftDeleteTime, o.HardDeleteTime = at(3), at(3), at(9)
+	must(t, s.Change(t.Context(), func(tx objects.Tx) error { return tx.PutVersion(&o) }))
+	if free := deleteBucket(t, s, nil, 0); len(free) != 0 {
+		t.Errorf("rows were returned as blobs: %q", free)
+	}
+	wantBytes(t, s, empty, nil)
+	wantBytes(t, s, first, []byte("one\x00"))
 }
 
 func objectList(t *testing.T, s objects.Store) {

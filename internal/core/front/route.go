@@ -172,16 +172,19 @@ func (t *table) apiOf(label string) string {
 
 // coversSegments compares segment by segment; "*" stands for any one.
 func coversSegments(pattern, path string) bool {
-	below := strings.HasSuffix(pattern, "/")
-	want := strings.Split(strings.TrimSuffix(pattern, "/"), "/")
-	got := strings.Split(path, "/")
-	if len(got) < len(want) || !below && len(got) > len(want) || below && len(got) == len(want) {
-		return false
-	}
-	for i, w := range want {
-		if w != got[i] && w != "*" {
+	pattern, below := strings.CutSuffix(pattern, "/")
+	for {
+		want, rest, more := strings.Cut(pattern, "/")
+		got, left, deeper := strings.Cut(path, "/")
+		if want != got && want != "*" {
 			return false
 		}
+		if !more {
+			return deeper == below
+		}
+		if !deeper {
+			return false
+		}
+		pattern, path = rest, left
 	}
-	return true
 }

@@ -177,7 +177,7 @@ func (s *Service) join(ctx context.Context, n NewObject, sources []*Object) (Wri
 	r := &chain{chunks: chunks, open: func(blob string) (io.ReadCloser, error) {
 		o := sources[at]
 		at++
-		body, err := s.blobs.Open(ctx, blob)
+		body, err := s.open(ctx, blob)
 		if sunya.CodeOf(err) == sunya.NotFound {
 			return nil, sunya.Errorf(sunya.Aborted, path(o.Bucket, o.Name), "the object was replaced while it was composed: try again")
 		}

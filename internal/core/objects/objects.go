@@ -71,8 +71,8 @@ type Store interface {
 	// UpdateBucket reads, changes and writes one bucket, unless change refuses.
 	UpdateBucket(ctx context.Context, name string, change func(*Bucket) error) error
 	// DeleteBucket is FailedPrecondition while there are generations that are not
-	// deleted softly; those go with it, and their blobs are returned. A nil cond
-	// holds.
+	// deleted softly; those go with it, and their blobs are returned but for the
+	// rows, which go too. A nil cond holds.
 	DeleteBucket(ctx context.Context, name string, cond func(*Bucket) error) (free []string, err error)
 
 	// Change makes all that do does through tx, or when do fails nothing of it.
@@ -88,6 +88,8 @@ type Store interface {
 	// HardDeleteTime is before t.
 	EndedObjects(ctx context.Context, t time.Time, limit int) ([]Object, error)
 
+	// Bytes returns what Tx.PutBytes stored; NotFound.
+	Bytes(ctx context.Context, blob string) ([]byte, error)
 	// BlobInUse reports whether any generation or unfinished upload has this blob.
 	BlobInUse(ctx context.Context, blob string) (bool, error)
 	// UsedBytes is how much all generations and unfinished uploads hold.
@@ -139,6 +141,10 @@ type Tx interface {
 	Notifications(bucket string) ([]Notification, error)
 	AddNotice(n *Notice) error
 
+	// PutBytes keeps the bytes of a small object as a row and returns it as a
+	// blob (RowBlob), which was never another's.
+	PutBytes(p []byte) (blob string, err error)
+	DropBytes(blob string) error
 	BlobInUse(blob string) (bool, error)
 }
 
@@ -194,6 +200,7 @@ type Blobs interface {
 // Written is what Blobs.Write stored.
 type Written struct {
 	Blob   string
+	Bytes  []byte // of a small object, which are to be a row and are no blob yet; else nil
 	Size   int64
 	CRC32C uint32 // Castagnoli
 	MD5    []byte

@@ -35,7 +35,7 @@ func (s *Service) Put(ctx context.Context, n NewObject, r io.Reader, size int64)
 	if err := s.admit(ctx, &n); err != nil {
 		return nil, fmt.Errorf("put object: %w", err)
 	}
-	w, done, err := s.write(ctx, path(n.Bucket, n.Name), r, size, s.opts.MaxObjectBytes)
+	w, done, err := s.writeObject(ctx, path(n.Bucket, n.Name), r, size)
 	if err != nil {
 		return nil, fmt.Errorf("put object: %w", err)
 	}
@@ -83,11 +83,31 @@ func (s *Service) live(ctx context.Context, bucket, name string) (*Object, error
 // write stores r as a blob within the quota. The caller calls done when the
 // blob is recorded or gone.
 func (s *Service) write(ctx context.Context, what string, r io.Reader, size, limit int64) (w Written, done func(), err error) {
+	return s.measure(ctx, what, r, size, limit, func(r io.Reader) (Written, error) { return s.blobs.Write(ctx, r, limit) })
+}
+
+// writeObject is write for a whole object, which may be small enough for a row.
+func (s *Service) writeObject(ctx context.Context, what string, r io.Reader, size int64) (Written, func(), error) {
+	limit := s.opts.MaxObjectBytes
+	return s.measure(ctx, what, r, size, limit, func(r io.Reader) (Written, error) {
+		w, all, err := s.small(r, size)
+		if err != nil {
+			return Written{}, err
+		}
+		if w != nil {
+			return *w, nil
+		}
+		return s.blobs.Write(ctx, all, limit)
+	})
+}
+
+// measure holds r against the quota and its announced size while do stores it.
+func (s *Service) measure(ctx context.Context, what string, r io.Reader, size, limit int64, do func(io.Reader) (Written, error)) (w Written, done func(), err error) {
 	m := &metered{ctx: ctx, r: r, quota: s.quota, what: what, limit: limit}
 	if err := m.expect(size); err != nil {
 		return w, nil, err
 	}
-	w, err = s.blobs.Write(ctx, m, limit)
+	w, err = do(m)
 	if err == nil && size >= 0 && w.Size != size {
 		s.free(ctx, w.Blob)
 		err = sunya.Invalid("Content-Length", "%d bytes announced, %d arrived", size, w.Size)
@@ -106,7 +126,15 @@ func (s *Service) record(ctx context.Context, n NewObject, w Written) (*Object, 
 		return nil, err
 	}
 	o := s.object(n, w)
-	if err := s.change(ctx, func(t *work) error { return t.put(o, n.Conditions) }); err != nil {
+	err := s.change(ctx, func(t *work) (err error) {
+		if w.Bytes != nil {
+			if o.Blob, err = t.PutBytes(w.Bytes); err != nil {
+				return err
+			}
+		}
+		return t.put(o, n.Conditions)
+	})
+	if err != nil {
 		s.freeRefused(ctx, err, w.Blob)
 		return nil, err
 	}

@@ -72,7 +72,7 @@ func (s *Service) Read(ctx context.Context, bucket, name string, generation int6
 		if o.Blob == missing {
 			return nil, nil, damaged(o, "its bytes are missing from the data directory")
 		}
-		body, err = s.blobs.Open(ctx, o.Blob)
+		body, err = s.open(ctx, o.Blob)
 		if err == nil {
 			return s.verified(o, body)
 		}

@@ -12,6 +12,7 @@ import (
 type Options struct {
 	MaxObjectBytes int64         // of one object; 0: 5 GiB
 	MaxTotalBytes  int64         // of all objects and unfinished uploads; 0: no limit
+	RowBytes       int64         // objects of at most so many bytes are kept beside their metadata; 0: none
 	UploadLife     time.Duration // how long a resumable upload may take; 0: 7 days, as Google says
 }
 

@@ -239,7 +239,7 @@ func (s *Service) assemble(ctx context.Context, u *Upload) (Written, error) {
 		c := u.Chunks[0]
 		return Written{Blob: c.Blob, Size: c.Size, CRC32C: c.CRC32C, MD5: c.MD5}, nil
 	}
-	r := &chain{open: func(blob string) (io.ReadCloser, error) { return s.blobs.Open(ctx, blob) }, chunks: u.Chunks}
+	r := &chain{open: func(blob string) (io.ReadCloser, error) { return s.open(ctx, blob) }, chunks: u.Chunks}
 	w, err := s.blobs.Write(ctx, r, u.Total)
 	return w, errors.Join(err, r.Close())
 }

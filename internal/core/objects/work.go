@@ -40,7 +40,8 @@ func (s *Service) change(ctx context.Context, do func(*work) error) error {
 	return nil
 }
 
-// unused returns what was dropped and is not used elsewhere. Writers come one
+// unused returns what was dropped and is not used elsewhere, but for the rows,
+// which it removes. Writers come one
 // after the other and can only use a blob that something has, so nobody can
 // begin to use these.
 func (w *work) unused() ([]string, error) {
@@ -51,9 +52,16 @@ func (w *work) unused() ([]string, error) {
 		if err != nil {
 			return nil, err
 		}
-		if blob != "" && !used {
-			out = append(out, blob)
+		if blob == "" || used {
+			continue
 		}
+		if _, ok := RowID(blob); ok {
+			if err := w.DropBytes(blob); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		out = append(out, blob)
 	}
 	return out, nil
 }

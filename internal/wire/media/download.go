@@ -99,12 +99,21 @@ func (s *Server) send(w http.ResponseWriter, r *http.Request, o *objects.Object,
 // large object eight times the system calls.
 const mediaBuffer = 256 << 10
 
+// smallMedia is what is sent in one piece.
+const smallMedia = 32 << 10
+
 var mediaPool = sync.Pool{New: func() any { return new([mediaBuffer]byte) }}
 
 // copyMedia sends the next n bytes of body.
 func copyMedia(w io.Writer, body io.Reader, n int64) error {
-	if n <= 32<<10 {
-		_, err := io.CopyN(w, body, n)
+	if n <= smallMedia {
+		// In one piece, which goes with the head if it can: net/http's ReadFrom
+		// sends the head first.
+		buf := make([]byte, n)
+		if _, err := io.ReadFull(body, buf); err != nil {
+			return err
+		}
+		_, err := w.Write(buf)
 		return err
 	}
 	buf := mediaPool.Get().(*[mediaBuffer]byte)

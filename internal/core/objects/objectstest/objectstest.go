@@ -3,6 +3,7 @@
 package objectstest
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"slices"
@@ -21,6 +22,7 @@ type Store struct {
 	objects map[[2]string]objects.Object
 	old     map[version]objects.Object // not live
 	uploads map[string]objects.Upload
+	bytes   map[string][]byte // small blobs
 
 	notifications []objects.Notification
 	notices       []objects.Notice
@@ -37,7 +39,7 @@ var _ objects.Store = (*Store)(nil)
 
 // NewStore returns an empty Store.
 func NewStore() *Store {
-	return &Store{buckets: map[string]objects.Bucket{}, objects: map[[2]string]objects.Object{}, old: map[version]objects.Object{}, uploads: map[string]objects.Upload{}}
+	return &Store{buckets: map[string]objects.Bucket{}, objects: map[[2]string]objects.Object{}, old: map[version]objects.Object{}, uploads: map[string]objects.Upload{}, bytes: map[string][]byte{}}
 }
 
 func gone(resource string) error {
@@ -122,7 +124,9 @@ func (s *Store) DeleteBucket(_ context.Context, name string, cond func(*objects.
 	for k, o := range s.old {
 		if k.bucket == name {
 			delete(s.old, k)
-			if !s.inUse(o.Blob) {
+			if _, ok := objects.RowID(o.Blob); ok && !s.inUse(o.Blob) {
+				delete(s.bytes, o.Blob)
+			} else if !s.inUse(o.Blob) {
 				free = append(free, o.Blob)
 			}
 		}
@@ -186,6 +190,24 @@ func (s *Store) EndedObjects(_ context.Context, t time.Time, limit int) ([]objec
 		}
 	}
 	return out, nil
+}
+
+// Bytes implements objects.Store.
+func (s *Store) Bytes(_ context.Context, blob string) ([]byte, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p, ok := s.bytes[blob]
+	if !ok {
+		return nil, gone(blob)
+	}
+	return bytes.Clone(p), nil
+}
+
+// Rows is how many small blobs there are.
+func (s *Store) Rows() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.bytes)
 }
 
 // BlobInUse implements objects.Store.

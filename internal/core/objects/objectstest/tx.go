@@ -1,6 +1,7 @@
 package objectstest
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"maps"
@@ -20,10 +21,10 @@ var _ objects.Tx = tx{}
 func (s *Store) Change(_ context.Context, do func(objects.Tx) error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	live, old, uploads, notices := maps.Clone(s.objects), maps.Clone(s.old), maps.Clone(s.uploads), slices.Clone(s.notices)
+	live, old, uploads, notices, kept := maps.Clone(s.objects), maps.Clone(s.old), maps.Clone(s.uploads), slices.Clone(s.notices), maps.Clone(s.bytes)
 	err := do(tx{s})
 	if err != nil {
-		s.objects, s.old, s.uploads, s.notices = live, old, uploads, notices
+		s.objects, s.old, s.uploads, s.notices, s.bytes = live, old, uploads, notices, kept
 	}
 	return err
 }
@@ -118,6 +119,20 @@ func (t tx) AddNotice(n *objects.Notice) error {
 	kept := *n
 	kept.ID = t.lastID
 	t.notices = append(t.notices, kept)
+	return nil
+}
+
+// PutBytes implements objects.Tx.
+func (t tx) PutBytes(p []byte) (string, error) {
+	t.lastID++
+	blob := objects.RowBlob(t.lastID)
+	t.bytes[blob] = bytes.Clone(p)
+	return blob, nil
+}
+
+// DropBytes implements objects.Tx.
+func (t tx) DropBytes(blob string) error {
+	delete(t.bytes, blob)
 	return nil
 }
 
