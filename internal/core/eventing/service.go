@@ -274,7 +274,8 @@ const (
 )
 
 // subscribe makes the subscription of a trigger what it is to be. Backoff and
-// dead letter policy stay as somebody has set them.
+// dead letter policy stay as somebody has set them. It keeps events beyond their
+// age, so that Deliver sees them and they do not just vanish.
 func (s *Service) subscribe(ctx context.Context, t *Trigger) error {
 	url, err := s.Target.URL(t.Destination)
 	if sunya.CodeOf(err) == sunya.NotFound {
@@ -288,7 +289,7 @@ func (s *Service) subscribe(ctx context.Context, t *Trigger) error {
 		push.Audience = url
 	}
 	apply := func(sub *pubsub.Subscription) error {
-		sub.Push, sub.Retention = push, t.MaxAge
+		sub.Push, sub.Retention = push, pubsub.MaxRetention
 		switch {
 		case !t.Retry:
 			sub.Retry = nil

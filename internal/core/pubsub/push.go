@@ -77,6 +77,7 @@ func (f *feed) push(ctx context.Context) {
 		case ok := <-p.results:
 			p.result(ok)
 		case <-p.woken:
+		case <-ctx.Done():
 		case <-idle:
 			if p.stopIfIdle() {
 				return

@@ -127,7 +127,7 @@ func (s *Subscription) check() error {
 	if err := within("ack_deadline_seconds", s.AckDeadline, minAckDeadline, maxAckDeadline); err != nil {
 		return err
 	}
-	if err := within("message_retention_duration", s.Retention, minRetention, maxRetention); err != nil {
+	if err := within("message_retention_duration", s.Retention, minRetention, MaxRetention); err != nil {
 		return err
 	}
 	if s.Expiration > 0 && s.Expiration < minExpiration {

@@ -23,9 +23,11 @@ type Topic struct {
 	Policy iam.Policy `json:",omitzero"`
 }
 
+// MaxRetention is the longest time that messages are kept.
+const MaxRetention = 31 * 24 * time.Hour
+
 const (
 	minRetention = 10 * time.Minute
-	maxRetention = 31 * 24 * time.Hour
 	maxLabels    = 64
 )
 
@@ -34,7 +36,7 @@ func (t *Topic) check() error {
 		return err
 	}
 	if t.Retention != 0 {
-		if err := within("message_retention_duration", t.Retention, minRetention, maxRetention); err != nil {
+		if err := within("message_retention_duration", t.Retention, minRetention, MaxRetention); err != nil {
 			return err
 		}
 	}
