@@ -70,7 +70,7 @@ func (b *Blobs) Write(ctx context.Context, r io.Reader, limit int64) (objects.Wr
 		return objects.Written{}, fmt.Errorf("write blob: %w", diskError(err))
 	}
 	s := newSums()
-	if err := copyBlob(ctx, f, s, r, limit); err != nil {
+	if err := copyBlob(ctx, &flowing{File: f}, s, r, limit); err != nil {
 		return objects.Written{}, errors.Join(err, f.Close(), os.Remove(f.Name()))
 	}
 	var id [16]byte

@@ -12,6 +12,8 @@ import (
 	"sync"
 	"syscall"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/sunya-cloud/sunya"
 	"github.com/sunya-cloud/sunya/internal/core/objects"
 )
@@ -82,6 +84,28 @@ func (s *sums) copy(w io.Writer, p []byte, limit int64) error {
 		return fmt.Errorf("write blob: %w", diskError(err))
 	}
 	return nil
+}
+
+// flowStep is how much is written before the disk is told to begin with it.
+const flowStep = 8 << 20
+
+// flowing is a file whose bytes go to the disk while more of them come, so that
+// little is left for the sync at the end.
+type flowing struct {
+	*os.File
+	size, begun int64
+}
+
+// Write implements io.Writer.
+func (f *flowing) Write(p []byte) (int, error) {
+	n, err := f.File.Write(p)
+	f.size += int64(n)
+	if rest := f.size - f.begun; rest >= flowStep {
+		// Whether it works is for the sync to say.
+		_ = unix.SyncFileRange(int(f.Fd()), f.begun, rest, unix.SYNC_FILE_RANGE_WRITE)
+		f.begun = f.size
+	}
+	return n, err
 }
 
 // fill reads until p is full or r ends.
