@@ -31,7 +31,7 @@ func (db *DB) checkIntegrity(ctx context.Context) health.Check {
 		return c
 	}
 	var broken int
-	err = db.read.QueryRowContext(ctx, "SELECT count(*) FROM pragma_foreign_key_check").Scan(&broken)
+	err = db.read.DB.QueryRowContext(ctx, "SELECT count(*) FROM pragma_foreign_key_check").Scan(&broken)
 	if err != nil || broken > 0 {
 		c.Detail = fmt.Sprintf("%d records refer to one that is missing (%v)", broken, err)
 		return c

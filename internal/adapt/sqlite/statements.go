@@ -87,8 +87,10 @@ func (p *pool) QueryContext(ctx context.Context, query string, args ...any) (*sq
 	return p.DB.QueryContext(ctx, query, args...)
 }
 
-// QueryRowContext implements querier.
+// QueryRowContext implements querier. It is for what is found by its key, at
+// once: the context is not watched, which would take two goroutines a query.
 func (p *pool) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
+	ctx = context.WithoutCancel(ctx)
 	if stmt := p.statements.of(query); stmt != nil {
 		return stmt.QueryRowContext(ctx, args...)
 	}
