@@ -171,7 +171,7 @@ func (h *handler) listBuckets(w http.ResponseWriter, r *http.Request, _ target) 
 	if err != nil {
 		return err
 	}
-	items := make([]fields, len(buckets))
+	items := make([]any, len(buckets))
 	for i := range buckets {
 		if items[i], err = bucketResource(r, &buckets[i]); err != nil {
 			return err
@@ -185,7 +185,7 @@ type listDocument struct {
 	Kind          string   `json:"kind"`
 	NextPageToken string   `json:"nextPageToken,omitempty"`
 	Prefixes      []string `json:"prefixes,omitempty"`
-	Items         []fields `json:"items,omitempty"`
+	Items         []any    `json:"items,omitempty"`
 }
 
 // maxResults is the size of a page unless the request asks for less.

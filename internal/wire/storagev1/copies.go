@@ -47,7 +47,7 @@ func (h *handler) rewriteObject(w http.ResponseWriter, r *http.Request, t target
 		Written  whole  `json:"totalBytesRewritten"`
 		Size     whole  `json:"objectSize"`
 		Done     bool   `json:"done"`
-		Resource fields `json:"resource"`
+		Resource any    `json:"resource"`
 	}{"storage#rewriteResponse", size, size, true, doc})
 }
 

@@ -3,14 +3,12 @@ package storagev1
 import (
 	"cmp"
 	"encoding/base64"
-	"fmt"
+	"encoding/json"
 	"maps"
 	"net/http"
 	"net/url"
 	"strconv"
 	"time"
-
-	"google.golang.org/api/storage/v1"
 
 	"github.com/sunya-cloud/sunya"
 	"github.com/sunya-cloud/sunya/internal/core/objects"
@@ -79,17 +77,25 @@ func readProperties(f fields, p *objects.Properties) error {
 	return nil
 }
 
+// writableDocument is what of an object's resource this server understands and a
+// client may write.
+type writableDocument struct {
+	propertiesDocument
+	ContentType string            `json:"contentType,omitempty"`
+	Metadata    map[string]string `json:"metadata,omitempty"`
+}
+
+func writable(o *objects.Object) writableDocument {
+	return writableDocument{showProperties(&o.Properties), o.ContentType, o.Metadata}
+}
+
 // objectFields is what of an object a client may write.
 func objectFields(o *objects.Object) (fields, error) {
 	doc, err := decodeFields(o.Document)
 	if err != nil {
 		return nil, err
 	}
-	more, err := asFields(struct {
-		propertiesDocument
-		ContentType string            `json:"contentType,omitempty"`
-		Metadata    map[string]string `json:"metadata,omitempty"`
-	}{showProperties(&o.Properties), o.ContentType, o.Metadata})
+	more, err := asFields(writable(o))
 	if err != nil {
 		return nil, err
 	}
@@ -270,43 +276,79 @@ func replyObject(w http.ResponseWriter, r *http.Request, o *objects.Object) erro
 // Encode returns an object's resource as the API answers with it on the server
 // that is at base (https://HOST).
 func Encode(base string, o *objects.Object) ([]byte, error) {
-	f, err := resourceOf(base, o)
+	doc, err := resourceOf(base, o)
 	if err != nil {
 		return nil, err
 	}
-	delete(f, "acl")
-	return f.encode()
+	if f, ok := doc.(fields); ok {
+		delete(f, "acl")
+	}
+	out, err := json.Marshal(doc)
+	if err != nil {
+		return nil, sunya.Errorf(sunya.Internal, "", "encode resource: %v", err)
+	}
+	return out, nil
 }
 
-func objectResource(r *http.Request, o *objects.Object) (fields, error) {
+// resourceDocument is an object's resource, but for what this server keeps of it
+// without understanding it.
+type resourceDocument struct {
+	Kind           string `json:"kind"`
+	ID             string `json:"id"`
+	SelfLink       string `json:"selfLink"`
+	MediaLink      string `json:"mediaLink"`
+	Name           string `json:"name"`
+	Bucket         string `json:"bucket"`
+	Generation     int64  `json:"generation,string"`
+	Metageneration int64  `json:"metageneration,string"`
+	writableDocument
+	Size           int64  `json:"size,string"`
+	CRC32C         string `json:"crc32c"`
+	MD5            string `json:"md5Hash,omitempty"`
+	ETag           string `json:"etag"`
+	ComponentCount int64  `json:"componentCount,omitempty"`
+	Created        string `json:"timeCreated"`
+	Updated        string `json:"updated"`
+	Finalized      string `json:"timeFinalized"`
+	ClassUpdated   string `json:"timeStorageClassUpdated"`
+	Deleted        string `json:"timeDeleted,omitempty"`
+	SoftDeleted    string `json:"softDeleteTime,omitempty"`
+	HardDeleted    string `json:"hardDeleteTime,omitempty"`
+}
+
+func objectResource(r *http.Request, o *objects.Object) (any, error) {
 	return resourceOf(media.Base(r), o)
 }
 
-func resourceOf(base string, o *objects.Object) (fields, error) {
+// resourceOf is a *resourceDocument, or with a stored document fields.
+func resourceOf(base string, o *objects.Object) (any, error) {
 	rel := "/storage/v1/b/" + o.Bucket + "/o/" + url.PathEscape(o.Name)
-	out, err := objectFields(o)
-	if err != nil {
-		return nil, err
-	}
-	doc := &storage.Object{
-		Kind: "storage#object", Id: fmt.Sprintf("%s/%s/%d", o.Bucket, o.Name, o.Generation), Bucket: o.Bucket, Name: o.Name,
-		SelfLink: base + rel, MediaLink: fmt.Sprintf("%s/download%s?generation=%d&alt=media", base, rel, o.Generation),
-		Generation: o.Generation, Metageneration: o.Metageneration, Etag: media.ETag(o.Generation, o.Metageneration),
-		Size: uint64(o.Size), ForceSendFields: []string{"Size"}, Crc32c: media.CRC32C(o), Md5Hash: base64.StdEncoding.EncodeToString(o.MD5),
-		ComponentCount: o.Properties.Components,
-		TimeCreated:    stamp(o.CreateTime), TimeFinalized: stamp(o.CreateTime), Updated: stamp(o.UpdateTime),
-		TimeStorageClassUpdated: stamp(o.CreateTime),
+	generation := strconv.FormatInt(o.Generation, 10)
+	created := stamp(o.CreateTime)
+	doc := &resourceDocument{
+		Kind: "storage#object", ID: o.Bucket + "/" + o.Name + "/" + generation, Bucket: o.Bucket, Name: o.Name,
+		SelfLink: base + rel, MediaLink: base + "/download" + rel + "?generation=" + generation + "&alt=media",
+		Generation: o.Generation, Metageneration: o.Metageneration, ETag: media.ETag(o.Generation, o.Metageneration),
+		writableDocument: writable(o), Size: o.Size, CRC32C: media.CRC32C(o), MD5: base64.StdEncoding.EncodeToString(o.MD5),
+		ComponentCount: o.Properties.Components, Created: created, Finalized: created, Updated: stamp(o.UpdateTime), ClassUpdated: created,
 	}
 	for _, t := range []struct {
 		at time.Time
 		to *string
 	}{
-		{o.Properties.ClassTime, &doc.TimeStorageClassUpdated}, {o.DeleteTime, &doc.TimeDeleted},
-		{o.SoftDeleteTime, &doc.SoftDeleteTime}, {o.HardDeleteTime, &doc.HardDeleteTime},
+		{o.Properties.ClassTime, &doc.ClassUpdated}, {o.DeleteTime, &doc.Deleted},
+		{o.SoftDeleteTime, &doc.SoftDeleted}, {o.HardDeleteTime, &doc.HardDeleted},
 	} {
 		if !t.at.IsZero() {
 			*t.to = stamp(t.at)
 		}
+	}
+	if len(o.Document) == 0 {
+		return doc, nil
+	}
+	out, err := decodeFields(o.Document)
+	if err != nil {
+		return nil, err
 	}
 	known, err := asFields(doc)
 	if err != nil {
