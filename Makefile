@@ -80,7 +80,7 @@ test-rights: $(HELPER) $(UNPACK)
 ## e2e: the real binary, real HTTP, the official clients
 .PHONY: e2e
 e2e: deps-tests $(BIN)
-	SUNYA_BIN=$(CURDIR)/$(BIN) scripts/gotest.sh -tags e2e -count=1 -parallel 4 -timeout 40m ./e2e/...
+	SUNYA_BIN=$(CURDIR)/$(BIN) scripts/gotest.sh -tags e2e -count=1 -parallel 5 -timeout 40m ./e2e/...
 
 # Whose rights the server has makes no difference to these.
 SAME := TestGcloud|TestStorage|TestPubSub|TestEvents|TestEventExamples|TestFirstGeneration|TestUsage|TestBurst|TestManyServicesAtOnce|TestTraffic|TestScaling|TestDev$$|TestFunctionsClients|TestFunctionsConformance|TestFunctionLanguages
@@ -90,7 +90,7 @@ SAME := $(SAME)|TestRegistry|TestSkopeo|TestUploadGoesOnAfterAKill|TestImagesFro
 ## e2e-user: what of e2e depends on who starts the server
 .PHONY: e2e-user
 e2e-user: deps-tests $(BIN)
-	SUNYA_BIN=$(CURDIR)/$(BIN) scripts/gotest.sh -tags e2e -count=1 -parallel 4 -timeout 40m -skip '$(SAME)' ./e2e/
+	SUNYA_BIN=$(CURDIR)/$(BIN) scripts/gotest.sh -tags e2e -count=1 -parallel 5 -timeout 40m -skip '$(SAME)' ./e2e/
 
 ## torture: the same faults in large numbers (three quarters of an hour, root)
 .PHONY: torture

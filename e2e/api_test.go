@@ -276,6 +276,7 @@ func replaceLeaf(v any, n *int) any {
 // TestMangledCallsOfEveryAPI: whatever a client sends, it gets an answer in the
 // API's own form that blames the call and not the server.
 func TestMangledCallsOfEveryAPI(t *testing.T) {
+	t.Parallel()
 	s := platform.Start(t)
 	s.Deploy(platform.Bare(t, "hi"), "--version", "v1")
 	post(t, s.URL()+"/upload/storage/v1/b/staging.sunya.appspot.com/o?uploadType=media&name=seed", "text/plain", []byte("seed"))
@@ -406,6 +407,7 @@ var _ encoding.CodecV2 = rawCodec{}
 // TestMangledGRPC: bytes that are no message, or a message full of nonsense, on
 // every method of every service.
 func TestMangledGRPC(t *testing.T) {
+	t.Parallel()
 	s := platform.Start(t)
 	s.Deploy(platform.Bare(t, "hi"), "--version", "v1")
 	rng := seeded(t)

@@ -163,6 +163,7 @@ func startHammer(s *platform.Server, host, path string, workers int, limit int64
 func (h *hammer) stop() { close(h.quit); h.wg.Wait() }
 
 func TestRedeploysLoseNoRequest(t *testing.T) {
+	t.Parallel()
 	s := platform.Start(t)
 	dir := platform.Bare(t, "version 0")
 	host := s.Deploy(dir)

@@ -67,6 +67,7 @@ func deploys() int {
 // TestNothingGrows deploys, asks and lets go idle, again and again: server and
 // launcher hold no more than in the beginning, and the disk what is described.
 func TestNothingGrows(t *testing.T) {
+	t.Parallel()
 	s := platform.Start(t, "--idle-timeout", "1s")
 	round := func(i int) {
 		host := s.Deploy(platform.Bare(t, fmt.Sprintf("round %d", i)), "--version", fmt.Sprintf("v%d", i%3))

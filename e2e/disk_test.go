@@ -98,6 +98,7 @@ func fill(t *testing.T, path string) {
 
 // TestUploadOverQuota: a file above the limit is refused and leaves nothing.
 func TestUploadOverQuota(t *testing.T) {
+	t.Parallel()
 	s := platform.Start(t)
 	s.OK("app", "services", "list") // makes the application's bucket known
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)

@@ -103,6 +103,7 @@ http.server.ThreadingHTTPServer(("", int(os.environ["PORT"])), Handler).serve_fo
 // TestEvents publishes and uploads, and looks at what functions of both
 // generations and a service get.
 func TestEvents(t *testing.T) {
+	t.Parallel()
 	s := platform.Start(t)
 	dir := writeEventFunctions(t)
 	objects := storageClient(t, s)

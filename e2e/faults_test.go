@@ -209,6 +209,7 @@ func postTo(s *platform.Server, host, path string) (int, error) {
 // TestHostileAnswers (F29): a program that does not speak HTTP gets a 502 in
 // its place, soon, or a connection cut where the response stopped being right.
 func TestHostileAnswers(t *testing.T) {
+	t.Parallel()
 	s := platform.Start(t)
 	deployMischief(t, s, "default", "")
 	host := "sunya.localhost:" + s.Port

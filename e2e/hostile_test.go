@@ -221,6 +221,7 @@ func TestHostileBuild(t *testing.T) {
 // TestHostileRequirements: what a manifest can name lies in the sandbox or
 // nowhere, and no file of the server is quoted.
 func TestHostileRequirements(t *testing.T) {
+	t.Parallel()
 	s := platform.Start(t)
 	token, err := os.ReadFile(filepath.Join(s.Data, "keys", "admin.token"))
 	if err != nil {

@@ -88,6 +88,7 @@ def look(event):
 // client, unmodified, uses Pub/Sub, and reaches neither what is of another project
 // nor anything else of the API.
 func TestInside(t *testing.T) {
+	t.Parallel()
 	s := platform.Start(t)
 	objects := storageClient(t, s)
 	for bucket, project := range map[string]string{"uploads": "sunya", "results": "sunya", "foreign": "other1"} {

@@ -150,6 +150,7 @@ const bareYAML = "\nruntime: python311\nentrypoint: python3 main.py\n"
 // stuck or left behind, and a running instance is out of reach for no longer
 // than the restart takes.
 func TestKillServer(t *testing.T) {
+	t.Parallel()
 	s := platform.Start(t)
 	host := s.Deploy(platform.Bare(t, "stable"), "--version", "stable")
 	rng := seeded(t)

@@ -29,6 +29,7 @@ func many(few, n int) int {
 // TestPubSubBacklog: a backlog larger than what is kept in memory comes through ten
 // consumers at once: every message, in the order of its key, hardly any twice.
 func TestPubSubBacklog(t *testing.T) {
+	t.Parallel()
 	const keys, consumers = 100, 10
 	total := many(30_000, 1_000_000)
 	s := platform.Start(t)

@@ -74,6 +74,7 @@ func dialPubSub(t *testing.T, addr string) *pubsubAPI {
 // TestPubSubBesideEmulator makes the same calls of Google's emulator. Where the
 // two answer differently that is in the table, and docs/pubsub.md says why.
 func TestPubSubBesideEmulator(t *testing.T) {
+	t.Parallel()
 	emulator := dialPubSub(t, startEmulator(t))
 	s := platform.Start(t)
 	sunya := dialPubSub(t, "127.0.0.1:"+s.Port)

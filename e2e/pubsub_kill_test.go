@@ -31,6 +31,7 @@ func pubsubKills() int {
 // TestPubSubKill: what is acknowledged to a publisher is delivered, and in the
 // order of its key, whenever the server is killed.
 func TestPubSubKill(t *testing.T) {
+	t.Parallel()
 	killPubSub(t, platform.Start(t), pubsubKills())
 }
 

@@ -13,6 +13,7 @@ import (
 // TestPubSubPostgres: the same promises with messages in Postgres, whoever of the
 // two is killed, and one server at a time.
 func TestPubSubPostgres(t *testing.T) {
+	t.Parallel()
 	db := postgrestest.Start(t)
 	url := db.Database()
 	s := platform.Start(t, "--events", url)

@@ -17,6 +17,7 @@ import (
 // TestPubSubAtRest: topics and subscriptions that nobody uses are rows and nothing
 // else: no goroutine, no file, no thread of their own. One of them still works.
 func TestPubSubAtRest(t *testing.T) {
+	t.Parallel()
 	n := many(500, 10_000)
 	s := platform.Start(t)
 	c := pubsubClient(t, s)

@@ -17,17 +17,26 @@ import (
 
 	"cloud.google.com/go/pubsub/v2"
 	pb "cloud.google.com/go/pubsub/v2/apiv1/pubsubpb"
+	"google.golang.org/api/option"
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials/insecure"
 	gstatus "google.golang.org/grpc/status"
 
 	"github.com/sunya-cloud/sunya/e2e/platform"
 )
 
-// pubsubClient is Google's client, pointed here by its variable alone.
+// pubsubClient is Google's client with what its variable does, which would hold
+// for all tests of this process.
 func pubsubClient(t *testing.T, s *platform.Server) *pubsub.Client {
 	t.Helper()
-	t.Setenv("PUBSUB_EMULATOR_HOST", "127.0.0.1:"+s.Port)
-	c, err := pubsub.NewClient(t.Context(), "sunya")
+	return newPubSub(t, option.WithEndpoint("127.0.0.1:"+s.Port), option.WithoutAuthentication(), option.WithTelemetryDisabled(),
+		option.WithGRPCDialOption(grpc.WithTransportCredentials(insecure.NewCredentials())))
+}
+
+func newPubSub(t *testing.T, opts ...option.ClientOption) *pubsub.Client {
+	t.Helper()
+	c, err := pubsub.NewClient(t.Context(), "sunya", opts...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,7 +62,8 @@ func createLetters(t *testing.T, c *pubsub.Client, sub *pb.Subscription) {
 
 func TestPubSub(t *testing.T) {
 	s := platform.Start(t)
-	c := pubsubClient(t, s)
+	t.Setenv("PUBSUB_EMULATOR_HOST", "127.0.0.1:"+s.Port) // which is all that it takes
+	c := newPubSub(t)
 	createLetters(t, c, &pb.Subscription{EnableMessageOrdering: true})
 
 	t.Run("every message arrives once and in order", func(t *testing.T) {
@@ -174,6 +184,7 @@ func postJSON(t *testing.T, s *platform.Server, path, body string) map[string]an
 // TestPubSubPush: messages go to a service of the platform, which wakes from
 // nothing for them.
 func TestPubSubPush(t *testing.T) {
+	t.Parallel()
 	s := platform.Start(t)
 	host := s.Deploy(platform.Files(t, map[string]string{
 		"app.yaml":         "runtime: python311\n",

@@ -108,6 +108,7 @@ Server(("127.0.0.1", int(os.environ["PORT"])), Handler).serve_forever()
 // TestProtocols: what a request can be, through the real gateway, to a program
 // that listens on 127.0.0.1 only.
 func TestProtocols(t *testing.T) {
+	t.Parallel()
 	s := platform.Start(t)
 	host := s.Deploy(platform.Files(t, map[string]string{
 		"app.yaml": "runtime: python311\nentrypoint: python3 main.py\nautomatic_scaling:\n  max_instances: 2\n  max_concurrent_requests: 4\n",

@@ -8,15 +8,21 @@ import (
 	"testing"
 
 	"cloud.google.com/go/storage"
+	"google.golang.org/api/option"
 
 	"github.com/sunya-cloud/sunya/e2e/platform"
 )
 
-// storageClient is Google's client, pointed here by its variable alone.
+// storageClient is Google's client with what its variable does, which would hold
+// for all tests of this process.
 func storageClient(t *testing.T, s *platform.Server) *storage.Client {
 	t.Helper()
-	t.Setenv("STORAGE_EMULATOR_HOST", s.URL())
-	c, err := storage.NewClient(t.Context())
+	return newStorage(t, option.WithEndpoint(s.URL()+"/storage/v1/"), option.WithoutAuthentication())
+}
+
+func newStorage(t *testing.T, opts ...option.ClientOption) *storage.Client {
+	t.Helper()
+	c, err := storage.NewClient(t.Context(), opts...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -27,7 +33,8 @@ func storageClient(t *testing.T, s *platform.Server) *storage.Client {
 // TestStorageGo does with Google's client for Go what programs do with objects.
 func TestStorageGo(t *testing.T) {
 	s := platform.Start(t)
-	c := storageClient(t, s)
+	t.Setenv("STORAGE_EMULATOR_HOST", s.URL()) // which is all that it takes
+	c := newStorage(t)
 	bucket := c.Bucket("everyday-go")
 	if err := bucket.Create(t.Context(), "sunya", nil); err != nil {
 		t.Fatal(err)
@@ -80,6 +87,7 @@ func (k *killer) Read(p []byte) (int, error) {
 // TestStorageUploadSurvives is an upload in chunks that goes on behind a kill of
 // the server, without the program's doing.
 func TestStorageUploadSurvives(t *testing.T) {
+	t.Parallel()
 	s := platform.Start(t)
 	c := storageClient(t, s)
 	bucket := c.Bucket("survives")

@@ -20,7 +20,6 @@ import (
 	"cloud.google.com/go/pubsub/v2"
 	pb "cloud.google.com/go/pubsub/v2/apiv1/pubsubpb"
 	"cloud.google.com/go/storage"
-	"google.golang.org/api/option"
 
 	"github.com/sunya-cloud/sunya/e2e/platform"
 )
@@ -36,15 +35,11 @@ func storageKills() int {
 // TestStorageKill: every object whose upload is acknowledged can be read with
 // its checksum, and is told of, whenever the server is killed.
 func TestStorageKill(t *testing.T) {
+	t.Parallel()
 	s := platform.Start(t)
 	topics := pubsubClient(t, s)
 	createLetters(t, topics, &pb.Subscription{})
-	t.Setenv("STORAGE_EMULATOR_HOST", s.URL())
-	c, err := storage.NewClient(t.Context(), option.WithoutAuthentication())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
+	c := storageClient(t, s)
 	c.SetRetry(storage.WithPolicy(storage.RetryNever))
 	b := c.Bucket("ledger")
 	if err := b.Create(t.Context(), "sunya", &storage.BucketAttrs{VersioningEnabled: true}); err != nil {

@@ -78,6 +78,7 @@ func awaitNone(s *platform.Server) {
 }
 
 func TestTemplate(t *testing.T) {
+	t.Parallel()
 	s := platform.Start(t, "--idle-timeout", "1s")
 	host := s.Deploy(templated(t, restoredMain, nil))
 	booted := words(t, s.Get(host, "/"))
@@ -132,6 +133,7 @@ func TestHostileTemplate(t *testing.T) {
 // TestTemplateRefused: a program that cannot be kept runs as any other, and says
 // why.
 func TestTemplateRefused(t *testing.T) {
+	t.Parallel()
 	const app = "\ndef app(environ, start_response):\n    start_response('200 OK', [])\n    return [b'fine']\n"
 	s := platform.Start(t)
 	s.Deploy(platform.Bare(t, "hello"))
@@ -175,6 +177,7 @@ func TestTemplateRefused(t *testing.T) {
 // TestTemplateKill: templates outlive a server that is killed, and a launcher's
 // end takes them along.
 func TestTemplateKill(t *testing.T) {
+	t.Parallel()
 	s := platform.Start(t, "--idle-timeout", "1s")
 	host := s.Deploy(templated(t, restoredMain, nil))
 	awaitTemplate(t, s, "kept its memory")

@@ -64,6 +64,7 @@ func usageOf(t *testing.T, s *platform.Server, service string) used {
 // TestUsage makes requests and finds exactly them in /metrics, in sunya metrics
 // and in sunya usage, there also after the server was killed.
 func TestUsage(t *testing.T) {
+	t.Parallel()
 	s := platform.Start(t)
 	deploy := func(service string) (host string) {
 		return s.Deploy(platform.Files(t, map[string]string{

@@ -3,6 +3,8 @@ package gateway
 import (
 	"io"
 	"net"
+	"sync/atomic"
+	"time"
 )
 
 // GuardConn wraps a connection so that requests whose end two servers could see
@@ -17,8 +19,9 @@ func GuardConn(c net.Conn) net.Conn { return &guarded{Conn: c} }
 type guarded struct {
 	net.Conn
 	scan   scanner
-	bad    bool   // nothing more is read from the client
-	poison []byte // what the server reads instead
+	bad    bool        // nothing more is read from the client
+	poison []byte      // what the server reads instead
+	within atomic.Bool // a request, whose rest has not come
 }
 
 // poison makes any server refuse the head, chunk or trailer it stands in.
@@ -32,6 +35,7 @@ func (c *guarded) Read(p []byte) (int, error) {
 	}
 	n, err := c.Conn.Read(p)
 	good, ok := c.scan.scan(p[:n])
+	c.within.Store(!ok || c.scan.within())
 	if ok {
 		return n, err
 	}
@@ -72,4 +76,43 @@ func (c *guarded) CloseWrite() error {
 func (c *guarded) NetConn() net.Conn { return c.Conn }
 
 // release ends the following: the connection no longer speaks HTTP.
-func (c *guarded) release() { c.scan.state = passing }
+func (c *guarded) release() {
+	c.scan.state = passing
+	c.within.Store(false)
+}
+
+// Close implements net.Conn. net/http closes at once after a request that it
+// refuses by itself, whose rest would take the answer back.
+func (c *guarded) Close() error {
+	if !c.within.Load() {
+		return c.Conn.Close()
+	}
+	go func() { // for lingerTime at the most; who closes may hold a lock
+		linger(c.Conn, time.Now(), make([]byte, 4<<10))
+		c.Conn.Close()
+	}()
+	return nil
+}
+
+const (
+	// lingerTime is how long a client may take to read an answer after which its
+	// connection is closed.
+	lingerTime = 500 * time.Millisecond
+	// maxLinger is how much of a refused request is read.
+	maxLinger = 256 << 10
+)
+
+// linger lets the client read the answer: a connection that is closed while
+// something is unread takes back what was written.
+func linger(c net.Conn, now time.Time, waste []byte) {
+	half, ok := c.(interface{ CloseWrite() error })
+	if !ok || half.CloseWrite() != nil || c.SetReadDeadline(now.Add(lingerTime)) != nil {
+		return
+	}
+	for read := 0; read < maxLinger; {
+		n, err := c.Read(waste)
+		if read += n; err != nil {
+			return
+		}
+	}
+}

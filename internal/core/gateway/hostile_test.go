@@ -2,6 +2,7 @@ package gateway_test
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -169,4 +170,23 @@ func oneOf(status int, want []int) bool {
 		}
 	}
 	return false
+}
+
+// TestRefusalIsRead: what net/http refuses by itself, with a body on its way, is
+// answered all the same.
+func TestRefusalIsRead(t *testing.T) {
+	w := newWorld(t, func(http.ResponseWriter, *http.Request) {})
+	for range 20 {
+		c, err := net.Dial("tcp", w.server.Listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		body := strings.Repeat("x", 64<<10)
+		fmt.Fprintf(c, "POST /%% HTTP/1.1\r\nHost: demo.localhost\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
+		answer, err := io.ReadAll(c)
+		c.Close()
+		if err != nil || !strings.HasPrefix(string(answer), "HTTP/1.1 400") {
+			t.Fatalf("%q, %v", answer, err)
+		}
+	}
 }

@@ -28,9 +28,6 @@ const (
 	// hotTime is how long a connection that is idle keeps its buffers, at most;
 	// at least half of it.
 	hotTime = 4 * time.Second
-	// lingerTime is how long a client may take to read an answer after which its
-	// connection is closed although it has sent more.
-	lingerTime = 500 * time.Millisecond
 )
 
 // link is a client's connection on which the gateway serves common requests
@@ -284,37 +281,15 @@ func (l *link) refuse(err error, head int) {
 		return
 	}
 	unread := l.body == nil && l.w < l.r+head+int(l.req.Length)
-	linger := unread || p.header.Get("Connection") == "close"
-	l.close = l.close || linger
+	last := unread || p.header.Get("Connection") == "close"
+	l.close = l.close || last
 	p.header.Del("Connection")
 	l.send(p)
-	if linger {
-		l.linger()
+	if last {
+		l.unwatch()
+		linger(l.c, l.g.Now(), l.out[:cap(l.out)]) // buf holds what is said of the request
 	}
 }
-
-// linger lets the client read the answer: a connection that is closed while
-// something is unread takes back what was written.
-func (l *link) linger() {
-	half, ok := l.c.(interface{ CloseWrite() error })
-	if !ok || half.CloseWrite() != nil {
-		return
-	}
-	l.unwatch()
-	if l.c.SetReadDeadline(l.g.Now().Add(lingerTime)) != nil {
-		return
-	}
-	waste := l.out[:cap(l.out)] // buf holds what is said of the request
-	for read := 0; read < maxLinger; {
-		n, err := l.c.Read(waste)
-		if read += n; err != nil {
-			break
-		}
-	}
-}
-
-// maxLinger is how much of a refused request is read.
-const maxLinger = 256 << 10
 
 // try does the request; its error has not been told to the client.
 func (l *link) try(head int) error {

@@ -37,6 +37,11 @@ const (
 // far shorter.
 const maxLine = 4 << 10
 
+// within reports whether a request has begun and not ended.
+func (s *scanner) within() bool {
+	return s.state != passing && (s.state != atStart || len(s.line) > 0)
+}
+
 // scan follows p. When ok is false, p[:good] is what stands before the line
 // that breaks a rule.
 func (s *scanner) scan(p []byte) (good int, ok bool) {
