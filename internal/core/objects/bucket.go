@@ -108,6 +108,20 @@ func (s *Service) UpdateBucket(ctx context.Context, name string, cond Conditions
 	return &out, nil
 }
 
+// LockRetention makes the retention of a bucket one that can only be made longer, for
+// good. InvalidArgument when there is none.
+func (s *Service) LockRetention(ctx context.Context, name string, cond Conditions) (*Bucket, error) {
+	return s.UpdateBucket(ctx, name, cond, func(b *Bucket) error {
+		if b.Rules.Retention == nil {
+			return sunya.Invalid("retentionPolicy", "bucket %s has no retention policy to lock", name)
+		}
+		locked := *b.Rules.Retention
+		locked.Locked = true
+		b.Rules.Retention = &locked
+		return nil
+	})
+}
+
 // DeleteBucket removes an empty bucket; FailedPrecondition while it holds
 // objects, live or archived. What was deleted softly goes with it.
 func (s *Service) DeleteBucket(ctx context.Context, name string, cond Conditions) error {

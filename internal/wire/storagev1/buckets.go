@@ -248,6 +248,23 @@ func (h *handler) changeBucket(w http.ResponseWriter, r *http.Request, t target,
 	return replyBucket(w, r, b)
 }
 
+// lockRetention answers buckets.lockRetentionPolicy, which says of which state of
+// the bucket it is meant.
+func (h *handler) lockRetention(w http.ResponseWriter, r *http.Request, t target) error {
+	cond, err := conditions(r.URL.Query())
+	if err != nil {
+		return err
+	}
+	if cond.MetagenerationMatch == nil {
+		return required("ifMetagenerationMatch")
+	}
+	b, err := h.objects.LockRetention(r.Context(), t.bucket, cond)
+	if err != nil {
+		return err
+	}
+	return replyBucket(w, r, b)
+}
+
 func (h *handler) deleteBucket(w http.ResponseWriter, r *http.Request, t target) error {
 	cond, err := conditions(r.URL.Query())
 	if err != nil {

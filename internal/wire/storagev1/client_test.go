@@ -85,7 +85,7 @@ func TestBuckets(t *testing.T) {
 		t.Errorf("GetStorageLayout = %+v, %v", layout, err)
 	}
 	_, err = s.Buckets.LockRetentionPolicy("stuff", 1).Do()
-	wantStatus(t, err, 501, "notImplemented")
+	wantStatus(t, err, 400, "invalid") // there is none
 
 	b, err := s.Buckets.Patch("stuff", &storage.Bucket{Labels: map[string]string{"c": "d"}}).IfMetagenerationMatch(1).Do()
 	if err != nil || b.Metageneration != 2 || b.Labels["a"] != "b" || b.Labels["c"] != "d" {

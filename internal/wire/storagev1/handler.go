@@ -123,6 +123,8 @@ func (h *handler) bucketPart(t target) map[string]endpoint {
 		return map[string]endpoint{"GET": h.getPolicy, "PUT": h.setPolicy}
 	case "iam/testPermissions":
 		return map[string]endpoint{"GET": h.testPermissions}
+	case "lockRetentionPolicy":
+		return map[string]endpoint{"POST": h.lockRetention}
 	}
 	return missing("buckets." + t.part)
 }

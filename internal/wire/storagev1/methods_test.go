@@ -212,6 +212,29 @@ func TestHoldsAndRetention(t *testing.T) {
 	}
 }
 
+// TestLockedRetention only grows, and stays.
+func TestLockedRetention(t *testing.T) {
+	s := serve(t, objects.Options{})
+	s.bucket(t)
+	if _, err := s.Buckets.Patch("stuff", &storage.Bucket{RetentionPolicy: &storage.BucketRetentionPolicy{RetentionPeriod: 3600}}).Do(); err != nil {
+		t.Fatal(err)
+	}
+	_, err := s.Buckets.LockRetentionPolicy("stuff", 1).Do()
+	wantStatus(t, err, 412, "conditionNotMet")
+	b, err := s.Buckets.LockRetentionPolicy("stuff", 2).Do()
+	if err != nil || !b.RetentionPolicy.IsLocked || b.Metageneration != 3 {
+		t.Fatalf("locked: %+v, %v", b, err)
+	}
+	_, err = s.Buckets.Patch("stuff", &storage.Bucket{NullFields: []string{"RetentionPolicy"}}).Do()
+	wantStatus(t, err, 403, "forbidden")
+	_, err = s.Buckets.Patch("stuff", &storage.Bucket{RetentionPolicy: &storage.BucketRetentionPolicy{RetentionPeriod: 60}}).Do()
+	wantStatus(t, err, 403, "forbidden")
+	b, err = s.Buckets.Patch("stuff", &storage.Bucket{RetentionPolicy: &storage.BucketRetentionPolicy{RetentionPeriod: 7200}}).Do()
+	if err != nil || !b.RetentionPolicy.IsLocked || b.RetentionPolicy.RetentionPeriod != 7200 {
+		t.Errorf("made longer: %+v, %v", b, err)
+	}
+}
+
 func TestUpdateResetsWhatIsLeftOut(t *testing.T) {
 	s := serve(t, objects.Options{})
 	s.bucket(t)
