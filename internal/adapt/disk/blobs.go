@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"sync"
 	"time"
 
 	"github.com/sunya-cloud/sunya"
@@ -20,7 +21,8 @@ import (
 // Blobs keeps the bytes of objects, each blob a file:
 //
 //	ab/abcd…   a complete blob; the name is 128 random bits in hex
-//	tmp/       blobs being written; emptied at the next start
+//	tmp/       blobs being written, and large ones being removed; emptied at the
+//	           next start
 //
 // Names are random and not hashes of the content: two uploads never meet in one
 // file, so deleting an object can delete its blob. It implements objects.Blobs
@@ -29,6 +31,8 @@ type Blobs struct {
 	dir   string
 	grace time.Duration
 	now   func() time.Time
+
+	removing sync.Mutex // of large blobs, one after the other
 }
 
 var _ objects.Blobs = (*Blobs)(nil)
@@ -112,12 +116,28 @@ func (b *Blobs) Open(_ context.Context, blob string) (io.ReadSeekCloser, error) 
 	return f, nil
 }
 
+// largeBlob is from which size on nobody waits until a blob's space is free: for a
+// GiB that takes a third of a second.
+const largeBlob = 16 << 20
+
 // Delete removes a blob. One that is gone is not an error.
 func (b *Blobs) Delete(_ context.Context, blob string) error {
 	if !blobRE.MatchString(blob) {
 		return sunya.Errorf(sunya.NotFound, blob, "not the name of a blob")
 	}
-	if err := os.Remove(b.path(blob)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	path := b.path(blob)
+	if info, err := os.Stat(path); err == nil && info.Size() >= largeBlob {
+		aside := filepath.Join(b.tmp(), blob)
+		if err := os.Rename(path, aside); err == nil {
+			go func() {
+				b.removing.Lock()
+				defer b.removing.Unlock()
+				_ = os.Remove(aside) // or the next start does
+			}()
+			return nil
+		}
+	}
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("delete blob: %w", diskError(err))
 	}
 	return nil

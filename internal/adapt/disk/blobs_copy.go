@@ -42,6 +42,12 @@ func (s *sums) written(blob string) objects.Written {
 	return objects.Written{Blob: blob, Size: s.size, CRC32C: s.crc.Sum32(), MD5: s.md5.Sum(nil)}
 }
 
+// hash adds p to the checksums.
+func (s *sums) hash(p []byte) {
+	s.crc.Write(p)
+	s.md5.Write(p)
+}
+
 // copyBlob copies r to w and s. A limit below 0 is none. MD5 is slower than
 // disks: what is more than one buffer is hashed by a goroutine of its own.
 func copyBlob(ctx context.Context, w io.Writer, s *sums, r io.Reader, limit int64) error {
@@ -51,11 +57,11 @@ func copyBlob(ctx context.Context, w io.Writer, s *sums, r io.Reader, limit int6
 		defer blobPool.Put(buf)
 		err := s.copy(w, buf[:n], limit)
 		if err == nil {
-			s.md5.Write(buf[:n])
+			s.hash(buf[:n])
 		}
 		return err
 	}
-	side := newSideways(s.md5)
+	side := newSideways(s.hash)
 	defer side.end()
 	for {
 		side.hash(buf, n)
@@ -73,13 +79,12 @@ func copyBlob(ctx context.Context, w io.Writer, s *sums, r io.Reader, limit int6
 	}
 }
 
-// copy writes p and adds it to all but the MD5.
+// copy writes p and counts it.
 func (s *sums) copy(w io.Writer, p []byte, limit int64) error {
 	s.size += int64(len(p))
 	if limit >= 0 && s.size > limit {
 		return sunya.Errorf(sunya.ResourceExhausted, "", "more than %v: send less or raise the limit", sunya.Bytes(limit))
 	}
-	s.crc.Write(p)
 	if _, err := w.Write(p); err != nil {
 		return fmt.Errorf("write blob: %w", diskError(err))
 	}
@@ -133,7 +138,7 @@ type filled struct {
 	n   int
 }
 
-func newSideways(h hash.Hash) *sideways {
+func newSideways(hash func([]byte)) *sideways {
 	s := &sideways{make(chan filled, blobBuffers), make(chan *[blobBuffer]byte, blobBuffers), make(chan struct{})}
 	for range blobBuffers - 1 { // the caller has one
 		s.free <- blobPool.Get().(*[blobBuffer]byte)
@@ -141,7 +146,7 @@ func newSideways(h hash.Hash) *sideways {
 	go func() {
 		defer close(s.done)
 		for f := range s.full {
-			h.Write(f.buf[:f.n])
+			hash(f.buf[:f.n])
 			s.free <- f.buf
 		}
 	}()

@@ -117,3 +117,34 @@ func BenchmarkBlobPut(b *testing.B) {
 		})
 	}
 }
+
+// TestDeleteLarge: the name of a large blob is gone at once; its space is freed
+// afterwards, or at the next start.
+func TestDeleteLarge(t *testing.T) {
+	b := openBlobs(t, time.Now)
+	w, err := b.Write(t.Context(), bytes.NewReader([]byte("x")), -1)
+	must(t, err)
+	must(t, os.Truncate(b.path(w.Blob), largeBlob))
+	body, err := b.Open(t.Context(), w.Blob)
+	must(t, err)
+	defer body.Close()
+
+	b.removing.Lock()
+	must(t, b.Delete(t.Context(), w.Blob))
+	if _, err := b.Open(t.Context(), w.Blob); sunya.CodeOf(err) != sunya.NotFound {
+		t.Errorf("a deleted blob is opened with %v", err)
+	}
+	if left := files(t, b); len(left) != 1 || filepath.Dir(left[0]) != b.tmp() {
+		t.Errorf("left: %q, want the blob aside", left)
+	}
+	p := make([]byte, 1)
+	if _, err := body.Read(p); err != nil || p[0] != 'x' {
+		t.Errorf("who reads it goes on with %q, %v", p, err)
+	}
+	_, err = OpenBlobs(b.dir, time.Hour, time.Now)
+	must(t, err)
+	if left := files(t, b); len(left) != 0 {
+		t.Errorf("left after a start: %q", left)
+	}
+	b.removing.Unlock()
+}
