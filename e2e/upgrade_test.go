@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"database/sql"
 	"errors"
@@ -20,6 +21,7 @@ import (
 	"testing"
 	"time"
 
+	"cloud.google.com/go/storage"
 	"github.com/coder/websocket"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"google.golang.org/grpc"
@@ -290,13 +292,45 @@ func TestUpgradeCommand(t *testing.T) {
 	host := s.Deploy(platform.Bare(t, "hello"))
 	s.Get(host, "/")
 	there, pid := s.Instances()[0].ID, s.PID()
+	finish := uploading(t, s)
 	s.OK("upgrade", "--data", s.Data)
 	s.Adopt()
 	if s.Get(host, "/"); !has(s, there) || s.PID() == pid {
 		t.Errorf("pid %d after %d: %s is not among %v", s.PID(), pid, there, s.Instances())
 	}
+	finish()
 	if r := s.CLI("upgrade", "--data", t.TempDir()); r.Code != 3 {
 		t.Errorf("no server there: exit %d, %s", r.Code, r.Stderr)
+	}
+}
+
+// uploading begins to send an object in one request, and in a resumable upload, in the
+// middle of which there will be another server.
+func uploading(t *testing.T, s *platform.Server) (finish func()) {
+	t.Helper()
+	s.OK("storage", "mb", "gs://upgraded")
+	c := emulated(t, s.URL())
+	half := bytes.Repeat([]byte("0123456789abcdef"), 1<<16) // 1 MiB
+	var writers []*storage.Writer
+	for name, chunk := range map[string]int{"single": 0, "resumable": 256 << 10} {
+		w := c.Bucket("upgraded").Object(name).Retryer(storage.WithPolicy(storage.RetryNever)).NewWriter(t.Context())
+		w.ChunkSize = chunk
+		if _, err := w.Write(half); err != nil {
+			t.Fatal(err)
+		}
+		writers = append(writers, w)
+	}
+	return func() {
+		t.Helper()
+		for _, w := range writers {
+			_, err := w.Write(half)
+			if err := errors.Join(err, w.Close()); err != nil {
+				t.Errorf("upload of %s over an upgrade: %v", w.Name, err)
+			}
+			if got := s.OK("storage", "cat", "gs://upgraded/"+w.Name).Stdout; got != string(half)+string(half) {
+				t.Errorf("%d bytes of %s came back", len(got), w.Name)
+			}
+		}
 	}
 }
 

@@ -61,7 +61,7 @@ func (s *Server) Cgroups() []string {
 func (s *Server) Leftovers() []string {
 	s.t.Helper()
 	var found []string
-	for _, pattern := range []string{"builds/*", "layers/tmp/*", "blobs/tmp/*"} {
+	for _, pattern := range []string{"builds/*", "layers/tmp/*", "blobs/tmp/*/*"} {
 		names, err := filepath.Glob(filepath.Join(s.Data, pattern))
 		if err != nil {
 			s.t.Fatal(err)

@@ -152,6 +152,7 @@ const admitTime = 10 * time.Second
 
 // Busy implements handover.Watcher.
 func (b *beside) Busy(busy map[string]int) {
+	b.n.products.objects.Tell() // what that server still receives is for this one to tell of
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for id := range b.held {
@@ -187,6 +188,7 @@ func (n *Node) finishBeside(ctx context.Context, p *predecessor) error {
 	b := &beside{n: n, held: map[string][]*activator.Lease{}}
 	b.Busy(p.gift.Busy)
 	err := p.Watch(ctx, b)
+	n.products.objects.Tell()
 	if ctx.Err() == nil && err != nil {
 		n.log.Warn("lost sight of the server before this one", "pid", p.PID, "err", err)
 	}

@@ -134,6 +134,9 @@ func (n *Node) reclaim(ctx context.Context) error {
 func (n *Node) finish(ctx context.Context, c *crew, next *handover.Successor, conns *passing) error {
 	n.machine.lent = true
 	n.isReady.Store(false)
+	if err := n.storage.state.Leave(ctx); err != nil {
+		n.log.Warn("uploads under way are refused", "err", err)
+	}
 	n.storage.meter.Leave(time.Now())
 	defer n.storage.state.Resume() // what was used is written last
 	n.log.Info("another server has taken over", "version", next.Version, "pid", next.PID)

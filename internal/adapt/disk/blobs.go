@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/sunya-cloud/sunya"
@@ -21,14 +22,16 @@ import (
 // Blobs keeps the bytes of objects, each blob a file:
 //
 //	ab/abcd…   a complete blob; the name is 128 random bits in hex
-//	tmp/       blobs being written, and large ones being removed; emptied at the
-//	           next start
+//	tmp/ID/    blobs being written by one server, which holds a lock on the
+//	           directory, and large ones being removed; emptied at the next
+//	           start after its end
 //
 // Names are random and not hashes of the content: two uploads never meet in one
 // file, so deleting an object can delete its blob. It implements objects.Blobs
 // and is safe for concurrent use.
 type Blobs struct {
 	dir   string
+	tmp   *os.File // where blobs are written, locked
 	grace time.Duration
 	now   func() time.Time
 
@@ -40,14 +43,11 @@ var _ objects.Blobs = (*Blobs)(nil)
 var blobRE = regexp.MustCompile(`^[0-9a-f]{32}$`)
 
 // OpenBlobs opens the store in dir, which is made when missing, and removes
-// what a crash left half-written. Sweep spares what was written less than
+// what a crash left half-written, not what another server is still writing. Sweep spares what was written less than
 // grace ago; an upload must be recorded within that time.
 func OpenBlobs(dir string, grace time.Duration, now func() time.Time) (*Blobs, error) {
 	b := &Blobs{dir: dir, grace: grace, now: now}
-	if err := os.RemoveAll(b.tmp()); err != nil {
-		return nil, fmt.Errorf("sweep half-written blobs: %w", err)
-	}
-	if err := os.MkdirAll(b.tmp(), 0o700); err != nil {
+	if err := b.openTmp(filepath.Join(dir, "tmp")); err != nil {
 		return nil, fmt.Errorf("open blobs: %w", diskError(err))
 	}
 	for i := range 256 {
@@ -62,14 +62,55 @@ func OpenBlobs(dir string, grace time.Duration, now func() time.Time) (*Blobs, e
 	return b, nil
 }
 
-func (b *Blobs) tmp() string { return filepath.Join(b.dir, "tmp") }
+// openTmp makes this server's own directory in all and removes those that nobody
+// holds a lock on any more.
+func (b *Blobs) openTmp(all string) error {
+	if err := os.MkdirAll(all, 0o700); err != nil {
+		return err
+	}
+	left, err := os.ReadDir(all)
+	if err != nil {
+		return err
+	}
+	for _, e := range left {
+		path := filepath.Join(all, e.Name())
+		f, err := lockFile(path)
+		if errors.Is(err, syscall.EWOULDBLOCK) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if err := errors.Join(os.RemoveAll(path), f.Close()); err != nil {
+			return err
+		}
+	}
+	own, err := os.MkdirTemp(all, "")
+	if err != nil {
+		return err
+	}
+	b.tmp, err = lockFile(own)
+	return err
+}
+
+// lockFile opens a file or a directory and locks it until it is closed.
+func lockFile(path string) (*os.File, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
+}
 
 func (b *Blobs) path(blob string) string { return filepath.Join(b.dir, blob[:2], blob) }
 
 // Write copies r to a new blob. An error of r comes back as it is; the disk's
 // are ResourceExhausted when it is full and Unavailable otherwise.
 func (b *Blobs) Write(ctx context.Context, r io.Reader, limit int64) (objects.Written, error) {
-	f, err := os.CreateTemp(b.tmp(), "blob-")
+	f, err := os.CreateTemp(b.tmp.Name(), "blob-")
 	if err != nil {
 		return objects.Written{}, fmt.Errorf("write blob: %w", diskError(err))
 	}
@@ -127,7 +168,7 @@ func (b *Blobs) Delete(_ context.Context, blob string) error {
 	}
 	path := b.path(blob)
 	if info, err := os.Stat(path); err == nil && info.Size() >= largeBlob {
-		aside := filepath.Join(b.tmp(), blob)
+		aside := filepath.Join(b.tmp.Name(), blob)
 		if err := os.Rename(path, aside); err == nil {
 			go func() {
 				b.removing.Lock()

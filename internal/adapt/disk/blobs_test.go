@@ -3,6 +3,7 @@ package disk
 import (
 	"bytes"
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/sunya-cloud/sunya"
 	"github.com/sunya-cloud/sunya/internal/adapt/storetest"
+	"github.com/sunya-cloud/sunya/internal/core/objects"
 )
 
 func openBlobs(t testing.TB, now func() time.Time) *Blobs {
@@ -46,7 +48,7 @@ func TestBlobs(t *testing.T) {
 				return out
 			},
 			Broken: func() {}, // see TestOpenRemovesHalfWritten
-			Parts:  func() int { return len(entries(t, b.tmp())) },
+			Parts:  func() int { return len(entries(t, b.tmp.Name())) },
 		}
 	})
 }
@@ -96,7 +98,8 @@ func TestOpenRemovesHalfWritten(t *testing.T) {
 	b := openBlobs(t, time.Now)
 	w, err := b.Write(t.Context(), bytes.NewReader([]byte("x")), -1)
 	must(t, err)
-	must(t, os.WriteFile(filepath.Join(b.tmp(), "blob-1"), []byte("half"), 0o600))
+	must(t, os.WriteFile(filepath.Join(b.tmp.Name(), "blob-1"), []byte("half"), 0o600))
+	must(t, b.tmp.Close()) // as the end of a process does
 	again, err := OpenBlobs(b.dir, time.Hour, time.Now)
 	must(t, err)
 	if left := files(t, again); len(left) != 1 || filepath.Base(left[0]) != w.Blob {
@@ -134,17 +137,62 @@ func TestDeleteLarge(t *testing.T) {
 	if _, err := b.Open(t.Context(), w.Blob); sunya.CodeOf(err) != sunya.NotFound {
 		t.Errorf("a deleted blob is opened with %v", err)
 	}
-	if left := files(t, b); len(left) != 1 || filepath.Dir(left[0]) != b.tmp() {
+	if left := files(t, b); len(left) != 1 || filepath.Dir(left[0]) != b.tmp.Name() {
 		t.Errorf("left: %q, want the blob aside", left)
 	}
 	p := make([]byte, 1)
 	if _, err := body.Read(p); err != nil || p[0] != 'x' {
 		t.Errorf("who reads it goes on with %q, %v", p, err)
 	}
+	must(t, b.tmp.Close()) // as the end of a process does
 	_, err = OpenBlobs(b.dir, time.Hour, time.Now)
 	must(t, err)
 	if left := files(t, b); len(left) != 0 {
 		t.Errorf("left after a start: %q", left)
 	}
 	b.removing.Unlock()
+}
+
+// TestTwoServersWriteBlobs opens the blobs while another server writes one.
+func TestTwoServersWriteBlobs(t *testing.T) {
+	dir := t.TempDir()
+	open := func() *Blobs {
+		b, err := OpenBlobs(dir, time.Hour, time.Now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	left := filepath.Join(dir, "tmp", "of a server that was killed")
+	if err := os.MkdirAll(left, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	first := open()
+	if _, err := os.Stat(left); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("what was left is there: %v", err)
+	}
+	r, w := io.Pipe()
+	done := make(chan error)
+	var got objects.Written
+	go func() {
+		var err error
+		got, err = first.Write(t.Context(), r, -1)
+		done <- err
+	}()
+	large := bytes.Repeat([]byte("x"), 1<<20)
+	if _, err := w.Write(large); err != nil {
+		t.Fatal(err)
+	}
+	second := open()
+	if err := errors.Join(w.Close(), <-done); err != nil {
+		t.Fatal(err)
+	}
+	f, err := second.Open(t.Context(), got.Blob)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if b, err := io.ReadAll(f); err != nil || !bytes.Equal(b, large) {
+		t.Errorf("%d bytes, %v", len(b), err)
+	}
 }

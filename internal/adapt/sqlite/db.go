@@ -42,7 +42,8 @@ type DB struct {
 	mu     sync.Mutex
 	queue  []*job
 	broken error // set once, when a sync failed: no write is acknowledged any more
-	paused bool  // by Hold
+	stage  stage
+	staged chan struct{} // closed when stage changes, or broken is set
 }
 
 // Open opens the database at path, or makes it, and brings its schema up to
@@ -62,7 +63,7 @@ func open(ctx context.Context, path, schema string, log *slog.Logger) (*DB, erro
 	if err != nil {
 		return nil, fmt.Errorf("read migrations: %w", err)
 	}
-	db := &DB{path: path, steps: steps, log: log.With("component", "sqlite"), turn: make(chan struct{}, 1)}
+	db := &DB{path: path, steps: steps, log: log.With("component", "sqlite"), turn: make(chan struct{}, 1), staged: make(chan struct{})}
 	db.turn <- struct{}{}
 	if err := create(path); err != nil {
 		return nil, fmt.Errorf("open state: %w", err)

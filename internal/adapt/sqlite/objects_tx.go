@@ -12,7 +12,7 @@ import (
 
 // Change implements objects.Store.
 func (db *DB) Change(ctx context.Context, do func(objects.Tx) error) error {
-	return db.update(ctx, func(ctx context.Context, tx *sql.Tx) error {
+	return db.updateLasting(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		// The transaction is bounded as a whole; to watch that in each of its short
 		// statements would take goroutines.
 		return do(objectTx{context.WithoutCancel(ctx), prepared{tx, db.writes}})

@@ -14,31 +14,68 @@ import (
 	"github.com/sunya-cloud/sunya"
 )
 
+// stage is whose the database is to write.
+type stage int
+
+const (
+	ours   stage = iota
+	held         // nobody's: another server is about to take it
+	shared       // another server's, but for what began before
+	gone         // another server's
+)
+
+var errHeld = sunya.Errorf(sunya.Unavailable, "", "another server is taking over: try again")
+
 // Hold waits for the write under way and refuses those that come, which are told
-// to try again: another server is about to read and write the database. Reading
-// goes on.
+// to try again: another server is about to read and write the database. Uploads to
+// Storage wait for Resume or Leave. Reading goes on.
 func (db *DB) Hold() {
 	<-db.turn
 	defer func() { db.turn <- struct{}{} }()
-	db.pause(true)
+	db.set(held)
 }
 
-// Resume ends Hold.
-func (db *DB) Resume() { db.pause(false) }
+// Resume ends Hold, and Leave.
+func (db *DB) Resume() { db.set(ours) }
 
-func (db *DB) pause(yes bool) {
-	db.mu.Lock()
-	db.paused = yes
-	db.mu.Unlock()
+// Leave lets uploads that this server still receives come to their end while another
+// one has the database, unless that one has changed its schema.
+func (db *DB) Leave(ctx context.Context) error {
+	have, want, err := versions(ctx, db.read.DB)
+	if err != nil {
+		db.set(gone)
+		return fmt.Errorf("read schema version of %s: %w", db.path, explain(err))
+	}
+	if have == want {
+		db.set(shared)
+	} else {
+		db.set(gone)
+	}
+	return nil
 }
 
-func (db *DB) held() error {
+func (db *DB) set(to stage) {
 	db.mu.Lock()
 	defer db.mu.Unlock()
-	if !db.paused {
-		return nil
+	db.stage = to
+	db.restage()
+}
+
+// restage wakes those that wait for another stage. The caller holds mu.
+func (db *DB) restage() {
+	close(db.staged)
+	db.staged = make(chan struct{})
+}
+
+// turnOf is the token that j waits for, nil while it cannot be written, and what is
+// closed when that changes.
+func (db *DB) turnOf(j *job) (turn, changed <-chan struct{}) {
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	if j.lasting && db.stage == held && db.broken == nil {
+		return nil, db.staged
 	}
-	return sunya.Errorf(sunya.Unavailable, "", "another server is taking over: try again")
+	return db.turn, db.staged
 }
 
 // Rehearse tries what Open would do with a database that another server has open,

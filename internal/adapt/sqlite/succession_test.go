@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/sunya-cloud/sunya"
+	"github.com/sunya-cloud/sunya/internal/core/objects"
 	"github.com/sunya-cloud/sunya/internal/core/serving"
 )
 
@@ -79,5 +80,63 @@ func TestHoldRefusesWritesUntilResume(t *testing.T) {
 	db.Resume()
 	if err := db.Apply(t.Context(), serving.Change{}); err != nil {
 		t.Errorf("a write after: %v", err)
+	}
+}
+
+// TestUploadsOutliveTheirServer writes objects while another server has the
+// database, beside it, and nothing else.
+func TestUploadsOutliveTheirServer(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "state.db")
+	opened := func() *DB {
+		db, err := Open(t.Context(), path, slog.New(slog.DiscardHandler))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = db.Close() })
+		return db
+	}
+	first, second := opened(), opened()
+	if err := first.CreateBucket(t.Context(), &objects.Bucket{Name: "stuff", Project: "p"}); err != nil {
+		t.Fatal(err)
+	}
+	put := func(db *DB, name string) error {
+		return db.Change(t.Context(), func(tx objects.Tx) error {
+			return tx.PutLive(&objects.Object{Bucket: "stuff", Name: name, Generation: 1, Blob: name})
+		})
+	}
+	first.Hold()
+	done := make(chan error)
+	go func() { done <- put(first, "waits") }()
+	if err := put(second, "of the next"); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case err := <-done:
+		t.Fatalf("written while nobody has the database: %v", err)
+	default:
+	}
+	if err := first.Leave(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-done; err != nil {
+		t.Errorf("after the other one took over: %v", err)
+	}
+	if err := first.Apply(t.Context(), serving.Change{}); sunya.CodeOf(err) != sunya.Unavailable {
+		t.Errorf("another write: %v, want Unavailable", err)
+	}
+	for _, name := range []string{"waits", "of the next"} {
+		if _, err := second.GetObject(t.Context(), "stuff", name, 0); err != nil {
+			t.Error(err)
+		}
+	}
+	if _, err := second.write.ExecContext(t.Context(), `INSERT INTO goose_db_version (version_id, is_applied) VALUES (9999, 1)`); err != nil {
+		t.Fatal(err)
+	}
+	first.Hold()
+	if err := first.Leave(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := put(first, "late"); sunya.CodeOf(err) != sunya.Unavailable {
+		t.Errorf("into another schema: %v, want Unavailable", err)
 	}
 }

@@ -17,7 +17,7 @@ func (db *DB) CreateUpload(ctx context.Context, u *objects.Upload) error {
 	if err != nil {
 		return fmt.Errorf("create upload: %w", err)
 	}
-	return db.update(ctx, func(ctx context.Context, tx *sql.Tx) error {
+	return db.updateLasting(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, "INSERT INTO uploads (id, create_time, generation, document) VALUES (?, ?, 0, ?)",
 			u.ID, nanos(u.CreateTime), document)
 		return err
@@ -59,7 +59,7 @@ func scanChunk(r row) (*objects.Chunk, error) {
 
 // AddChunk implements objects.UploadStore.
 func (db *DB) AddChunk(ctx context.Context, id string, c objects.Chunk) error {
-	return db.update(ctx, func(ctx context.Context, tx *sql.Tx) error {
+	return db.updateLasting(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		u, err := getUpload(ctx, tx, id)
 		if err != nil {
 			return err
@@ -75,7 +75,7 @@ func (db *DB) AddChunk(ctx context.Context, id string, c objects.Chunk) error {
 
 // PutPart implements objects.UploadStore.
 func (db *DB) PutPart(ctx context.Context, id string, c objects.Chunk) (oldBlob string, err error) {
-	err = db.update(ctx, func(ctx context.Context, tx *sql.Tx) error {
+	err = db.updateLasting(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		u, err := getUpload(ctx, tx, id)
 		if err != nil {
 			return err
@@ -117,7 +117,7 @@ func concurrentUpload(id string) error {
 
 // DeleteUpload implements objects.UploadStore.
 func (db *DB) DeleteUpload(ctx context.Context, id string) (free []string, err error) {
-	err = db.update(ctx, func(ctx context.Context, tx *sql.Tx) error {
+	err = db.updateLasting(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		u, err := getUpload(ctx, tx, id)
 		if err != nil {
 			return err

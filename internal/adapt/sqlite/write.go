@@ -27,29 +27,40 @@ type change func(ctx context.Context, tx *sql.Tx) error
 
 // job is one writer's change on its way through the queue.
 type job struct {
-	do   change
-	err  error
-	done chan struct{} // closed by whoever ran the job, after err is set
+	do      change
+	lasting bool // it may run after another server has taken over
+	err     error
+	done    chan struct{} // closed by whoever ran the job, after err is set
 }
 
 // update runs do in a transaction and returns once it is durable. When it
 // returns an error nothing of do is kept.
-func (db *DB) update(ctx context.Context, do change) error {
-	j := &job{do: do, done: make(chan struct{})}
+func (db *DB) update(ctx context.Context, do change) error { return db.run(ctx, &job{do: do}) }
+
+// updateLasting is update for what a request of a server began that has left its
+// place to another: it waits until that one serves. do holds of nothing in memory.
+func (db *DB) updateLasting(ctx context.Context, do change) error {
+	return db.run(ctx, &job{do: do, lasting: true})
+}
+
+func (db *DB) run(ctx context.Context, j *job) error {
+	j.done = make(chan struct{})
 	if err := db.enqueue(ctx, j); err != nil {
 		return err
 	}
 	for {
+		turn, changed := db.turnOf(j)
 		select {
 		case <-j.done:
 			return j.err
+		case <-changed:
 		case <-ctx.Done():
 			if db.withdraw(j) {
 				return context.Cause(ctx)
 			}
 			<-j.done // under way, at most batchTimeout
 			return j.err
-		case <-db.turn:
+		case <-turn:
 			if db.waiting(j) {
 				db.runBatch(context.WithoutCancel(ctx))
 			}
@@ -110,16 +121,28 @@ func (db *DB) runBatch(ctx context.Context) {
 func (db *DB) take() []*job {
 	db.mu.Lock()
 	defer db.mu.Unlock()
-	n := min(len(db.queue), maxBatch)
-	batch := slices.Clone(db.queue[:n])
-	db.queue = slices.Delete(db.queue, 0, n)
+	var batch, waiting []*job
+	for i, j := range db.queue {
+		switch {
+		case len(batch) == maxBatch:
+			waiting = append(waiting, db.queue[i])
+		case j.lasting && db.stage == held && db.broken == nil:
+			waiting = append(waiting, j)
+		case !j.lasting && db.stage != ours, db.stage == gone:
+			j.err = errHeld
+			close(j.done)
+		default:
+			batch = append(batch, j)
+		}
+	}
+	db.queue = waiting
 	return batch
 }
 
 // commit runs every job of a batch and makes those durable that succeeded. An
 // error means that none is.
 func (db *DB) commit(ctx context.Context, batch []*job) error {
-	if err := errors.Join(db.failed(), db.held()); err != nil {
+	if err := db.failed(); err != nil {
 		return err
 	}
 	tx, err := db.write.BeginTx(ctx, nil)
@@ -204,6 +227,7 @@ func (db *DB) fail(err error) {
 	defer db.mu.Unlock()
 	if db.broken == nil {
 		db.broken = err
+		db.restage()
 	}
 }
 

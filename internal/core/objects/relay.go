@@ -122,8 +122,8 @@ func (s *Service) publishOne(ctx context.Context, to Publisher, encode Encode, n
 	return to.Publish(ctx, n.Notification.Topic, data, n.Attributes())
 }
 
-// tell wakes the relay.
-func (s *Service) tell() {
+// Tell wakes the relay: there may be notices, also of another server's.
+func (s *Service) Tell() {
 	select {
 	case s.told <- struct{}{}:
 	default:

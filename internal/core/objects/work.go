@@ -34,7 +34,7 @@ func (s *Service) change(ctx context.Context, do func(*work) error) error {
 		return err
 	}
 	if told {
-		s.tell()
+		s.Tell()
 	}
 	s.free(ctx, free...)
 	return nil
