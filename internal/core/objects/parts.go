@@ -97,8 +97,9 @@ func (s *Service) PutPart(ctx context.Context, id string, number int, r io.Reade
 
 // CompleteParts makes the object of the parts that are named, in the order of
 // their numbers, and ends the upload. A part that has not come, or with another
-// MD5, is InvalidArgument and leaves everything as it is.
-func (s *Service) CompleteParts(ctx context.Context, id string, want []PartRef) (*Object, error) {
+// MD5, is InvalidArgument and leaves everything as it is; so does a condition that
+// does not hold: cond, or if that asks for nothing what the upload began with.
+func (s *Service) CompleteParts(ctx context.Context, id string, want []PartRef, cond Conditions) (*Object, error) {
 	u, err := s.Parts(ctx, id)
 	if err != nil {
 		return nil, err
@@ -108,6 +109,12 @@ func (s *Service) CompleteParts(ctx context.Context, id string, want []PartRef) 
 	}
 	if err := s.fits(u, u.Total); err != nil {
 		return nil, err
+	}
+	if !cond.None() {
+		u.Object.Conditions = cond
+	}
+	if err := s.admit(ctx, &u.Object); err != nil { // before bytes are moved
+		return nil, fmt.Errorf("complete multipart upload: %w", err)
 	}
 	w, err := s.assemble(ctx, u)
 	if err != nil {

@@ -163,7 +163,11 @@ func (h *handler) completeParts(w http.ResponseWriter, r *http.Request, t target
 	if len(want) == 0 {
 		return malformed("no parts")
 	}
-	o, err := h.Objects.CompleteParts(r.Context(), u.ID, want)
+	cond, err := writeConditions(r.Header)
+	if err != nil {
+		return err
+	}
+	o, err := h.Objects.CompleteParts(r.Context(), u.ID, want, cond)
 	var own *sunya.Error
 	if errors.As(err, &own) && own.Code == sunya.InvalidArgument {
 		code := "InvalidPart"

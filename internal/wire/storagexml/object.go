@@ -73,12 +73,8 @@ func newObject(h http.Header, t target) (objects.NewObject, error) {
 			return n, sunya.Invalid("x-goog-custom-time", "%q is not a time in RFC 3339", custom)
 		}
 	}
-	if n.Conditions, err = conditions(h); err != nil {
+	if n.Conditions, err = writeConditions(h); err != nil {
 		return n, err
-	}
-	if h.Get("If-None-Match") == "*" { // S3's way to say that there must not be one
-		none := int64(0)
-		n.Conditions.GenerationMatch = &none
 	}
 	if n.Expect, err = media.HeaderChecksums(h); err != nil {
 		return n, err
@@ -89,6 +85,17 @@ func newObject(h http.Header, t target) (objects.NewObject, error) {
 		"contentLanguage": h.Get("Content-Language"),
 	})
 	return n, err
+}
+
+// writeConditions reads the preconditions of what makes an object, which S3's
+// clients have a spelling of their own for.
+func writeConditions(h http.Header) (objects.Conditions, error) {
+	c, err := conditions(h)
+	if h.Get("If-None-Match") == "*" { // there must not be one
+		none := int64(0)
+		c.GenerationMatch = &none
+	}
+	return c, err
 }
 
 // document is the fields of an object that are kept as they were sent.
@@ -178,26 +185,37 @@ func (h *handler) copyObject(w http.ResponseWriter, r *http.Request, t target) e
 	if err != nil {
 		return err
 	}
-	source, body, err := h.Objects.Read(r.Context(), from.bucket, from.object, gen, cond)
-	if err != nil {
-		return err
-	}
-	defer body.Close()
 	n, err := newObject(r.Header, t)
 	if err != nil {
 		return err
 	}
-	n.Expect = objects.Checksums{CRC32C: &source.CRC32C}
-	if !strings.EqualFold(header(r.Header, "Metadata-Directive"), "REPLACE") {
-		n.ContentType, n.Metadata, n.Document = source.ContentType, source.Metadata, source.Document
-		n.Properties.CustomTime = source.Properties.CustomTime
+	c := objects.Copy{Bucket: from.bucket, Name: from.object, Generation: gen, SourceConditions: cond, ToBucket: t.bucket, ToName: t.object, Conditions: n.Conditions}
+	switch {
+	case strings.EqualFold(header(r.Header, "Metadata-Directive"), "REPLACE"):
+		c.Replace = &n
+	case n.Properties.StorageClass != "":
+		if err := h.inClass(r, &c, n.Properties.StorageClass); err != nil {
+			return err
+		}
 	}
-	o, err := h.Objects.Put(r.Context(), n, body, source.Size)
+	o, err := h.Objects.Copy(r.Context(), c)
 	if err != nil {
 		return err
 	}
 	objectHeaders(w.Header(), o)
 	return reply(w, r, http.StatusOK, copyResult{XMLName: xml.Name{Local: "CopyObjectResult"}, LastModified: stamp(o.UpdateTime), ETag: hexETag(o)})
+}
+
+// inClass lets a copy have all that its source says but the storage class.
+func (h *handler) inClass(r *http.Request, c *objects.Copy, class string) error {
+	source, err := h.Objects.Get(r.Context(), c.Bucket, c.Name, c.Generation, c.SourceConditions)
+	if err != nil {
+		return err
+	}
+	c.Generation = source.Generation
+	c.Replace = &objects.NewObject{ContentType: source.ContentType, Metadata: source.Metadata, Document: source.Document,
+		Properties: objects.Properties{CustomTime: source.Properties.CustomTime, StorageClass: class}}
+	return nil
 }
 
 // conditions reads the preconditions in the headers of a request.

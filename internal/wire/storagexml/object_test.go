@@ -38,6 +38,8 @@ func TestObjects(t *testing.T) {
 		{"chunks with trailers", "PUT", "/stuff/o", "x", []string{"x-amz-content-sha256", "STREAMING-UNSIGNED-PAYLOAD-TRAILER"}, 501, "NotImplemented"},
 		{"copy", "PUT", "/stuff/copy", "", []string{"x-goog-copy-source", "/stuff/a%2Fb%20c"}, 200, "CopyObjectResult"},
 		{"what was copied", "GET", "/stuff/copy", "", nil, 200, "hello"},
+		{"copy in another class", "PUT", "/stuff/copy", "", []string{"x-goog-copy-source", "/stuff/a%2Fb%20c", "x-goog-storage-class", "coldline"}, 200, "CopyObjectResult"},
+		{"what it says", "GET", "/stuff/copy", "", nil, 200, "hello"},
 		{"copy of nothing", "PUT", "/stuff/copy", "", []string{"x-amz-copy-source", "stuff/none"}, 404, "NoSuchKey"},
 		{"copy on a condition", "PUT", "/stuff/copy", "", []string{"x-goog-copy-source", "stuff/o", "x-goog-copy-source-if-generation-match", "1"}, 412, "PreconditionFailed"},
 		{"a key of one's own", "PUT", "/stuff/o", "x", []string{"x-goog-encryption-algorithm", "AES256"}, 501, "NotImplemented"},
@@ -197,6 +199,12 @@ func TestMultipart(t *testing.T) {
 	}
 	if _, got := s.do(t, "POST", query, list("3", "2")); !strings.Contains(got, "InvalidPart") {
 		t.Errorf("a small part first: %s", got)
+	}
+	for name, value := range map[string]string{"If-None-Match": "*", "x-goog-if-generation-match": "1"} {
+		s.do(t, "PUT", "/stuff/big", "there already")
+		if res, got := s.do(t, "POST", query, list("1", "2"), name, value); res.StatusCode != 412 || !strings.Contains(got, "PreconditionFailed") {
+			t.Errorf("%s: %s %s", name, res.Status, got)
+		}
 	}
 	if res, got := s.do(t, "POST", query, list("1", "2")); res.StatusCode != 200 || !strings.Contains(got, "<Key>big</Key>") {
 		t.Fatalf("%s %s", res.Status, got)
