@@ -157,6 +157,16 @@ func (h *handler) storageLayout(w http.ResponseWriter, r *http.Request, t target
 	})
 }
 
+// listFolders answers what gcloud asks before it empties a bucket: it has no
+// folders but in the names of its objects.
+func (h *handler) listFolders(w http.ResponseWriter, r *http.Request, t target) error {
+	if _, err := h.objects.GetBucket(r.Context(), t.bucket, objects.Conditions{}); err != nil {
+		return err
+	}
+	kind := "storage#" + t.part
+	return reply(w, r, map[string]any{"kind": kind, "items": []any{}})
+}
+
 func (h *handler) listBuckets(w http.ResponseWriter, r *http.Request, _ target) error {
 	q := r.URL.Query()
 	project, prefix := project(r), q.Get("prefix")

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"strconv"
 
 	"github.com/sunya-cloud/sunya"
 	"github.com/sunya-cloud/sunya/internal/core/objects"
@@ -110,6 +111,10 @@ func (h *handler) bucketPart(t target) map[string]endpoint {
 	switch {
 	case t.part == "storageLayout":
 		return map[string]endpoint{"GET": h.storageLayout}
+	case t.part == "managedFolders" && t.id == "", t.part == "folders" && t.id == "":
+		table := missing("buckets." + t.part)
+		table["GET"] = h.listFolders
+		return table
 	case t.part == "notificationConfigs" && t.id == "":
 		return map[string]endpoint{"GET": h.listNotifications, "POST": h.insertNotification}
 	case t.part == "notificationConfigs":
@@ -163,13 +168,17 @@ func missing(what string) map[string]endpoint {
 }
 
 // serviceAccount answers who publishes notifications at Google: here nobody has
-// to be allowed to.
+// to be allowed to. gcloud names the project by its number.
 func (h *handler) serviceAccount(w http.ResponseWriter, r *http.Request, t target) error {
-	if err := sunya.CheckProject(t.id); err != nil {
-		return err
+	number, err := strconv.ParseInt(t.id, 10, 64)
+	if err != nil {
+		if err := sunya.CheckProject(t.id); err != nil {
+			return err
+		}
+		number = sunya.ProjectNumber(t.id)
 	}
 	return reply(w, r, map[string]string{
 		"kind":          "storage#serviceAccount",
-		"email_address": fmt.Sprintf("service-%d@gs-project-accounts.iam.gserviceaccount.com", sunya.ProjectNumber(t.id)),
+		"email_address": fmt.Sprintf("service-%d@gs-project-accounts.iam.gserviceaccount.com", number),
 	})
 }

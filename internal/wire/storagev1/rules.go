@@ -97,6 +97,9 @@ func ruleFields() []string {
 // uniformLock is after how long uniform access stays, as Google says it.
 const uniformLock = 90 * 24 * time.Hour
 
+// shown is a time to the millisecond, as Google gives it: gcloud warns of more.
+func shown(t time.Time) time.Time { return t.Truncate(time.Millisecond) }
+
 // showRules is the inverse of readRules.
 func showRules(b *objects.Bucket, prevention string) rulesDocument {
 	r := b.Rules
@@ -107,7 +110,7 @@ func showRules(b *objects.Bucket, prevention string) rulesDocument {
 		d.IAM.Prevention = prevention
 	}
 	if r.Uniform {
-		locked := b.CreateTime.Add(uniformLock)
+		locked := shown(b.CreateTime.Add(uniformLock))
 		d.IAM.Uniform.LockedTime = &locked
 	}
 	d.IAM.Old = d.IAM.Uniform
@@ -118,10 +121,11 @@ func showRules(b *objects.Bucket, prevention string) rulesDocument {
 		d.Versioning = &versioning{Enabled: true}
 	}
 	if !r.SoftDelete.Since.IsZero() {
-		d.SoftDelete.Since = &r.SoftDelete.Since
+		since := shown(r.SoftDelete.Since)
+		d.SoftDelete.Since = &since
 	}
 	if r.Retention != nil {
-		d.Retention = &retention{Seconds: whole(r.Retention.Period / time.Second), Since: r.Retention.Since, Locked: r.Retention.Locked}
+		d.Retention = &retention{Seconds: whole(r.Retention.Period / time.Second), Since: shown(r.Retention.Since), Locked: r.Retention.Locked}
 	}
 	if r.MayRetain {
 		d.MayRetain = &objectRetention{Mode: "Enabled"}
