@@ -39,7 +39,7 @@ func (a *api) addStorage(n *Node, log *slog.Logger) (root func(http.Handler) htt
 		a.add("", name, p, front.Local, ofKeys)
 	}
 	// The paths of the XML API, /BUCKET/OBJECT, are what no other route has.
-	xml := storagexml.New(storagexml.Deps{Objects: n.products.objects, Auth: auth, Project: n.cfg.Project, Log: log})
+	xml := storagexml.New(storagexml.Deps{Objects: n.products.objects, Model: storagev1.Model{}, Auth: auth, Project: n.cfg.Project, Log: log})
 	a.routes = append(a.routes, front.Route{API: name, Pattern: "/", Permission: front.Local, Admit: auth.Admit, Handler: xml, Refuse: storagexml.Refuse})
 	return func(other http.Handler) http.Handler { return auth.Root(xml, other) }
 }

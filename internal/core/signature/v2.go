@@ -13,10 +13,11 @@ import (
 	"time"
 )
 
-// subresources are the parameters that V2 signs.
+// subresources are the parameters that V2 signs, those of boto (gsutil) among them.
 func subresources() []string {
-	return []string{"acl", "billing", "compose", "cors", "encryption", "lifecycle", "location", "logging", "storageClass",
-		"tagging", "upload_id", "uploads", "uploadId", "partNumber", "versioning", "website", "delete"}
+	return []string{"acl", "billing", "compose", "cors", "defaultObjectAcl", "delete", "encryption", "encryptionConfig", "lifecycle",
+		"location", "logging", "partNumber", "policy", "requestPayment", "restore", "storageClass", "tagging", "torrent", "upload_id",
+		"uploadId", "uploads", "userProject", "versionId", "versioning", "versions", "website", "websiteConfig"}
 }
 
 // queryV2 checks a V2 signed URL: ?GoogleAccessId=…&Expires=…&Signature=….

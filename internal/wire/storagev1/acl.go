@@ -12,12 +12,7 @@ import (
 	"github.com/sunya-cloud/sunya/internal/wire/media"
 )
 
-// grant is one entry of an access control list. Lists are kept and returned;
-// access does not depend on them.
-type grant struct {
-	Entity string `json:"entity"`
-	Role   string `json:"role"`
-}
+type grant = media.Grant
 
 // The fields of documents that hold lists.
 const (
@@ -50,7 +45,7 @@ func grants(doc fields, field string, own []grant) ([]grant, error) {
 }
 
 func owners(project string) []grant {
-	return []grant{{fmt.Sprintf("project-owners-%d", sunya.ProjectNumber(project)), "OWNER"}}
+	return []grant{{Entity: fmt.Sprintf("project-owners-%d", sunya.ProjectNumber(project)), Role: "OWNER"}}
 }
 
 // withGrants reads and, when change says so, writes the list that a request
@@ -100,26 +95,18 @@ func (h *handler) readGrants(r *http.Request, t target) ([]grant, error) {
 	if err != nil {
 		return nil, err
 	}
-	if b.Rules.Uniform {
-		return nil, uniform("get", b.Name)
+	if t.kind != kindObjectPart {
+		return grantsOf(b, b.Document, t.part)
 	}
-	document := b.Document
-	if t.kind == kindObjectPart {
-		gen, err := generation(r.URL.Query())
-		if err != nil {
-			return nil, err
-		}
-		o, err := h.objects.Get(r.Context(), t.bucket, t.object, gen, objects.Conditions{})
-		if err != nil {
-			return nil, err
-		}
-		document = o.Document
-	}
-	doc, err := decodeFields(document)
+	gen, err := generation(r.URL.Query())
 	if err != nil {
 		return nil, err
 	}
-	return grants(doc, t.part, owners(b.Project))
+	o, err := h.objects.Get(r.Context(), t.bucket, t.object, gen, objects.Conditions{})
+	if err != nil {
+		return nil, err
+	}
+	return grantsOf(b, o.Document, t.part)
 }
 
 func uniform(verb, bucket string) error {
@@ -258,15 +245,15 @@ func predefined(field, name, project string) ([]grant, error) {
 	case "private", "bucketOwnerFullControl":
 		return owner, nil
 	case "publicRead":
-		return append(owner, grant{"allUsers", "READER"}), nil
+		return append(owner, grant{Entity: "allUsers", Role: "READER"}), nil
 	case "publicReadWrite":
-		return append(owner, grant{"allUsers", "WRITER"}), nil
+		return append(owner, grant{Entity: "allUsers", Role: "WRITER"}), nil
 	case "authenticatedRead":
-		return append(owner, grant{"allAuthenticatedUsers", "READER"}), nil
+		return append(owner, grant{Entity: "allAuthenticatedUsers", Role: "READER"}), nil
 	case "bucketOwnerRead":
-		return append(owner, grant{fmt.Sprintf("project-editors-%d", number), "READER"}), nil
+		return append(owner, grant{Entity: fmt.Sprintf("project-editors-%d", number), Role: "READER"}), nil
 	case "projectPrivate":
-		return append(owner, grant{fmt.Sprintf("project-editors-%d", number), "OWNER"}, grant{fmt.Sprintf("project-viewers-%d", number), "READER"}), nil
+		return append(owner, grant{Entity: fmt.Sprintf("project-editors-%d", number), Role: "OWNER"}, grant{Entity: fmt.Sprintf("project-viewers-%d", number), Role: "READER"}), nil
 	}
 	return nil, sunya.Invalid(field, "%q: use private, projectPrivate, publicRead, publicReadWrite, authenticatedRead, bucketOwnerRead or bucketOwnerFullControl", name)
 }

@@ -1,8 +1,6 @@
 package storagexml
 
 import (
-	"cmp"
-	"encoding/json"
 	"encoding/xml"
 	"io"
 	"net/http"
@@ -121,104 +119,6 @@ func (h *handler) deleteBucket(w http.ResponseWriter, r *http.Request, t target)
 	}
 	w.WriteHeader(http.StatusNoContent)
 	return nil
-}
-
-// bucketSetting answers GET of a part of a bucket's settings.
-func (h *handler) bucketSetting(name string) endpoint {
-	return func(w http.ResponseWriter, r *http.Request, t target) error {
-		b, err := h.Objects.GetBucket(r.Context(), t.bucket, objects.Conditions{})
-		if err != nil {
-			return err
-		}
-		var s settings
-		if len(b.Document) > 0 {
-			if err := json.Unmarshal(b.Document, &s); err != nil {
-				return sunya.Errorf(sunya.DataLoss, b.Name, "a stored document is damaged: %v", err)
-			}
-		}
-		switch name {
-		case "acl":
-			return reply(w, r, http.StatusOK, fullControl(b.Project))
-		case "location":
-			return reply(w, r, http.StatusOK, text{xml.Name{Local: "LocationConstraint"}, strings.ToUpper(b.Location)})
-		case "storageClass":
-			return reply(w, r, http.StatusOK, text{xml.Name{Local: "StorageClass"}, cmp.Or(b.Rules.StorageClass, "STANDARD")})
-		case "versioning":
-			return reply(w, r, http.StatusOK, versioning(b))
-		case "cors":
-			return reply(w, r, http.StatusOK, s.cors())
-		case "lifecycle":
-			if len(b.Rules.Lifecycle) > 0 {
-				return sunya.Errorf(sunya.Unimplemented, b.Name, "lifecycle rules in XML are not implemented: read them with the JSON API")
-			}
-			return reply(w, r, http.StatusOK, empty{xml.Name{Local: "LifecycleConfiguration"}})
-		case "logging":
-			return reply(w, r, http.StatusOK, empty{xml.Name{Local: "Logging"}})
-		}
-		return reply(w, r, http.StatusOK, empty{xml.Name{Local: "WebsiteConfiguration"}})
-	}
-}
-
-// settings are the parts of a bucket's document that the XML API shows.
-type settings struct {
-	CORS []corsRule `json:"cors"`
-}
-
-type text struct {
-	XMLName xml.Name
-	Value   string `xml:",chardata"`
-}
-
-type empty struct{ XMLName xml.Name }
-
-type versioningConfiguration struct {
-	XMLName xml.Name `xml:"VersioningConfiguration"`
-	Status  string   `xml:"Status,omitempty"`
-}
-
-func versioning(b *objects.Bucket) versioningConfiguration {
-	if b.Rules.Versioning {
-		return versioningConfiguration{Status: "Enabled"}
-	}
-	return versioningConfiguration{Status: "Suspended"}
-}
-
-type accessControlList struct {
-	XMLName xml.Name `xml:"AccessControlList"`
-	Owner   owner
-	Entries []aclEntry `xml:"Entries>Entry"`
-}
-
-type aclEntry struct {
-	Scope struct {
-		Type string `xml:"type,attr"`
-		ID   string
-	}
-	Permission string
-}
-
-// fullControl is the list of access of everything: whoever reaches the API may
-// do all.
-func fullControl(project string) accessControlList {
-	id := "project-owners-" + project
-	e := aclEntry{Permission: "FULL_CONTROL"}
-	e.Scope.Type, e.Scope.ID = "GroupById", id
-	return accessControlList{Owner: owner{id, id}, Entries: []aclEntry{e}}
-}
-
-func (h *handler) objectACL(w http.ResponseWriter, r *http.Request, t target) error {
-	b, err := h.Objects.GetBucket(r.Context(), t.bucket, objects.Conditions{})
-	if err != nil {
-		return err
-	}
-	gen, err := generation(r.URL.Query())
-	if err != nil {
-		return err
-	}
-	if _, err := h.Objects.Get(r.Context(), t.bucket, t.object, gen, objects.Conditions{}); err != nil {
-		return err
-	}
-	return reply(w, r, http.StatusOK, fullControl(b.Project))
 }
 
 // deleteRequest is the body of POST ?delete.

@@ -2,7 +2,6 @@ package storagexml
 
 import (
 	"encoding/json"
-	"encoding/xml"
 	"net/http"
 	"path"
 	"slices"
@@ -15,10 +14,10 @@ import (
 // corsRule is one of a bucket's rules of what pages of other origins may do
 // (cloud.google.com/storage/docs/cross-origin).
 type corsRule struct {
-	Origin         []string `json:"origin" xml:"Origins>Origin"`
-	Method         []string `json:"method" xml:"Methods>Method"`
-	ResponseHeader []string `json:"responseHeader" xml:"ResponseHeaders>ResponseHeader"`
-	MaxAgeSeconds  *int64   `json:"maxAgeSeconds" xml:"MaxAgeSec"`
+	Origin         []string `json:"origin,omitempty" xml:"Origins>Origin"`
+	Method         []string `json:"method,omitempty" xml:"Methods>Method"`
+	ResponseHeader []string `json:"responseHeader,omitempty" xml:"ResponseHeaders>ResponseHeader"`
+	MaxAgeSeconds  *int64   `json:"maxAgeSeconds,omitempty" xml:"MaxAgeSec,omitempty"`
 }
 
 // maxAge is how long a browser may keep an answer that no rule says it of.
@@ -116,9 +115,7 @@ func (s *settings) preflight(out, asked http.Header) {
 	}
 }
 
-type corsConfig struct {
-	XMLName xml.Name   `xml:"CorsConfig"`
-	Cors    []corsRule `xml:"Cors"`
+// settings are the parts of a bucket's document that decide here.
+type settings struct {
+	CORS []corsRule `json:"cors"`
 }
-
-func (s *settings) cors() corsConfig { return corsConfig{Cors: s.CORS} }

@@ -4,10 +4,12 @@
 package storagexml
 
 import (
+	"encoding/json"
 	"log/slog"
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/sunya-cloud/sunya"
 	"github.com/sunya-cloud/sunya/internal/core/objects"
@@ -17,9 +19,26 @@ import (
 // Deps is what the API stands on.
 type Deps struct {
 	Objects *objects.Service
+	Model   Model
 	Auth    *Auth
 	Project string // of buckets that a request makes without naming one
 	Log     *slog.Logger
+}
+
+// Model knows the settings and lists of buckets and objects as the JSON API has
+// them, and what of them is allowed.
+type Model interface {
+	// BucketFields is all that clients may set of a bucket, by the keys of its
+	// resource; PatchBucket changes it, as buckets.patch does.
+	BucketFields(b *objects.Bucket) (map[string]json.RawMessage, error)
+	PatchBucket(b *objects.Bucket, patch map[string]json.RawMessage, now time.Time) error
+	// A bucket has a list of its own and one for its new objects.
+	BucketGrants(b *objects.Bucket, ofObjects bool) ([]media.Grant, error)
+	SetBucketGrants(b *objects.Bucket, ofObjects bool, list []media.Grant) error
+	ObjectGrants(b *objects.Bucket, o *objects.Object) ([]media.Grant, error)
+	SetObjectGrants(b *objects.Bucket, o *objects.Object, list []media.Grant) error
+	// Predefined is the list that has this name in a project: publicRead.
+	Predefined(name, project string) ([]media.Grant, error)
 }
 
 // handler answers requests whose caller has been checked already, but for forms.
@@ -86,24 +105,29 @@ func (h *handler) dispatch(w http.ResponseWriter, r *http.Request, t target) err
 
 // ofBucket is what may be done with a bucket.
 func (h *handler) ofBucket(q url.Values) map[string]endpoint {
-	switch name := subresource(q); name {
+	name := subresource(q)
+	switch name {
 	case "":
 		return map[string]endpoint{"GET": h.listObjects, "HEAD": h.headBucket, "PUT": h.createBucket, "DELETE": h.deleteBucket, "POST": h.form}
+	case "versions":
+		return map[string]endpoint{"GET": h.listObjects}
 	case "uploads":
 		return map[string]endpoint{"GET": h.listUploads}
 	case "delete":
 		return map[string]endpoint{"POST": h.deleteObjects}
-	case "acl", "location", "versioning", "cors", "lifecycle", "logging", "website", "storageClass":
-		return map[string]endpoint{"GET": h.bucketSetting(name)}
+	case "acl", "defaultObjectAcl":
+		return map[string]endpoint{"GET": h.bucketACL(name), "PUT": h.putBucketACL(name)}
 	}
-	return nil
+	return h.setting(name)
 }
 
 // ofObject is what may be done with an object.
 func (h *handler) ofObject(r *http.Request, q url.Values) map[string]endpoint {
 	switch subresource(q) {
 	case "acl":
-		return map[string]endpoint{"GET": h.objectACL}
+		return map[string]endpoint{"GET": h.objectACL, "PUT": h.putObjectACL}
+	case "compose":
+		return map[string]endpoint{"PUT": h.compose}
 	case "uploads":
 		return map[string]endpoint{"POST": h.startParts}
 	case "uploadId":
@@ -127,8 +151,8 @@ func (h *handler) ofObject(r *http.Request, q url.Values) map[string]endpoint {
 
 // subresource is the parameter that says what of a bucket or object is meant.
 func subresource(q url.Values) string {
-	for _, name := range []string{"uploadId", "upload_id", "uploads", "delete", "acl", "location", "versioning", "cors", "lifecycle", "logging",
-		"website", "storageClass", "compose", "tagging", "billing", "encryption", "policy", "notification", "requestPayment", "replication",
+	for _, name := range []string{"uploadId", "upload_id", "uploads", "delete", "acl", "defaultObjectAcl", "location", "versioning", "cors", "lifecycle",
+		"logging", "website", "websiteConfig", "storageClass", "compose", "tagging", "billing", "encryption", "encryptionConfig", "policy", "notification", "requestPayment", "replication",
 		"retention", "legal-hold", "object-lock", "versions", "restore", "select", "torrent", "attributes"} {
 		if _, ok := q[name]; ok {
 			return name

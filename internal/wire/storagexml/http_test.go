@@ -16,6 +16,7 @@ import (
 	"github.com/sunya-cloud/sunya"
 	"github.com/sunya-cloud/sunya/internal/core/objects"
 	"github.com/sunya-cloud/sunya/internal/core/objects/objectstest"
+	"github.com/sunya-cloud/sunya/internal/wire/storagev1"
 	"github.com/sunya-cloud/sunya/internal/wire/storagexml"
 )
 
@@ -34,7 +35,7 @@ func serve(t testing.TB) server {
 	if _, err := svc.CreateBucket(t.Context(), objects.Bucket{Name: "stuff", Project: "sunya"}); err != nil {
 		t.Fatal(err)
 	}
-	srv := httptest.NewServer(storagexml.New(storagexml.Deps{Objects: svc, Project: "sunya", Log: log, Auth: &storagexml.Auth{Keys: oneKey{}, Objects: svc, Now: time.Now}}))
+	srv := httptest.NewServer(storagexml.New(storagexml.Deps{Objects: svc, Model: storagev1.Model{}, Project: "sunya", Log: log, Auth: &storagexml.Auth{Keys: oneKey{}, Objects: svc, Now: time.Now}}))
 	t.Cleanup(srv.Close)
 	return server{svc, srv.URL}
 }

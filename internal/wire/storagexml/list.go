@@ -38,6 +38,9 @@ type listBucketResult struct {
 	MaxKeys               int            `xml:"MaxKeys"`
 	IsTruncated           bool           `xml:"IsTruncated"`
 	Contents              []content      `xml:"Contents"`
+	GenerationMarker      string         `xml:"GenerationMarker,omitempty"` // of a list of versions
+	NextGenerationMarker  string         `xml:"NextGenerationMarker,omitempty"`
+	Versions              []version      `xml:"Version"`
 	CommonPrefixes        []commonPrefix `xml:"CommonPrefixes"`
 }
 
@@ -49,6 +52,11 @@ type content struct {
 	ETag           string
 	Size           int64
 	StorageClass   string
+}
+
+type version struct {
+	content
+	IsLatest bool
 }
 
 type commonPrefix struct{ Prefix string }
@@ -69,14 +77,24 @@ func (h *handler) listObjects(w http.ResponseWriter, r *http.Request, t target) 
 	if err != nil {
 		return err
 	}
-	second := q.Get("list-type") == "2"
-	if second {
+	second, versions := q.Get("list-type") == "2", q.Has("versions")
+	switch {
+	case versions:
+		marker := encode(q.Get("marker"))
+		doc.Marker, lq.Which = &marker, objects.AllVersions
+		if doc.GenerationMarker = q.Get("generation-marker"); doc.GenerationMarker == "" {
+			lq.StartOffset = afterPrefix(q.Get("marker"), lq.Prefix, lq.Delimiter)
+		}
+		if lq.Cursor, err = page.Cursor(doc.GenerationMarker, t.bucket, lq.Prefix, lq.Delimiter, "versions"); err != nil {
+			return err
+		}
+	case second:
 		doc.StartAfter, doc.ContinuationToken = encode(q.Get("start-after")), q.Get("continuation-token")
 		lq.StartOffset = after(q.Get("start-after"))
 		if lq.Cursor, err = page.Cursor(doc.ContinuationToken, t.bucket, lq.Prefix, lq.Delimiter); err != nil {
 			return err
 		}
-	} else {
+	default:
 		marker := encode(q.Get("marker"))
 		doc.Marker, lq.StartOffset = &marker, afterPrefix(q.Get("marker"), lq.Prefix, lq.Delimiter)
 	}
@@ -90,8 +108,13 @@ func (h *handler) listObjects(w http.ResponseWriter, r *http.Request, t target) 
 	doc.Prefix, doc.Delimiter, doc.EncodingType, doc.IsTruncated = encode(lq.Prefix), encode(lq.Delimiter), q.Get("encoding-type"), found.Next != ""
 	for i := range found.Items {
 		o := &found.Items[i]
-		doc.Contents = append(doc.Contents, content{Key: encode(o.Name), Generation: o.Generation, MetaGeneration: o.Metageneration,
-			LastModified: stamp(o.UpdateTime), ETag: hexETag(o), Size: o.Size, StorageClass: media.StorageClass(o)})
+		c := content{Key: encode(o.Name), Generation: o.Generation, MetaGeneration: o.Metageneration,
+			LastModified: stamp(o.UpdateTime), ETag: hexETag(o), Size: o.Size, StorageClass: media.StorageClass(o)}
+		if versions {
+			doc.Versions = append(doc.Versions, version{c, o.Live()})
+		} else {
+			doc.Contents = append(doc.Contents, c)
+		}
 	}
 	for _, p := range found.Prefixes {
 		doc.CommonPrefixes = append(doc.CommonPrefixes, commonPrefix{encode(p)})
@@ -102,6 +125,9 @@ func (h *handler) listObjects(w http.ResponseWriter, r *http.Request, t target) 
 		doc.NextContinuationToken = page.Token(found.Next, t.bucket, lq.Prefix, lq.Delimiter)
 	case doc.IsTruncated:
 		doc.NextMarker = encode(last(found))
+		if versions { // the next page begins among those of one name: the list's own place
+			doc.NextGenerationMarker = page.Token(found.Next, t.bucket, lq.Prefix, lq.Delimiter, "versions")
+		}
 	}
 	return reply(w, r, http.StatusOK, doc)
 }
