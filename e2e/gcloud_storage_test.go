@@ -33,7 +33,7 @@ func TestGcloudStorage(t *testing.T) {
 	g.ok("storage objects compose gs://stuff/moved.txt gs://stuff/in/two.txt gs://stuff/both", "Composing")
 	g.ok("storage cat gs://stuff/both", "one\ntwo")
 	g.fails("storage cp "+dir+"/one.txt gs://stuff/both --if-generation-match 1", "412")
-	g.ok("storage buckets update gs://stuff --versioning --lifecycle-file "+dir+"/rules.json --update-labels team=a")
+	g.ok("storage buckets update gs://stuff --versioning --lifecycle-file " + dir + "/rules.json --update-labels team=a")
 	if out := g.ok("storage buckets describe gs://stuff", "versioning_enabled: true", "age: 30", "team: a"); strings.Contains(out, "WARNING") {
 		t.Errorf("gcloud warns: %s", out)
 	}
