@@ -94,8 +94,6 @@ const (
 	minExpiration        = 24 * time.Hour
 	defaultAttempts      = 5
 	maxAttempts          = 100
-	defaultMinBackoff    = 10 * time.Second
-	defaultMaxBackoff    = 10 * time.Minute
 	maxBackoff           = 10 * time.Minute
 	maxFilter            = 256 // bytes
 	pushMinBackoff       = 100 * time.Millisecond
@@ -105,6 +103,12 @@ const (
 	maxModifyAckDeadline = 10 * time.Minute
 )
 
+// What a retry policy is that leaves one of them out. None at all is 0 at both.
+const (
+	DefaultMinBackoff = 10 * time.Second
+	DefaultMaxBackoff = 10 * time.Minute
+)
+
 // complete puts the defaults in.
 func (s *Subscription) complete() {
 	s.AckDeadline = cmp.Or(s.AckDeadline, minAckDeadline)
@@ -112,10 +116,6 @@ func (s *Subscription) complete() {
 	s.Expiration = cmp.Or(s.Expiration, defaultExpiration)
 	if s.DeadLetter != nil {
 		s.DeadLetter.MaxAttempts = cmp.Or(s.DeadLetter.MaxAttempts, defaultAttempts)
-	}
-	if s.Retry != nil {
-		s.Retry.Min = cmp.Or(s.Retry.Min, defaultMinBackoff)
-		s.Retry.Max = cmp.Or(s.Retry.Max, defaultMaxBackoff)
 	}
 }
 
@@ -192,7 +192,7 @@ func (s *Subscription) backoff(attempts int) time.Duration {
 		low, high = pushMinBackoff, pushMaxBackoff
 	}
 	d := low
-	for i := 1; i < attempts && d < high; i++ {
+	for i := 1; i < attempts && 0 < d && d < high; i++ {
 		d *= 2
 	}
 	return min(d, high)

@@ -92,10 +92,18 @@ func subscriptionOf(r *pb.Subscription) (pubsub.Subscription, error) {
 		s.DeadLetter = &pubsub.DeadLetter{Topic: d.GetDeadLetterTopic(), MaxAttempts: int(d.GetMaxDeliveryAttempts())}
 	}
 	if p := r.GetRetryPolicy(); p != nil {
-		s.Retry = &pubsub.Retry{Min: p.GetMinimumBackoff().AsDuration(), Max: p.GetMaximumBackoff().AsDuration()}
+		s.Retry = &pubsub.Retry{Min: or(p.GetMinimumBackoff(), pubsub.DefaultMinBackoff), Max: or(p.GetMaximumBackoff(), pubsub.DefaultMaxBackoff)}
 	}
 	s.Push = pushOf(r.GetPushConfig())
 	return s, nil
+}
+
+// or is a duration, or what stands for one that is left out; 0 is not.
+func or(d *durationpb.Duration, unset time.Duration) time.Duration {
+	if d == nil {
+		return unset
+	}
+	return d.AsDuration()
 }
 
 // pushOf returns nil for a config without an endpoint, which stands for pull.
