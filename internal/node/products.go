@@ -25,6 +25,7 @@ import (
 	"github.com/sunya-cloud/sunya/internal/core/registry"
 	"github.com/sunya-cloud/sunya/internal/core/run"
 	"github.com/sunya-cloud/sunya/internal/core/schema"
+	"github.com/sunya-cloud/sunya/internal/wire/storagev1"
 )
 
 // products is what users deploy to: storage for their source, operations,
@@ -56,7 +57,7 @@ const rowBytes = 8 << 10
 
 // objectOptions bounds objects. In a bucket of S3 are all their bytes.
 func objectOptions(cfg Config) objects.Options {
-	o := objects.Options{MaxObjectBytes: maxObjects, MaxTotalBytes: maxObjects}
+	o := objects.Options{MaxObjectBytes: maxObjects, MaxTotalBytes: maxObjects, Inherit: storagev1.Inherit}
 	if cfg.Blobs == "" {
 		o.RowBytes = rowBytes
 	}

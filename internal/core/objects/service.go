@@ -10,10 +10,13 @@ import (
 
 // Options bounds a Service. The zero value is the default.
 type Options struct {
-	MaxObjectBytes int64         // of one object; 0: 5 GiB
-	MaxTotalBytes  int64         // of all objects and unfinished uploads; 0: no limit
-	RowBytes       int64         // objects of at most so many bytes are kept beside their metadata; 0: none
-	UploadLife     time.Duration // how long a resumable upload may take; 0: 7 days, as Google says
+	MaxObjectBytes int64 // of one object; 0: 5 GiB
+	MaxTotalBytes  int64 // of all objects and unfinished uploads; 0: no limit
+	RowBytes       int64 // objects of at most so many bytes are kept beside their metadata; 0: none
+	// Inherit gives the document of a new object what that of its bucket says of new
+	// ones; nil: nothing.
+	Inherit    func(bucket, object []byte) ([]byte, error)
+	UploadLife time.Duration // how long a resumable upload may take; 0: 7 days, as Google says
 }
 
 // Service is buckets, objects and uploads with Cloud Storage's rules. Its

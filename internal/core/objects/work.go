@@ -112,6 +112,11 @@ func (w *work) put(o *Object, cond Conditions) error {
 		o.Properties.StorageClass = b.Rules.StorageClass
 	}
 	o.Properties.EventBasedHold = o.Properties.EventBasedHold || b.Rules.HoldNew
+	if w.s.opts.Inherit != nil && !b.Rules.Uniform {
+		if o.Document, err = w.s.opts.Inherit(b.Document, o.Document); err != nil {
+			return err
+		}
+	}
 	if err := w.PutLive(o); err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package storagev1
 
 import (
+	"bytes"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -273,6 +274,31 @@ func predefine(doc fields, field string, q url.Values, parameter string, b *obje
 		return err
 	}
 	return doc.set(field, list)
+}
+
+// Inherit gives a new object that has no list of its own the one that its bucket has
+// for new objects.
+func Inherit(bucket, object []byte) ([]byte, error) {
+	if !bytes.Contains(bucket, []byte(quote(defaultACLField))) {
+		return object, nil
+	}
+	from, err := decodeFields(bucket)
+	if err != nil {
+		return nil, err
+	}
+	list, ok := from[defaultACLField]
+	if !ok {
+		return object, nil
+	}
+	to, err := decodeFields(object)
+	if err != nil {
+		return nil, err
+	}
+	if _, own := to[aclField]; own {
+		return object, nil
+	}
+	to[aclField] = list
+	return to.encode()
 }
 
 // predefineObject does that for an object of a bucket that is not read yet.

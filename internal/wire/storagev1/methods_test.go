@@ -11,6 +11,7 @@ import (
 	"google.golang.org/api/storage/v1"
 
 	"github.com/sunya-cloud/sunya/internal/core/objects"
+	"github.com/sunya-cloud/sunya/internal/wire/storagev1"
 )
 
 func (s server) versioned(t testing.TB) {
@@ -209,6 +210,27 @@ func TestHoldsAndRetention(t *testing.T) {
 	}
 	if err := s.Objects.Delete("stuff", "o").Do(); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestNewObjectsInherit gives new objects the list that their bucket has for them,
+// and old ones nothing.
+func TestNewObjectsInherit(t *testing.T) {
+	s := serve(t, objects.Options{Inherit: storagev1.Inherit})
+	s.bucket(t)
+	s.put(t, "old", "x")
+	if _, err := s.DefaultObjectAccessControls.Insert("stuff", &storage.ObjectAccessControl{Entity: "allUsers", Role: "READER"}).Do(); err != nil {
+		t.Fatal(err)
+	}
+	s.put(t, "new", "x")
+	if _, err := s.Objects.Insert("stuff", &storage.Object{Name: "private"}).PredefinedAcl("private").Media(strings.NewReader("x")).Do(); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]int{"old": 1, "new": 2, "private": 1} {
+		list, err := s.ObjectAccessControls.List("stuff", name).Do()
+		if err != nil || len(list.Items) != want {
+			t.Errorf("%s: %+v, %v, want %d entries", name, list, err, want)
+		}
 	}
 }
 
