@@ -108,7 +108,7 @@ func (s *Service) measure(ctx context.Context, what string, r io.Reader, size, l
 		return w, nil, err
 	}
 	w, err = do(m)
-	if err == nil && size >= 0 && w.Size != size {
+	if err == nil && size >= 0 && w.Size != size && broken(r) == nil {
 		s.free(ctx, w.Blob)
 		err = sunya.Invalid("Content-Length", "%d bytes announced, %d arrived", size, w.Size)
 	}

@@ -356,7 +356,6 @@ func TestUploadRefusesWhatDoesNotFit(t *testing.T) {
 		{"another total", 10, part(0, unit, 11), sunya.InvalidArgument},
 		{"over the limit", -1, part(0, unit+unit+unit+unit, -1), sunya.ResourceExhausted},
 		{"wrong checksum", 1, objects.Part{Size: 1, Total: 1, Body: strings.NewReader("x"), Expect: objects.Checksums{CRC32C: &wrong}}, sunya.InvalidArgument},
-		{"breaks off", 8, objects.Part{Size: 8, Total: 8, Body: io.MultiReader(strings.NewReader("half"), iotest.ErrReader(io.ErrUnexpectedEOF))}, sunya.Unknown},
 	} {
 		f := setup(t, objects.Options{MaxObjectBytes: 3 * objects.ChunkUnit})
 		u := upload(t, f, tt.total)
@@ -371,6 +370,46 @@ func TestUploadRefusesWhatDoesNotFit(t *testing.T) {
 	f := setup(t, objects.Options{MaxObjectBytes: 100})
 	_, err := f.StartUpload(t.Context(), objects.NewObject{Bucket: "stuff", Name: "o"}, 101)
 	wantCode(t, err, sunya.ResourceExhausted)
+}
+
+// TestUploadKeepsWhatArrived goes on with parts that break off behind what came of
+// them, also where the client has begun to send all of it again before that is known.
+func TestUploadKeepsWhatArrived(t *testing.T) {
+	f := setup(t, objects.Options{})
+	u := upload(t, f, 8)
+	half := func() objects.Part {
+		return objects.Part{Size: 8, Total: 8, Body: io.MultiReader(strings.NewReader("half"), iotest.ErrReader(io.ErrUnexpectedEOF))}
+	}
+	r, w := io.Pipe()
+	type result struct {
+		o   *objects.Object
+		err error
+	}
+	done := make(chan result)
+	go func() {
+		_, o, err := f.AppendUpload(t.Context(), u.ID, objects.Part{Size: 8, Total: 8, Body: r})
+		done <- result{o, err}
+	}()
+	if _, err := w.Write([]byte("half")); err != nil { // the other request is under way
+		t.Fatal(err)
+	}
+	if _, _, err := f.AppendUpload(t.Context(), u.ID, half()); !errors.Is(err, io.ErrUnexpectedEOF) {
+		t.Errorf("a part that breaks off: %v", err)
+	}
+	if u, _, err := f.AppendUpload(t.Context(), u.ID, objects.Part{Total: -1}); err != nil || u.Received() != 4 {
+		t.Fatalf("%d bytes are stored, %v", u.Received(), err)
+	}
+	if _, err := w.Write([]byte("made")); err != nil {
+		t.Fatal(err)
+	}
+	w.Close()
+	got := <-done
+	if got.err != nil || got.o == nil || f.read(t, "o") != "halfmade" {
+		t.Fatalf("all of it: %+v, %v", got.o, got.err)
+	}
+	if n := len(f.blobs.Names()); n != 1 {
+		t.Errorf("%d blobs are left", n)
+	}
 }
 
 func TestEmptyUpload(t *testing.T) {

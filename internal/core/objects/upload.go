@@ -97,8 +97,8 @@ type Part struct {
 }
 
 // AppendUpload stores a part and finishes the upload when it was the last. The
-// object is nil while more is to come. A part that breaks off leaves nothing,
-// so that the client continues at Received.
+// object is nil while more is to come. What has arrived of a part that breaks off
+// is kept: the client continues at Received.
 func (s *Service) AppendUpload(ctx context.Context, id string, p Part) (*Upload, *Object, error) {
 	u, o, err := s.GetUpload(ctx, id)
 	if err != nil || o != nil {
@@ -170,17 +170,86 @@ func (s *Service) addPart(ctx context.Context, u *Upload, p Part) error {
 	if size == 0 {
 		return nil
 	}
-	w, done, err := s.write(ctx, path(u.Object.Bucket, u.Object.Name), p.Body, size, s.opts.MaxObjectBytes-have)
+	ctx = context.WithoutCancel(ctx) // whoever sent it may be gone
+	body := &cutOff{Reader: p.Body}
+	w, done, err := s.write(ctx, path(u.Object.Bucket, u.Object.Name), body, size, s.opts.MaxObjectBytes-have)
 	if err != nil {
 		return err
 	}
 	defer done()
+	c := Chunk{Start: have, Size: w.Size, Blob: w.Blob, CRC32C: w.CRC32C, MD5: w.MD5}
+	err = s.addChunk(ctx, u, c)
+	if sunya.CodeOf(err) == sunya.Aborted {
+		err = s.addRest(ctx, u, c, err)
+	}
+	if err != nil {
+		s.freeRefused(ctx, err, w.Blob)
+		return err
+	}
+	if body.err != nil {
+		return fmt.Errorf("read upload: %w", body.err)
+	}
+	if size < 0 {
+		u.Total = u.Received()
+	}
+	return nil
+}
+
+// addRest adds what of a chunk is not stored, when another request has stored its
+// beginning meanwhile: one that broke off, whose client has sent it again.
+func (s *Service) addRest(ctx context.Context, u *Upload, c Chunk, aborted error) error {
+	now, err := s.store.GetUpload(ctx, u.ID)
+	if err != nil {
+		return err
+	}
+	have := now.Received()
+	if now.Generation != 0 || have <= c.Start {
+		return aborted
+	}
+	u.Chunks = now.Chunks
+	if have >= c.Start+c.Size {
+		s.free(ctx, c.Blob)
+		return nil
+	}
+	body, err := s.blobs.Open(ctx, c.Blob)
+	if err != nil {
+		return err
+	}
+	defer body.Close()
+	if _, err := body.Seek(have-c.Start, io.SeekStart); err != nil {
+		return fmt.Errorf("read upload: %w", err)
+	}
+	w, err := s.blobs.Write(ctx, body, c.Size)
+	if err != nil {
+		return err
+	}
 	if err := s.addChunk(ctx, u, Chunk{Start: have, Size: w.Size, Blob: w.Blob, CRC32C: w.CRC32C, MD5: w.MD5}); err != nil {
 		s.freeRefused(ctx, err, w.Blob)
 		return err
 	}
-	if size < 0 {
-		u.Total = u.Received()
+	s.free(ctx, c.Blob)
+	return nil
+}
+
+// cutOff is a body that ends where its connection breaks.
+type cutOff struct {
+	io.Reader
+	err error // why
+}
+
+// Read implements io.Reader.
+func (c *cutOff) Read(p []byte) (int, error) {
+	n, err := c.Reader.Read(p)
+	if err != nil && err != io.EOF {
+		c.err, err = err, io.EOF
+	}
+	return n, err
+}
+
+// broken is why a body broke off that is taken as far as it came.
+func broken(r io.Reader) error {
+	if c, ok := r.(*cutOff); ok {
+		return c.err
 	}
 	return nil
 }
