@@ -5,6 +5,7 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -62,7 +63,9 @@ func setBucket(b *objects.Bucket, f fields, now time.Time) error {
 	if err := f.into(&d); err != nil {
 		return err
 	}
+	released := saidFalse(f, "defaultEventBasedHold")
 	f.without(ruleFields())
+	maps.Copy(f, released)
 	if d.IAM != nil && d.IAM.Prevention == "enforced" {
 		f["publicAccessPrevention"] = quote("enforced")
 	}
@@ -152,7 +155,7 @@ func (h *handler) storageLayout(w http.ResponseWriter, r *http.Request, t target
 		return err
 	}
 	return reply(w, r, &storage.BucketStorageLayout{
-		Kind: "storage#storageLayout", Bucket: b.Name, Location: strings.ToUpper(b.Location), LocationType: "region",
+		Kind: "storage#storageLayout", Bucket: b.Name, Location: strings.ToUpper(b.Location), LocationType: locationType(b, nil),
 		HierarchicalNamespace: &storage.BucketStorageLayoutHierarchicalNamespace{ForceSendFields: []string{"Enabled"}},
 	})
 }
@@ -295,6 +298,19 @@ func replyBucket(w http.ResponseWriter, r *http.Request, b *objects.Bucket) erro
 	return reply(w, r, doc)
 }
 
+// locationType says what a location is at Google
+// (cloud.google.com/storage/docs/locations); here all of them are this server.
+func locationType(b *objects.Bucket, resource fields) string {
+	_, custom := resource["customPlacementConfig"]
+	switch name := strings.ToUpper(b.Location); {
+	case custom || slices.Contains([]string{"ASIA1", "EUR4", "EUR5", "EUR7", "EUR8", "NAM4"}, name):
+		return "dual-region"
+	case slices.Contains([]string{"ASIA", "EU", "US"}, name):
+		return "multi-region"
+	}
+	return "region"
+}
+
 func bucketResource(r *http.Request, b *objects.Bucket) (fields, error) {
 	out, err := bucketFields(b)
 	if err != nil {
@@ -302,7 +318,7 @@ func bucketResource(r *http.Request, b *objects.Bucket) (fields, error) {
 	}
 	known, err := asFields(&storage.Bucket{
 		Kind: "storage#bucket", Id: b.Name, Name: b.Name, SelfLink: media.Base(r) + "/storage/v1/b/" + b.Name,
-		Location: strings.ToUpper(b.Location), LocationType: "region", ProjectNumber: uint64(sunya.ProjectNumber(b.Project)),
+		Location: strings.ToUpper(b.Location), LocationType: locationType(b, out), ProjectNumber: uint64(sunya.ProjectNumber(b.Project)),
 		Metageneration: b.Metageneration, Etag: media.ETag(0, b.Metageneration),
 		TimeCreated: stamp(b.CreateTime), Updated: stamp(b.UpdateTime),
 	})
@@ -310,6 +326,9 @@ func bucketResource(r *http.Request, b *objects.Bucket) (fields, error) {
 		return nil, err
 	}
 	maps.Copy(out, known)
+	if _, ok := out["rpo"]; !ok && locationType(b, out) != "region" {
+		out["rpo"] = quote("DEFAULT")
+	}
 	for _, field := range []string{aclField, defaultACLField} {
 		at := target{kind: kindBucketPart, bucket: b.Name, part: field}
 		if err := out.showGrants(r, at, owners(b.Project), b.Rules.Uniform); err != nil {

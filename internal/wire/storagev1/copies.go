@@ -24,7 +24,7 @@ func (h *handler) copyObject(w http.ResponseWriter, r *http.Request, t target) e
 	if err != nil {
 		return err
 	}
-	return replyObject(w, r, o)
+	return h.replyObject(w, r, o)
 }
 
 // rewriteObject answers objects.rewrite. Copies share their bytes, so one call
@@ -37,7 +37,7 @@ func (h *handler) rewriteObject(w http.ResponseWriter, r *http.Request, t target
 	if err != nil {
 		return err
 	}
-	doc, err := objectResource(r, o)
+	doc, err := h.objectResource(r, o)
 	if err != nil {
 		return err
 	}
@@ -115,7 +115,7 @@ func (h *handler) moveObject(w http.ResponseWriter, r *http.Request, t target) e
 	if err != nil {
 		return err
 	}
-	return replyObject(w, r, o)
+	return h.replyObject(w, r, o)
 }
 
 // restoreObject answers objects.restore.
@@ -131,7 +131,7 @@ func (h *handler) restoreObject(w http.ResponseWriter, r *http.Request, t target
 	if err != nil {
 		return err
 	}
-	return replyObject(w, r, o)
+	return h.replyObject(w, r, o)
 }
 
 type composeRequest struct {
@@ -196,5 +196,5 @@ func (h *handler) composeObject(w http.ResponseWriter, r *http.Request, t target
 	if err != nil {
 		return err
 	}
-	return replyObject(w, r, o)
+	return h.replyObject(w, r, o)
 }

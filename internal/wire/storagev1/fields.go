@@ -45,6 +45,18 @@ func (f fields) without(keys []string) {
 	}
 }
 
+// saidFalse are those of the fields that f says are false. Said once, that is kept
+// and shown from then on, as Google does.
+func saidFalse(f fields, names ...string) fields {
+	out := fields{}
+	for _, name := range names {
+		if string(f[name]) == "false" {
+			out[name] = f[name]
+		}
+	}
+	return out
+}
+
 // set puts a value under a key.
 func (f fields) set(key string, value any) error {
 	raw, err := json.Marshal(value)

@@ -20,7 +20,7 @@ import (
 func objectServerOnly() []string {
 	return []string{"kind", "id", "selfLink", "mediaLink", "name", "bucket", "generation", "metageneration", "size", "etag",
 		"crc32c", "md5Hash", "timeCreated", "updated", "timeFinalized", "timeDeleted", "storageClass", "timeStorageClassUpdated",
-		"componentCount", "owner"}
+		"componentCount", "owner", "retentionExpirationTime"}
 }
 
 // propertiesDocument is what of an object's resource this server understands.
@@ -65,13 +65,15 @@ func readProperties(f fields, p *objects.Properties) error {
 	if _, ok := f["contexts"]; ok {
 		return &sunya.Error{Code: sunya.Unimplemented, Field: "contexts", Message: "not implemented: leave it out"}
 	}
+	released := saidFalse(f, "temporaryHold", "eventBasedHold")
 	f.without(propertyFields())
+	maps.Copy(f, released)
 	p.StorageClass, p.TemporaryHold, p.EventBasedHold = d.StorageClass, d.TemporaryHold, d.EventBasedHold
 	p.CustomTime, p.Retention = time.Time{}, nil
 	if d.CustomTime != nil {
 		p.CustomTime = d.CustomTime.UTC()
 	}
-	if d.Retention != nil {
+	if d.Retention != nil && *d.Retention != (retentionDocument{}) { // a client takes it away field by field
 		p.Retention = &objects.ObjectRetention{Mode: d.Retention.Mode, Until: d.Retention.Until.UTC()}
 	}
 	return nil
@@ -161,7 +163,7 @@ func (h *handler) getObject(w http.ResponseWriter, r *http.Request, t target) er
 	if err != nil {
 		return err
 	}
-	return replyObject(w, r, o)
+	return h.replyObject(w, r, o)
 }
 
 func (h *handler) listObjects(w http.ResponseWriter, r *http.Request, t target) error {
@@ -190,9 +192,13 @@ func (h *handler) listObjects(w http.ResponseWriter, r *http.Request, t target) 
 	if err != nil {
 		return err
 	}
+	b, err := h.objects.GetBucket(r.Context(), t.bucket, objects.Conditions{})
+	if err != nil {
+		return err
+	}
 	doc := listDocument{Kind: "storage#objects", Prefixes: found.Prefixes, NextPageToken: page.Token(found.Next, query...)}
 	for i := range found.Items {
-		item, err := objectResource(r, &found.Items[i])
+		item, err := resourceOf(media.Base(r), b, &found.Items[i])
 		if err != nil {
 			return err
 		}
@@ -250,7 +256,7 @@ func (h *handler) changeObject(w http.ResponseWriter, r *http.Request, t target,
 	if err != nil {
 		return err
 	}
-	return replyObject(w, r, o)
+	return h.replyObject(w, r, o)
 }
 
 func (h *handler) deleteObject(w http.ResponseWriter, r *http.Request, t target) error {
@@ -265,8 +271,8 @@ func (h *handler) deleteObject(w http.ResponseWriter, r *http.Request, t target)
 	return nil
 }
 
-func replyObject(w http.ResponseWriter, r *http.Request, o *objects.Object) error {
-	doc, err := objectResource(r, o)
+func (h *handler) replyObject(w http.ResponseWriter, r *http.Request, o *objects.Object) error {
+	doc, err := h.objectResource(r, o)
 	if err != nil {
 		return err
 	}
@@ -276,7 +282,7 @@ func replyObject(w http.ResponseWriter, r *http.Request, o *objects.Object) erro
 // Encode returns an object's resource as the API answers with it on the server
 // that is at base (https://HOST).
 func Encode(base string, o *objects.Object) ([]byte, error) {
-	doc, err := resourceOf(base, o)
+	doc, err := resourceOf(base, nil, o)
 	if err != nil {
 		return nil, err
 	}
@@ -314,14 +320,20 @@ type resourceDocument struct {
 	Deleted        string `json:"timeDeleted,omitempty"`
 	SoftDeleted    string `json:"softDeleteTime,omitempty"`
 	HardDeleted    string `json:"hardDeleteTime,omitempty"`
+	Retained       string `json:"retentionExpirationTime,omitempty"`
 }
 
-func objectResource(r *http.Request, o *objects.Object) (any, error) {
-	return resourceOf(media.Base(r), o)
+func (h *handler) objectResource(r *http.Request, o *objects.Object) (any, error) {
+	b, err := h.objects.GetBucket(r.Context(), o.Bucket, objects.Conditions{})
+	if err != nil {
+		return nil, err
+	}
+	return resourceOf(media.Base(r), b, o)
 }
 
-// resourceOf is a *resourceDocument, or with a stored document fields.
-func resourceOf(base string, o *objects.Object) (any, error) {
+// resourceOf is a *resourceDocument, or with a stored document fields. b is the
+// object's bucket, nil where its rules do not matter.
+func resourceOf(base string, b *objects.Bucket, o *objects.Object) (any, error) {
 	rel := "/storage/v1/b/" + o.Bucket + "/o/" + url.PathEscape(o.Name)
 	generation := strconv.FormatInt(o.Generation, 10)
 	created := stamp(o.CreateTime)
@@ -341,6 +353,11 @@ func resourceOf(base string, o *objects.Object) (any, error) {
 	} {
 		if !t.at.IsZero() {
 			*t.to = stamp(t.at)
+		}
+	}
+	if b != nil && b.Rules.Retention != nil {
+		if until := o.RetainedUntil(b); !until.IsZero() {
+			doc.Retained = stamp(until)
 		}
 	}
 	if len(o.Document) == 0 {

@@ -57,7 +57,7 @@ func (h *handler) appendUpload(w http.ResponseWriter, r *http.Request, t target)
 	}
 	if o != nil {
 		w.Header().Set("X-GUploader-UploadID", id)
-		return replyObject(w, r, o)
+		return h.replyObject(w, r, o)
 	}
 	media.Incomplete(w, r, u)
 	return nil

@@ -16,6 +16,9 @@ type whole int64
 // UnmarshalJSON implements json.Unmarshaler.
 func (n *whole) UnmarshalJSON(b []byte) error {
 	s := string(b)
+	if s == "null" {
+		return nil
+	}
 	if unquoted, err := strconv.Unquote(s); err == nil {
 		s = unquoted
 	}

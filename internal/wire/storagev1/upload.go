@@ -87,7 +87,7 @@ func (h *handler) put(w http.ResponseWriter, r *http.Request, n objects.NewObjec
 	if err != nil {
 		return err
 	}
-	return replyObject(w, r, o)
+	return h.replyObject(w, r, o)
 }
 
 // newObject reads a resource and the query of an upload.
