@@ -34,7 +34,7 @@ func FuzzRange(f *testing.F) {
 }
 
 func FuzzContentRange(f *testing.F) {
-	for _, s := range []string{"bytes 0-1/2", "bytes 0-1/*", "bytes */2", "bytes */*", "bytes 5-1/9", "bytes -1-2/3", "bytes 0-9223372036854775807/*"} {
+	for _, s := range []string{"bytes 0-1/2", "bytes 0-1/*", "bytes */2", "bytes */*", "bytes 0-*/*", "bytes 3-*/9", "bytes 5-1/9", "bytes -1-2/3", "bytes 0-9223372036854775807/*"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, header string) {
@@ -56,7 +56,10 @@ func FuzzContentRange(f *testing.F) {
 // format is the inverse of parseContentRange.
 func (c contentRange) format() string {
 	part, total := "*", "*"
-	if c.size > 0 {
+	switch {
+	case c.open:
+		part = fmt.Sprintf("%d-*", c.start)
+	case c.size > 0:
 		part = fmt.Sprintf("%d-%d", c.start, c.start+c.size-1)
 	}
 	if c.total >= 0 {

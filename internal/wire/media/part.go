@@ -29,7 +29,16 @@ func Part(r *http.Request) (objects.Part, error) {
 		return objects.Part{}, err
 	}
 	p.Start, p.Size, p.Total = c.start, c.size, c.total
-	if c.size < 0 {
+	switch {
+	case c.open: // all the rest
+		switch p.Size = r.ContentLength; {
+		case p.Size < 0 && p.Total >= 0:
+			p.Size = p.Total - p.Start
+		case p.Size >= 0 && p.Total < 0:
+			p.Total = p.Start + p.Size
+		}
+		return p, nil
+	case c.size < 0:
 		p.Body, p.Size = nil, 0
 	}
 	if r.ContentLength >= 0 && r.ContentLength != p.Size {
@@ -59,10 +68,12 @@ func Incomplete(w http.ResponseWriter, r *http.Request, u *objects.Upload) {
 type contentRange struct {
 	start, size int64 // size -1: only the total is said
 	total       int64 // -1: not known yet
+	open        bool  // the body is all the rest; size is not known
 }
 
-// parseContentRange reads "bytes A-B/T", "bytes A-B/*", "bytes */T" and
-// "bytes */*".
+// parseContentRange reads "bytes A-B/T", "bytes A-B/*", "bytes */T", "bytes */*"
+// and what Google's client for Node.js sends of a stream: "bytes A-*/T" and
+// "bytes A-*/*".
 func parseContentRange(header string) (contentRange, error) {
 	c := contentRange{size: -1, total: -1}
 	bad := sunya.Invalid("Content-Range", "%q: write bytes FIRST-LAST/TOTAL with * for what is not known", header)
@@ -81,6 +92,10 @@ func parseContentRange(header string) (contentRange, error) {
 	}
 	from, to, ok := strings.Cut(part, "-")
 	first, ok2 := Digits(from)
+	if to == "*" && ok2 && (c.total < 0 || first <= c.total) {
+		c.start, c.open = first, true
+		return c, nil
+	}
 	last, ok3 := Digits(to)
 	if !ok || !ok2 || !ok3 || last < first || c.total >= 0 && last >= c.total {
 		return c, bad

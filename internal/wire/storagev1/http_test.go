@@ -169,6 +169,77 @@ func TestResumableProtocol(t *testing.T) {
 	}
 }
 
+// TestResumableStream: a stream whose end nobody knows before it is there, as
+// Google's client for Node.js sends it, and its rest after a part has come.
+func TestResumableStream(t *testing.T) {
+	s := serve(t, objects.Options{})
+	s.bucket(t)
+	unit := strings.Repeat("u", objects.ChunkUnit)
+	for i, tt := range []struct {
+		first, rest string // Content-Range
+		body        io.Reader
+		status      int
+	}{
+		{"", "bytes 0-*/*", strings.NewReader("whole"), 200},
+		{"", "bytes 0-*/*", io.MultiReader(strings.NewReader("who"), strings.NewReader("le")), 200}, // no Content-Length
+		{"", "bytes 0-*/5", io.MultiReader(strings.NewReader("whole")), 200},
+		{"", "bytes 0-*/*", strings.NewReader(""), 200},
+		{fmt.Sprintf("bytes 0-%d/*", len(unit)-1), fmt.Sprintf("bytes %d-*/*", len(unit)), io.MultiReader(strings.NewReader("rest")), 200},
+		{fmt.Sprintf("bytes 0-%d/*", len(unit)-1), fmt.Sprintf("bytes %d-*/%d", len(unit), len(unit)+4), strings.NewReader("rest"), 200},
+		{"", "bytes 7-*/*", strings.NewReader("gap"), 400},
+		{"", "bytes 9-*/5", strings.NewReader("behind"), 400},
+		{"", "bytes *-*/5", strings.NewReader("whole"), 400},
+	} {
+		name := fmt.Sprint("o", i)
+		res, _ := s.do(t, "POST", "/upload/storage/v1/b/stuff/o?uploadType=resumable&name="+name, nil)
+		at, want := res.Header.Get("Location"), ""
+		if tt.first != "" {
+			s.do(t, "PUT", at, strings.NewReader(unit), "Content-Range", tt.first)
+			want = unit + "rest"
+		}
+		res, body := s.do(t, "PUT", at, tt.body, "Content-Range", tt.rest)
+		if res.StatusCode != tt.status {
+			t.Errorf("%q: %s %s", tt.rest, res.Status, body)
+		}
+		if tt.status != 200 {
+			continue
+		}
+		if got := s.read(t, name, 0); want != "" && got != want || want == "" && got != "whole" && got != "" {
+			t.Errorf("%q: %d bytes", tt.rest, len(got))
+		}
+	}
+}
+
+// TestSaidOnce: what a client has said to be false is shown as false; how long an
+// object has to stay is shown; a retention is taken away field by field.
+func TestSaidOnce(t *testing.T) {
+	s := serve(t, objects.Options{})
+	s.do(t, "POST", "/storage/v1/b?project=sunya&enableObjectRetention=true", strings.NewReader(`{"name":"stuff","location":"EUR4","retentionPolicy":{"retentionPeriod":"5"}}`))
+	s.put(t, "o", "text")
+	show := func(method, path, body, want, not string) {
+		t.Helper()
+		res, got := s.do(t, method, path, strings.NewReader(body))
+		if res.StatusCode != 200 || !strings.Contains(got, want) || not != "" && strings.Contains(got, not) {
+			t.Errorf("%s %s %s: %s %s, want %s and not %s", method, path, body, res.Status, got, want, not)
+		}
+	}
+	const bucket, object = "/storage/v1/b/stuff", "/storage/v1/b/stuff/o/o"
+	show("GET", bucket, "", `"locationType":"dual-region"`, "defaultEventBasedHold")
+	show("GET", bucket, "", `"rpo":"DEFAULT"`, "")
+	show("PATCH", bucket, `{"defaultEventBasedHold":true}`, `"defaultEventBasedHold":true`, "")
+	show("PATCH", bucket, `{"defaultEventBasedHold":false}`, `"defaultEventBasedHold":false`, "")
+	show("GET", object, "", `"retentionExpirationTime":"`, "Hold")
+	show("GET", bucket+"/o", "", `"retentionExpirationTime":"`, "Hold")
+	for _, hold := range []string{"temporaryHold", "eventBasedHold"} {
+		show("PATCH", object, `{"`+hold+`":true}`, `"`+hold+`":true`, "")
+		show("PATCH", object, `{"`+hold+`":false}`, `"`+hold+`":false`, "")
+		show("PATCH", object, `{"`+hold+`":true}`, `"`+hold+`":true`, "")
+		show("PATCH", object, `{"`+hold+`":false}`, `"`+hold+`":false`, "")
+	}
+	show("PATCH", object, `{"retention":{"mode":"Unlocked","retainUntilTime":"2099-01-01T00:00:00Z"}}`, `"retention":{`, "")
+	show("PATCH", object+"?overrideUnlockedRetention=true", `{"retention":{"mode":null,"retainUntilTime":null}}`, `"name":"o"`, `"retention":`)
+}
+
 func TestResumableInOneRequest(t *testing.T) {
 	s := serve(t, objects.Options{})
 	s.bucket(t)
