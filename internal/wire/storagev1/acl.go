@@ -49,6 +49,14 @@ func owners(project string) []grant {
 	return []grant{{Entity: fmt.Sprintf("project-owners-%d", sunya.ProjectNumber(project)), Role: "OWNER"}}
 }
 
+// projectPrivate is the list of what has none of its own: whoever owns or edits
+// the project, and those who may read it.
+func projectPrivate(project string) []grant {
+	number := sunya.ProjectNumber(project)
+	return append(owners(project), grant{Entity: fmt.Sprintf("project-editors-%d", number), Role: "OWNER"},
+		grant{Entity: fmt.Sprintf("project-viewers-%d", number), Role: "READER"})
+}
+
 // withGrants reads and, when change says so, writes the list that a request
 // means.
 func (h *handler) withGrants(r *http.Request, t target, change func([]grant) ([]grant, error)) ([]grant, error) {
@@ -65,7 +73,7 @@ func (h *handler) withGrants(r *http.Request, t target, change func([]grant) ([]
 		if err != nil {
 			return err
 		}
-		have, err := grants(doc, t.part, owners(b.Project))
+		have, err := grants(doc, t.part, projectPrivate(b.Project))
 		if err != nil {
 			return err
 		}
@@ -254,7 +262,7 @@ func predefined(field, name, project string) ([]grant, error) {
 	case "bucketOwnerRead":
 		return append(owner, grant{Entity: fmt.Sprintf("project-editors-%d", number), Role: "READER"}), nil
 	case "projectPrivate":
-		return append(owner, grant{Entity: fmt.Sprintf("project-editors-%d", number), Role: "OWNER"}, grant{Entity: fmt.Sprintf("project-viewers-%d", number), Role: "READER"}), nil
+		return projectPrivate(project), nil
 	}
 	return nil, sunya.Invalid(field, "%q: use private, projectPrivate, publicRead, publicReadWrite, authenticatedRead, bucketOwnerRead or bucketOwnerFullControl", name)
 }

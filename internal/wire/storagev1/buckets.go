@@ -63,9 +63,17 @@ func setBucket(b *objects.Bucket, f fields, now time.Time) error {
 	if err := f.into(&d); err != nil {
 		return err
 	}
-	released := saidFalse(f, "defaultEventBasedHold")
+	kept := saidFalse(f, "defaultEventBasedHold")
+	if d.Versioning != nil && !d.Versioning.Enabled {
+		kept["versioning"] = f["versioning"]
+	}
 	f.without(ruleFields())
-	maps.Copy(f, released)
+	maps.Copy(f, kept)
+	if delete(f, "cors"); len(d.CORS) > 0 {
+		if err := f.set("cors", d.CORS); err != nil {
+			return err
+		}
+	}
 	if d.IAM != nil && d.IAM.Prevention == "enforced" {
 		f["publicAccessPrevention"] = quote("enforced")
 	}
@@ -331,7 +339,7 @@ func bucketResource(r *http.Request, b *objects.Bucket) (fields, error) {
 	}
 	for _, field := range []string{aclField, defaultACLField} {
 		at := target{kind: kindBucketPart, bucket: b.Name, part: field}
-		if err := out.showGrants(r, at, owners(b.Project), b.Rules.Uniform); err != nil {
+		if err := out.showGrants(r, at, projectPrivate(b.Project), b.Rules.Uniform); err != nil {
 			return nil, err
 		}
 	}

@@ -69,7 +69,7 @@ func grantsOf(b *objects.Bucket, document []byte, field string) ([]grant, error)
 	if err != nil {
 		return nil, err
 	}
-	return grants(doc, field, owners(b.Project))
+	return grants(doc, field, projectPrivate(b.Project))
 }
 
 func setGrants(b *objects.Bucket, document *[]byte, field string, writers bool, list []grant) error {

@@ -23,7 +23,7 @@ import (
 func Prefixes() []string {
 	return []string{
 		"/storage/v1/", "/upload/storage/v1/", "/resumable/upload/storage/v1/",
-		"/download/storage/v1/", BatchPath, "/b/", "/b",
+		"/download/storage/v1/", BatchPath, "/b/", "/b", "/projects/*/serviceAccount",
 	}
 }
 

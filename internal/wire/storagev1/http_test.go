@@ -228,6 +228,11 @@ func TestSaidOnce(t *testing.T) {
 	show("GET", bucket, "", `"rpo":"DEFAULT"`, "")
 	show("PATCH", bucket, `{"defaultEventBasedHold":true}`, `"defaultEventBasedHold":true`, "")
 	show("PATCH", bucket, `{"defaultEventBasedHold":false}`, `"defaultEventBasedHold":false`, "")
+	show("GET", bucket, "", `"name":"stuff"`, `"versioning"`)
+	show("PATCH", bucket, `{"versioning":{"enabled":true}}`, `"versioning":{"enabled":true}`, "")
+	show("PATCH", bucket, `{"versioning":{"enabled":false}}`, `"versioning":{"enabled":false}`, "")
+	show("PATCH", bucket, `{"cors":[{"origin":["*"],"maxAgeSeconds":"60"}]}`, `"maxAgeSeconds":60`, "")
+	show("GET", "/projects/sunya/serviceAccount", "", "@gs-project-accounts", "")
 	show("GET", object, "", `"retentionExpirationTime":"`, "Hold")
 	show("GET", bucket+"/o", "", `"retentionExpirationTime":"`, "Hold")
 	for _, hold := range []string{"temporaryHold", "eventBasedHold"} {

@@ -226,7 +226,7 @@ func TestNewObjectsInherit(t *testing.T) {
 	if _, err := s.Objects.Insert("stuff", &storage.Object{Name: "private"}).PredefinedAcl("private").Media(strings.NewReader("x")).Do(); err != nil {
 		t.Fatal(err)
 	}
-	for name, want := range map[string]int{"old": 1, "new": 2, "private": 1} {
+	for name, want := range map[string]int{"old": 3, "new": 4, "private": 1} {
 		list, err := s.ObjectAccessControls.List("stuff", name).Do()
 		if err != nil || len(list.Items) != want {
 			t.Errorf("%s: %+v, %v, want %d entries", name, list, err, want)
@@ -358,7 +358,7 @@ func TestAccessControls(t *testing.T) {
 		t.Errorf("got %+v, %v", got, err)
 	}
 	o, err := s.Objects.Get("stuff", "o").Projection("full").Do()
-	if err != nil || len(o.Acl) != 2 || o.Metageneration != 3 {
+	if err != nil || len(o.Acl) != 4 || o.Metageneration != 3 {
 		t.Errorf("with its list %+v, %v", o, err)
 	}
 	if err := s.ObjectAccessControls.Delete("stuff", "o", "allUsers").Do(); err != nil {
@@ -369,7 +369,7 @@ func TestAccessControls(t *testing.T) {
 	_, err = s.ObjectAccessControls.Insert("stuff", "o", &storage.ObjectAccessControl{Entity: "nobody", Role: "READER"}).Do()
 	wantStatus(t, err, 400, "invalid")
 	list, err := s.BucketAccessControls.List("stuff").Do()
-	if err != nil || len(list.Items) != 2 {
+	if err != nil || len(list.Items) != 4 {
 		t.Errorf("bucket's list %+v, %v", list, err)
 	}
 	if _, err := s.Objects.Insert("stuff", &storage.Object{Name: "p"}).PredefinedAcl("publicRead").Media(strings.NewReader("x")).Do(); err != nil {

@@ -30,6 +30,12 @@ func (n *whole) UnmarshalJSON(b []byte) error {
 // MarshalJSON implements json.Marshaler.
 func (n whole) MarshalJSON() ([]byte, error) { return json.Marshal(strconv.FormatInt(int64(n), 10)) }
 
+// seconds is a number that clients send as a string, too, and are given as one.
+type seconds int64
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (n *seconds) UnmarshalJSON(b []byte) error { return (*whole)(n).UnmarshalJSON(b) }
+
 // rulesDocument is what of a bucket's resource decides over its objects.
 type rulesDocument struct {
 	StorageClass string             `json:"storageClass,omitempty"`
@@ -72,8 +78,10 @@ type (
 		Key string `json:"defaultKmsKeyName"`
 	}
 	cors struct {
-		Origin, Method, ResponseHeader []string
-		MaxAge                         whole `json:"maxAgeSeconds"`
+		Origin         []string `json:"origin,omitempty"`
+		Method         []string `json:"method,omitempty"`
+		ResponseHeader []string `json:"responseHeader,omitempty"`
+		MaxAge         *seconds `json:"maxAgeSeconds,omitempty"`
 	}
 	website struct{ MainPageSuffix, NotFoundPage string }
 	logging struct{ LogBucket, LogObjectPrefix string }
@@ -221,8 +229,8 @@ func (d *rulesDocument) check() error {
 		return sunya.Invalid("iamConfiguration.publicAccessPrevention", "%q: use inherited or enforced", d.IAM.Prevention)
 	}
 	for _, c := range d.CORS {
-		if c.MaxAge < 0 {
-			return sunya.Invalid("cors.maxAgeSeconds", "%d: 0 or more", c.MaxAge)
+		if c.MaxAge != nil && *c.MaxAge < 0 {
+			return sunya.Invalid("cors.maxAgeSeconds", "%d: 0 or more", *c.MaxAge)
 		}
 	}
 	return checkLabels(d.Labels)

@@ -59,7 +59,7 @@ func parseTarget(path string) (target, error) {
 	if rest, ok := cutAny(path, "/storage/v1"); ok {
 		return parseResource(rest)
 	}
-	if path == "/b" || strings.HasPrefix(path, "/b/") {
+	if path == "/b" || strings.HasPrefix(path, "/b/") || strings.HasPrefix(path, "/projects/") {
 		return parseResource(path)
 	}
 	return target{}, noSuchPath(path)

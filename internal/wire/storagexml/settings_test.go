@@ -105,7 +105,7 @@ func TestLists(t *testing.T) {
 	entries += entry(`<Scope type="UserByEmail"><EmailAddress>ann@example.org</EmailAddress></Scope>`, "FULL_CONTROL")
 	list := "<AccessControlList><Owner><ID>x</ID></Owner><Entries>" + entries + "</Entries></AccessControlList>"
 	for _, path := range []string{"/stuff?acl", "/stuff?defaultObjectAcl", "/stuff/o?acl"} {
-		if _, body := s.do(t, "GET", path, ""); strings.Count(body, "<Entry>") != 1 || !strings.Contains(body, "FULL_CONTROL") {
+		if _, body := s.do(t, "GET", path, ""); strings.Count(body, "<Entry>") != 3 || !strings.Contains(body, "FULL_CONTROL") {
 			t.Errorf("%s at first: %s", path, body)
 		}
 		if res, body := s.do(t, "PUT", path, list); res.StatusCode != http.StatusOK {
