@@ -101,7 +101,7 @@ func (s *Service) resume(ctx context.Context) error {
 		for i := range list {
 			t := &list[i]
 			after = t.Project + "/" + t.Location + "/" + t.ID
-			if err := s.resumeOne(ctx, t); err != nil && ctx.Err() == nil {
+			if err := s.resumeOne(ctx, t.Key); err != nil && ctx.Err() == nil {
 				s.Log.ErrorContext(ctx, "resume trigger", "trigger", t.Name(), "err", err)
 			}
 		}
@@ -111,9 +111,18 @@ func (s *Service) resume(ctx context.Context) error {
 	}
 }
 
-func (s *Service) resumeOne(ctx context.Context, t *Trigger) error {
+// resumeOne looks at the trigger once more: it may have changed since it was
+// listed.
+func (s *Service) resumeOne(ctx context.Context, k Key) error {
 	s.changing.Lock()
 	defer s.changing.Unlock()
+	t, err := s.Store.GetTrigger(ctx, k)
+	if sunya.CodeOf(err) == sunya.NotFound {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
 	switch t.State {
 	case Making:
 		return s.makeIt(ctx, t)
