@@ -114,14 +114,14 @@ func (s *Service) AppendUpload(ctx context.Context, id string, p Part) (*Upload,
 		return nil, nil, err
 	}
 	if err := s.addPart(ctx, u, p); err != nil {
-		return nil, nil, fmt.Errorf("append to upload: %w", err)
+		return nil, nil, fmt.Errorf("append to upload: %w", overtaken(id, err))
 	}
 	if u.Received() != u.Total {
 		return u, nil, nil
 	}
 	o, err = s.finish(ctx, u)
 	if err != nil {
-		return nil, nil, fmt.Errorf("finish upload: %w", err)
+		return nil, nil, fmt.Errorf("finish upload: %w", overtaken(id, err))
 	}
 	return u, o, nil
 }
@@ -154,6 +154,15 @@ func (p *Part) settle(u *Upload) error {
 	return nil
 }
 
+// overtaken is the error of an upload that another request has continued meanwhile:
+// after Unavailable clients ask how far it is, after Aborted they do not.
+func overtaken(id string, err error) error {
+	if sunya.CodeOf(err) != sunya.Aborted {
+		return err
+	}
+	return &sunya.Error{Code: sunya.Unavailable, Resource: id, Message: "another request continued the upload: ask how far it is", Err: err}
+}
+
 // addPart stores the bytes of p that are not stored yet.
 func (s *Service) addPart(ctx context.Context, u *Upload, p Part) error {
 	if p.Body == nil {
@@ -179,7 +188,7 @@ func (s *Service) addPart(ctx context.Context, u *Upload, p Part) error {
 	defer done()
 	c := Chunk{Start: have, Size: w.Size, Blob: w.Blob, CRC32C: w.CRC32C, MD5: w.MD5}
 	err = s.addChunk(ctx, u, c)
-	if sunya.CodeOf(err) == sunya.Aborted {
+	for n := 0; n < 3 && sunya.CodeOf(err) == sunya.Aborted; n++ { // it may still be at it
 		err = s.addRest(ctx, u, c, err)
 	}
 	if err != nil {
