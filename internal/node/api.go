@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"google.golang.org/grpc"
 
 	"github.com/sunya-cloud/sunya"
 	"github.com/sunya-cloud/sunya/internal/core/front"
@@ -42,12 +41,12 @@ var later = map[string]string{
 
 // api is everything that the API hosts answer.
 type api struct {
-	grpc   *grpc.Server
+	grpc   *transcode.Services
 	routes []front.Route
 }
 
 func newAPI(n *Node, log *slog.Logger) (*api, error) {
-	a := &api{grpc: grpc.NewServer(transcode.ServerOptions(log)...)}
+	a := &api{grpc: transcode.NewServices(log)}
 	gae := appenginev1.New(appenginev1.Deps{
 		Admin:       n.products.appengine,
 		Instances:   n.instancesOf,
@@ -112,7 +111,7 @@ func newAPI(n *Node, log *slog.Logger) (*api, error) {
 		{pubsubv1.Descriptor(), pubsubv1.Patterns(), nil},
 		{logging2(), []string{"/v2/entries:list", "/v2/entries:write", "/v2/entries:tail", "/v2/projects/", "/v2/monitoredResourceDescriptors"}, nil},
 	} {
-		h, err := transcode.New(a.grpc, t.api, log)
+		h, err := transcode.New(a.grpc.Server, t.api, log)
 		if err != nil {
 			return nil, fmt.Errorf("serve %s: %w", t.api.Name, err)
 		}

@@ -13,7 +13,7 @@ import (
 // addKnative adds Cloud Run's first API. What it is asked about the policies of
 // functions goes to theirs.
 func (a *api) addKnative(n *Node, log *slog.Logger) error {
-	functions, err := transcode.New(a.grpc, functionsv2.RunDescriptor(), log)
+	functions, err := transcode.New(a.grpc.Server, functionsv2.RunDescriptor(), log)
 	if err != nil {
 		return fmt.Errorf("serve policies of functions: %w", err)
 	}

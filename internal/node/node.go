@@ -97,6 +97,7 @@ func (n *Node) newServer() (*front.Server, error) {
 		Routes:  a.routes,
 		Later:   later,
 		GRPC:    a.grpc,
+		Native:  a.grpc.Native,
 		Apps:    n.serve.gateway,
 		Direct:  n.serve.gateway,
 		Guard:   gateway.GuardConn,

@@ -69,7 +69,10 @@ func message(err error) string {
 
 // isGRPC says whether a request is native gRPC (not gRPC-Web).
 func isGRPC(r *http.Request) bool {
-	t := r.Header.Get("Content-Type")
-	rest, ok := strings.CutPrefix(t, "application/grpc")
-	return ok && r.ProtoMajor == 2 && (rest == "" || rest[0] == '+' || rest[0] == ';')
+	return r.ProtoMajor == 2 && isGRPCType(r.Header.Get("Content-Type"))
+}
+
+func isGRPCType(contentType string) bool {
+	rest, ok := strings.CutPrefix(contentType, "application/grpc")
+	return ok && (rest == "" || rest[0] == '+' || rest[0] == ';')
 }

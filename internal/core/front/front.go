@@ -31,6 +31,9 @@ type Config struct {
 	// GRPC gets the API requests whose content type is application/grpc,
 	// under the Local permission. Nil answers UNIMPLEMENTED.
 	GRPC http.Handler
+	// Native, when not nil, makes what serves the connections of clients that
+	// send the API nothing else: one for each listener, as often as it is served.
+	Native func() Native
 	// Apps is the gateway: every host that is none of the others. It decides
 	// itself who may call.
 	Apps http.Handler
@@ -61,6 +64,7 @@ type Front struct {
 	table  *table
 	guard  guard
 	grpc   http.Handler
+	native func() Native
 	apps   http.Handler
 	direct Direct
 	wrap   func(net.Conn) net.Conn
@@ -89,6 +93,7 @@ func New(c Config) (*Front, error) {
 		table:  t,
 		guard:  newGuard(c),
 		grpc:   c.GRPC,
+		native: c.Native,
 		apps:   c.Apps,
 		direct: c.Direct,
 		wrap:   c.Guard,

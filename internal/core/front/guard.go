@@ -137,10 +137,13 @@ func marked(r *http.Request) bool {
 	return false
 }
 
+// forwarding are the fields by which proxies tell whom they speak for.
+var forwarding = []string{"X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-Ip", "Forwarded", "Via"}
+
 // proxied says whether somebody else's request was passed on: then the uid of
 // the connection is the proxy's.
 func proxied(r *http.Request) bool {
-	for _, name := range []string{"X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-Ip", "Forwarded", "Via"} {
+	for _, name := range forwarding {
 		if len(r.Header[name]) > 0 {
 			return true
 		}

@@ -37,6 +37,7 @@ const (
 	working int32 = iota
 	resting
 	leaving // resting, and to go elsewhere unless a request has begun
+	peeking // waiting for the first request of HTTP/2
 	closed  // by the intake
 )
 
@@ -74,6 +75,7 @@ type Intake struct {
 	direct Direct
 	guard  func(net.Conn) net.Conn // nil: none
 	mine   func(local netip.Addr) func(host string) bool
+	calls  *calls // nil: net/http serves those, too
 
 	left    chan net.Conn
 	ended   chan struct{} // closed by Close
@@ -152,8 +154,12 @@ func (in *Intake) take(c net.Conn) {
 // serve lets the Direct serve and gives net/http what that leaves over.
 func (in *Intake) serve(s *Session) {
 	rest, over := in.served(s)
-	if over {
-		over = in.leave(s.conn, rest)
+	switch {
+	case !over:
+	case in.calls != nil && begins(s.conn, rest):
+		over = in.open(s, rest)
+	default:
+		over = in.leave(s.conn, &leftover{Conn: s.conn, rest: rest})
 	}
 	if !over {
 		if s.state.Load() == leaving {
@@ -184,21 +190,19 @@ func shakeHands(t *tls.Conn) bool {
 	return t.HandshakeContext(ctx) == nil
 }
 
-// leave gives a connection to whoever accepts, and reports whether anybody does.
-func (in *Intake) leave(c net.Conn, rest []byte) bool {
+// leave gives a connection to whoever accepts, with what has been read of it, and
+// reports whether anybody does.
+func (in *Intake) leave(c, read net.Conn) bool {
 	if c.SetDeadline(time.Time{}) != nil {
 		return false
 	}
 	t, secure := c.(*tls.Conn)
-	if secure && t.ConnectionState().NegotiatedProtocol == "h2" {
-		// net/http looks for the TLS connection itself.
-	} else {
-		l := &leftover{Conn: c, rest: rest}
-		if secure {
+	if !secure || t.ConnectionState().NegotiatedProtocol != "h2" { // else net/http looks for the TLS connection itself
+		if l, ok := read.(*leftover); ok && secure {
 			state := t.ConnectionState()
 			l.tls = &state
 		}
-		c = l
+		c = read
 		if in.guard != nil {
 			c = in.guard(c)
 		}
@@ -293,13 +297,13 @@ func (in *Intake) await(ctx context.Context, done <-chan struct{}) bool {
 	}
 }
 
-// interrupt wakes the sessions that are to leave, and reports whether there are
-// any.
+// interrupt wakes the sessions that are to leave, or wait for a first request, and
+// reports whether there are any.
 func (in *Intake) interrupt() (any bool) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	for s := range in.sessions {
-		if s.state.Load() == leaving {
+		if state := s.state.Load(); state == leaving || state == peeking {
 			_ = s.conn.SetReadDeadline(time.Unix(1, 0))
 			any = true
 		}

@@ -69,11 +69,21 @@ func (s *Server) Run(ctx context.Context) error {
 func (s *Server) serve(ctx context.Context, l Listener) error {
 	srv := s.httpServer(l)
 	in := s.intake(l, srv.TLSConfig)
+	native := s.native(l)
+	if native != nil {
+		in.calls = s.calls(l)
+	}
 	s.enlist(l, in)
 	ended := make(chan error, 1)
 	go func() { ended <- in.Run() }()
 	served := make(chan error, 1)
 	go func() { served <- srv.Serve(in) }()
+	called := make(chan error, 1)
+	if native == nil {
+		called <- nil
+	} else {
+		go func() { called <- native.Serve(in.calls) }()
+	}
 	select {
 	case <-ctx.Done():
 		_ = l.Close() // which ends Run
@@ -83,11 +93,19 @@ func (s *Server) serve(ctx context.Context, l Listener) error {
 			in.Pass = func(c net.Conn) { pass(addr, c) }
 		}
 	case err := <-ended:
-		return errors.Join(fmt.Errorf("listen on %s: %w", l.Addr(), err), srv.Close())
+		if native != nil {
+			cut, cancel := context.WithCancel(ctx)
+			cancel()
+			native.Shutdown(cut)
+		}
+		return errors.Join(fmt.Errorf("listen on %s: %w", l.Addr(), err), srv.Close(), <-called)
 	}
-	err := s.shutdown(ctx, in, srv)
+	err := s.shutdown(ctx, in, srv, native)
 	if e := <-served; !errors.Is(e, http.ErrServerClosed) {
 		err = errors.Join(err, fmt.Errorf("serve %s: %w", l.Addr(), e))
+	}
+	if e := <-called; e != nil {
+		err = errors.Join(err, fmt.Errorf("serve calls on %s: %w", l.Addr(), e))
 	}
 	return err
 }
@@ -168,7 +186,7 @@ type nothing struct{}
 func (nothing) ServeConn(net.Conn, *Session) ([]byte, bool) { return nil, true }
 
 // shutdown ends a server in order, and after Drain without.
-func (s *Server) shutdown(ctx context.Context, in *Intake, srv *http.Server) error {
+func (s *Server) shutdown(ctx context.Context, in *Intake, srv *http.Server, native Native) error {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	limit := time.AfterFunc(s.patience(), cancel)
@@ -181,6 +199,11 @@ func (s *Server) shutdown(ctx context.Context, in *Intake, srv *http.Server) err
 		}
 	}()
 	_ = in.Shutdown(ctx) // what it leaves over meanwhile is still served
+	var calls sync.WaitGroup
+	if native != nil {
+		calls.Go(func() { native.Shutdown(ctx) })
+	}
+	defer calls.Wait()
 	if err := srv.Shutdown(ctx); err == nil {
 		return nil
 	}
