@@ -200,8 +200,8 @@ func (in *Intake) open(s *Session, rest []byte) bool {
 		return false
 	}
 	c := o.begun()
-	if o.late && !in.closing.Load() {
-		return false
+	if !ready && (o.late || opening == nil && in.closing.Load()) {
+		return false // without a request: its client begins another connection
 	}
 	if ready && in.calls.wants(s.conn, opening) {
 		return in.calls.give(in.calls.wrap(c))
