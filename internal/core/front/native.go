@@ -27,9 +27,24 @@ type Native interface {
 // calls on) may send anything next.
 var nativeAgents = []string{"grpc-go/", "grpc-c/", "grpc-java-", "grpc-node-js/"}
 
-// maxStreams is how many calls a connection may have at once: as many as net/http
-// lets it.
-const maxStreams = 250
+// opening are the settings that every server behind a listener announces, in the
+// order in which net/http does: a client is told of them before it is known whose
+// it is.
+var opening = []http2.Setting{
+	{ID: http2.MaxFrameSize, Value: MaxFrame},
+	{ID: http2.MaxConcurrentStreams, Value: MaxStreams},
+	{ID: http2.MaxHeaderListSize, Value: MaxHeaderList},
+	{ID: http2.HeaderTableSize, Value: 4096},
+	{ID: http2.InitialWindowSize, Value: StreamWindow},
+}
+
+// What they say.
+const (
+	MaxFrame      = 1 << 14           // what grpc's transport reads at the most
+	MaxStreams    = 250               // calls at once on a connection
+	MaxHeaderList = maxHeader + 10*32 // net/http allows ten fields' overhead
+	StreamWindow  = 1 << 20           // of what a stream may send unread
+)
 
 // Calls is a connection of a client of gRPC, whose first call was for the API.
 type Calls struct {
@@ -245,7 +260,7 @@ func (o *opener) read(now func() time.Time) (opening *http2.Opening, ready bool)
 // time what this server's are.
 func (o *opener) answer(settings int) bool {
 	more := settings - o.answered
-	out := http2.Answer(maxStreams, more)
+	out := http2.Answer(opening, more)
 	if o.asked {
 		out = out[len(out)-more*http2.AckSize:]
 	}
@@ -254,41 +269,49 @@ func (o *opener) answer(settings int) bool {
 	return err == nil
 }
 
-// begun returns the connection as it is to whom it is given to: all of it, but for
-// the answers to what was said here, and without those that were given here.
+// begun returns the connection as it is to whom it is given to: all of it from the
+// first byte. What that one says at the beginning, the client has heard.
 func (o *opener) begun() net.Conn {
 	if !o.asked {
 		return &leftover{Conn: o.conn, rest: o.buf}
 	}
-	b := &begun{Conn: o.conn, in: http2.Expect(1, len(http2.Preface)), out: http2.Expect(o.answered, 0)}
-	b.rest = b.in.Strip(nil, o.buf)
-	return b
+	first, rest := http2.Split(o.buf, o.answered)
+	return &begun{Conn: o.conn, first: first, in: leftover{Conn: o.conn, rest: rest}, told: make(chan struct{})}
 }
 
-// begun is a connection of HTTP/2 on which both sides have told their settings
-// before its server got it.
+// begun is a connection of HTTP/2 on which the server's settings have been told and
+// the client's answered before its server got it.
 type begun struct {
 	net.Conn
-	rest    []byte // read, and not passed on yet
-	in, out http2.Acks
-	write   []byte
+	first []byte   // preface and settings
+	in    leftover // all the rest
+
+	out   http2.Drop
+	write []byte
+	told  chan struct{} // closed when the server has said what the client has heard
+	once  sync.Once
 }
 
-// Read implements net.Conn.
+// Read implements net.Conn. The server sees nothing more before it has answered the
+// settings: net/http gives one answer to two that come at once.
 func (b *begun) Read(p []byte) (int, error) {
-	for len(b.rest) == 0 {
-		n, err := b.Conn.Read(p)
-		if b.in.Done() || n == 0 {
-			return n, err
-		}
-		b.rest = b.in.Strip(nil, p[:n])
+	if len(b.first) > 0 {
+		n := copy(p, b.first)
+		b.first = b.first[n:]
+		return n, nil
 	}
-	n := copy(p, b.rest)
-	if b.rest = b.rest[n:]; len(b.rest) == 0 {
-		b.rest = nil
-	}
-	return n, nil
+	<-b.told // or Close, which every server's own timers come to
+	return b.in.Read(p)
 }
+
+// Close implements net.Conn.
+func (b *begun) Close() error {
+	b.once.Do(func() { close(b.told) })
+	return b.Conn.Close()
+}
+
+// CloseWrite closes the sending half, for net/http.
+func (b *begun) CloseWrite() error { return b.in.CloseWrite() }
 
 // Write implements net.Conn.
 func (b *begun) Write(p []byte) (int, error) {
@@ -301,6 +324,7 @@ func (b *begun) Write(p []byte) (int, error) {
 	}
 	if b.out.Done() {
 		b.write = nil
+		b.once.Do(func() { close(b.told) })
 	}
 	return len(p), nil
 }

@@ -232,6 +232,7 @@ func (s *Server) httpServer(l Listener) *http.Server {
 		ReadHeaderTimeout: headerTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeader,
+		HTTP2:             &http.HTTP2Config{MaxReadFrameSize: MaxFrame, MaxConcurrentStreams: MaxStreams, MaxReceiveBufferPerStream: StreamWindow},
 		ConnContext:       s.front.connContext(s.lookup),
 		ErrorLog:          slog.NewLogLogger(s.front.log.Handler(), slog.LevelDebug),
 	}

@@ -76,29 +76,62 @@ func TestOdd(t *testing.T) {
 	}
 }
 
-// TestAcks: the first answers go, whatever the pieces in which they come.
-func TestAcks(t *testing.T) {
-	all := client(t, func(f *xhttp2.Framer) {
-		_ = f.WriteSettings()
-		_ = f.WriteSettingsAck()
+// TestSplit: what the settings say stays, in their order, and nothing else is lost.
+func TestSplit(t *testing.T) {
+	tail := func(f *xhttp2.Framer) {
 		request1(f)
+		_ = f.WriteSettings(xhttp2.Setting{ID: xhttp2.SettingInitialWindowSize, Val: 9})
+	}
+	first, rest := Split(client(t, func(f *xhttp2.Framer) {
+		_ = f.WriteSettings(xhttp2.Setting{ID: xhttp2.SettingInitialWindowSize, Val: 1}, xhttp2.Setting{ID: xhttp2.SettingEnablePush, Val: 0})
+		_ = f.WriteWindowUpdate(0, 1<<20)
 		_ = f.WriteSettingsAck()
-		_ = f.WritePing(false, [8]byte{})
+		_ = f.WriteSettings(xhttp2.Setting{ID: xhttp2.SettingInitialWindowSize, Val: 2})
+		tail(f)
+	}), 2)
+	wantFirst := client(t, func(f *xhttp2.Framer) {
+		_ = f.WriteSettings(xhttp2.Setting{ID: xhttp2.SettingEnablePush, Val: 0}, xhttp2.Setting{ID: xhttp2.SettingInitialWindowSize, Val: 2})
 	})
-	want := client(t, func(f *xhttp2.Framer) {
-		_ = f.WriteSettings()
-		request1(f)
+	wantRest := client(t, func(f *xhttp2.Framer) { _ = f.WriteWindowUpdate(0, 1<<20); _ = f.WriteSettingsAck(); tail(f) })[len(Preface):]
+	if !bytes.Equal(first, wantFirst) || !bytes.Equal(rest, wantRest) {
+		t.Errorf("%q and %q,\nwant %q and %q", first, rest, wantFirst, wantRest)
+	}
+}
+
+// TestDrop: the first settings and the first answer go, whatever the pieces in which they
+// come.
+func TestDrop(t *testing.T) {
+	server := func(write func(f *xhttp2.Framer)) []byte {
+		var b bytes.Buffer
+		write(xhttp2.NewFramer(&b, nil))
+		return b.Bytes()
+	}
+	rest := func(f *xhttp2.Framer) {
+		_ = f.WriteSettingsAck()
+		_ = f.WriteSettings(xhttp2.Setting{ID: xhttp2.SettingInitialWindowSize, Val: 1})
+		_ = f.WriteSettingsAck()
+		_ = f.WriteData(1, false, []byte("data"))
+	}
+	all := server(func(f *xhttp2.Framer) {
+		_ = f.WriteSettings(xhttp2.Setting{ID: xhttp2.SettingMaxFrameSize, Val: 1 << 14}, xhttp2.Setting{ID: xhttp2.SettingMaxConcurrentStreams, Val: 250})
+		_ = f.WriteWindowUpdate(0, 1<<20)
 		_ = f.WriteSettingsAck()
 		_ = f.WritePing(false, [8]byte{})
+		rest(f)
+	})
+	want := server(func(f *xhttp2.Framer) {
+		_ = f.WriteWindowUpdate(0, 1<<20)
+		_ = f.WritePing(false, [8]byte{})
+		rest(f)
 	})
 	for size := 1; size <= len(all); size++ {
-		a := Expect(1, len(Preface))
+		var d Drop
 		var got []byte
 		for rest := all; len(rest) > 0; {
 			n := min(size, len(rest))
-			got, rest = a.Strip(got, rest[:n]), rest[n:]
+			got, rest = d.Strip(got, rest[:n]), rest[n:]
 		}
-		if !bytes.Equal(got, want) || !a.Done() {
+		if !bytes.Equal(got, want) || !d.Done() {
 			t.Fatalf("in pieces of %d: %q, want %q", size, got, want)
 		}
 	}
@@ -106,7 +139,7 @@ func TestAcks(t *testing.T) {
 
 // TestAnswer reads it with another's eyes.
 func TestAnswer(t *testing.T) {
-	f := xhttp2.NewFramer(nil, bytes.NewReader(Answer(250, 2)))
+	f := xhttp2.NewFramer(nil, bytes.NewReader(Answer([]Setting{{MaxConcurrentStreams, 250}, {InitialWindowSize, 1 << 20}}, 2)))
 	for i := range 3 {
 		frame, err := f.ReadFrame()
 		s, ok := frame.(*xhttp2.SettingsFrame)
@@ -129,10 +162,15 @@ func FuzzRead(f *testing.F) {
 		if cut < 0 || cut > len(b) {
 			return
 		}
+		if o, state := Read(b); state != Odd && o.Settings > 0 {
+			if first, rest := Split(b, o.Settings); len(first)+len(rest) > len(b)+headSize {
+				t.Errorf("%q is split into %q and %q", b, first, rest)
+			}
+		}
 		if o, part := Read(b[:cut]); part != More && part != whole && len(b) <= MaxOpening {
 			t.Errorf("%d bytes are %d (%+v), all are %d", cut, part, o, whole)
 		}
-		one, two := Expect(2, 0), Expect(2, 0)
+		var one, two Drop
 		at := one.Strip(nil, b)
 		if in := two.Strip(two.Strip(nil, b[:cut]), b[cut:]); !bytes.Equal(at, in) {
 			t.Errorf("at once %q, in two %q", at, in)

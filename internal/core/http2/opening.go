@@ -3,6 +3,7 @@ package http2
 import (
 	"bytes"
 	"encoding/binary"
+	"slices"
 	"strings"
 
 	"golang.org/x/net/http2/hpack"
@@ -31,10 +32,7 @@ const (
 	flagPadded     = 8
 	flagPriority   = 0x20
 
-	settingPush   = 2
-	settingStream = 3
-	settingWindow = 4
-	settingFrame  = 5
+	settingPush = 2
 
 	firstWindow = 1<<16 - 1
 	maxWindow   = 1<<31 - 1
@@ -56,6 +54,7 @@ const (
 // Opening is what a client has sent at the beginning of a connection.
 type Opening struct {
 	Settings int // frames that want an answer
+	bytes    int // of these settings
 	Acks     int // answers to the server's
 	// Fields are those of the first request, in order, once it is Ready. Names
 	// with a colon come first.
@@ -136,6 +135,45 @@ func Read(b []byte) (o Opening, state State) {
 	return o, More
 }
 
+// Split returns a beginning with its first frames of settings, so many, in one, for a
+// server that is to answer them once, and what else there is behind it. Read must have
+// found them.
+func Split(b []byte, settings int) (first, rest []byte) {
+	var all []byte
+	preface, b := b[:len(Preface)], b[len(Preface):]
+	for settings > 0 {
+		h := headOf(b)
+		whole := b[:headSize+h.length]
+		b = b[len(whole):]
+		if h.kind == typeSettings && h.flags&flagAck == 0 {
+			all = override(all, whole[headSize:])
+			settings--
+			continue
+		}
+		rest = append(rest, whole...)
+	}
+	n := len(all)
+	first = append(append(first, preface...), byte(n>>16), byte(n>>8), byte(n), typeSettings, 0, 0, 0, 0, 0)
+	return append(first, all...), append(rest, b...)
+}
+
+// override adds settings behind others without those that they replace: twice in one
+// frame is too much for net/http.
+func override(settings, later []byte) []byte {
+	const size = 6
+	var out []byte
+	for s := range slices.Chunk(settings, size) {
+		replaced := false
+		for l := range slices.Chunk(later, size) {
+			replaced = replaced || bytes.Equal(s[:2], l[:2])
+		}
+		if !replaced {
+			out = append(out, s...)
+		}
+	}
+	return append(out, later...)
+}
+
 // settings counts a frame; false when a server has to refuse it (RFC 9113 §6.5).
 func (o *Opening) settings(h frame, payload []byte) bool {
 	if h.stream != 0 {
@@ -146,6 +184,9 @@ func (o *Opening) settings(h frame, payload []byte) bool {
 		return h.length == 0
 	}
 	o.Settings++
+	if o.bytes += h.length; o.bytes > maxFrame {
+		return false
+	}
 	for ; len(payload) >= 6; payload = payload[6:] {
 		v := binary.BigEndian.Uint32(payload[2:])
 		switch binary.BigEndian.Uint16(payload) {
@@ -153,11 +194,11 @@ func (o *Opening) settings(h frame, payload []byte) bool {
 			if v > 1 {
 				return false
 			}
-		case settingWindow:
+		case InitialWindowSize:
 			if v > maxWindow {
 				return false
 			}
-		case settingFrame:
+		case MaxFrameSize:
 			if v < maxFrame || v >= 1<<24 {
 				return false
 			}
@@ -202,11 +243,29 @@ func request(h frame, payload []byte) ([]hpack.HeaderField, bool) {
 	return fields, err == nil
 }
 
+// Setting is one of a server's settings (RFC 9113 §6.5.2).
+type Setting struct {
+	ID    uint16
+	Value uint32
+}
+
+// The settings that servers announce.
+const (
+	HeaderTableSize      = 1
+	MaxConcurrentStreams = 3
+	InitialWindowSize    = 4
+	MaxFrameSize         = 5
+	MaxHeaderListSize    = 6
+)
+
 // Answer is what a server says to an opening without a request: settings of its
-// own, the most streams that it takes at once, and that it has the client's.
-func Answer(streams uint32, settings int) []byte {
-	out := []byte{0, 0, 6, typeSettings, 0, 0, 0, 0, 0, 0, settingStream}
-	out = binary.BigEndian.AppendUint32(out, streams)
+// own, and that it has so many of the client's.
+func Answer(own []Setting, settings int) []byte {
+	out := []byte{0, 0, byte(6 * len(own)), typeSettings, 0, 0, 0, 0, 0}
+	for _, s := range own {
+		out = binary.BigEndian.AppendUint16(out, s.ID)
+		out = binary.BigEndian.AppendUint32(out, s.Value)
+	}
 	for range settings {
 		out = append(out, ack[:]...)
 	}

@@ -45,8 +45,6 @@ func (s *Services) RegisterService(desc *grpc.ServiceDesc, impl any) {
 
 // What a native server lets a connection have; front has the same for net/http.
 const (
-	maxStreams    = 250
-	maxHeaders    = 64 << 10
 	headerTimeout = 10 * time.Second
 	idleTimeout   = 120 * time.Second
 	// pingEvery is how often clients may ask whether the server is still there:
@@ -59,8 +57,10 @@ func (s *Services) Native() front.Native {
 	server := grpc.NewServer(append(ServerOptions(s.log),
 		grpc.Creds(handed{}),
 		grpc.InTapHandle(permit),
-		grpc.MaxConcurrentStreams(maxStreams),
-		grpc.MaxHeaderListSize(maxHeaders),
+		grpc.MaxConcurrentStreams(front.MaxStreams),
+		grpc.MaxHeaderListSize(front.MaxHeaderList),
+		grpc.StaticStreamWindowSize(front.StreamWindow),
+		grpc.StaticConnWindowSize(front.StreamWindow),
 		grpc.ConnectionTimeout(headerTimeout),
 		grpc.KeepaliveParams(keepalive.ServerParameters{MaxConnectionIdle: idleTimeout}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: pingEvery, PermitWithoutStream: true}),
