@@ -11,6 +11,7 @@ import (
 	"cloud.google.com/go/longrunning/autogen/longrunningpb"
 	"google.golang.org/genproto/googleapis/api/annotations"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/peer"
 
@@ -279,7 +280,7 @@ func (a *API) ListRuntimes(_ context.Context, req *functionspb.ListRuntimesReque
 // uploaded or downloaded without other credentials.
 func (a *API) Link(ctx context.Context, method, bucket, object string) string {
 	scheme, host := "http", "localhost"
-	if p, ok := peer.FromContext(ctx); ok && p.AuthInfo != nil { // TLS
+	if p, ok := peer.FromContext(ctx); ok && encrypted(p) {
 		scheme = "https"
 	}
 	if md, ok := metadata.FromIncomingContext(ctx); ok && len(md.Get(":authority")) > 0 {
@@ -287,6 +288,11 @@ func (a *API) Link(ctx context.Context, method, bucket, object string) string {
 	}
 	u := url.URL{Scheme: scheme, Host: host, Path: SourcePath + bucket + "/" + object, RawQuery: a.Links.Query(method, bucket, object).Encode()}
 	return u.String()
+}
+
+func encrypted(p *peer.Peer) bool {
+	_, ok := p.AuthInfo.(credentials.TLSInfo)
+	return ok
 }
 
 // operation takes what a method of Admin returns.
