@@ -179,8 +179,8 @@ func (s *Service) Check(ctx context.Context, k Key, spec *Spec) error {
 	if spec.Topic != "" && !src.Provider().Transport {
 		return sunya.Invalid("transport.pubsub.topic", "events of the type %s come by a topic of the trigger's own: leave it out", spec.Type())
 	}
-	if d := spec.Destination; (d.Function == "") == (d.Service == "") {
-		return sunya.Invalid("destination", "name a Cloud Run service or a function")
+	if err := spec.Destination.check(k.Project); err != nil {
+		return err
 	}
 	spec.Account = cmp.Or(spec.Account, sunya.ComputeAccount(k.Project))
 	if err := sunya.CheckAccount("service_account", spec.Account); err != nil {
@@ -210,7 +210,32 @@ func (s *Service) Create(ctx context.Context, k Key, spec Spec) (*Trigger, error
 	return s.create(ctx, k, spec)
 }
 
+// CheckCreate reports what Create would.
+func (s *Service) CheckCreate(ctx context.Context, k Key, spec Spec) error {
+	if err := s.Check(ctx, k, &spec); err != nil {
+		return err
+	}
+	_, err := s.fresh(ctx, k, spec)
+	return err
+}
+
 func (s *Service) create(ctx context.Context, k Key, spec Spec) (*Trigger, error) {
+	t, err := s.fresh(ctx, k, spec)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.Store.PutTrigger(ctx, t); err != nil {
+		return nil, err
+	}
+	if err := s.makeIt(ctx, t); err != nil {
+		return nil, errors.Join(err, s.unmake(context.WithoutCancel(ctx), t))
+	}
+	return t, nil
+}
+
+// fresh is a trigger that is to be made; AlreadyExists, and NotFound of a topic
+// that has to exist.
+func (s *Service) fresh(ctx context.Context, k Key, spec Spec) (*Trigger, error) {
 	switch _, err := s.Store.GetTrigger(ctx, k); sunya.CodeOf(err) {
 	case sunya.OK:
 		return nil, sunya.Errorf(sunya.AlreadyExists, k.Name(), "the trigger exists already")
@@ -225,16 +250,7 @@ func (s *Service) create(ctx context.Context, k Key, spec Spec) (*Trigger, error
 	if t.Topic == "" {
 		t.Topic, t.OwnTopic = topic, true
 	}
-	if err := s.checkTopic(ctx, t); err != nil {
-		return nil, err
-	}
-	if err := s.Store.PutTrigger(ctx, t); err != nil {
-		return nil, err
-	}
-	if err := s.makeIt(ctx, t); err != nil {
-		return nil, errors.Join(err, s.unmake(context.WithoutCancel(ctx), t))
-	}
-	return t, nil
+	return t, s.checkTopic(ctx, t)
 }
 
 // checkTopic wants a topic to be there that is not made for the trigger.
@@ -293,7 +309,7 @@ func (s *Service) subscribe(ctx context.Context, t *Trigger) error {
 	if err != nil {
 		return err
 	}
-	push := &pubsub.Push{Endpoint: url + t.Destination.Path, Account: t.Account, Trigger: t.Name()}
+	push := &pubsub.Push{Endpoint: t.Destination.under(url), Account: t.Account, Trigger: t.Name()}
 	if t.Account != "" {
 		push.Audience = url
 	}
@@ -335,7 +351,17 @@ func (s *Service) Update(ctx context.Context, k Key, change func(now *Trigger) e
 	return s.update(ctx, now, change)
 }
 
-func (s *Service) update(ctx context.Context, now *Trigger, change func(now *Trigger) error) (*Trigger, error) {
+// CheckUpdate reports what Update would.
+func (s *Service) CheckUpdate(ctx context.Context, k Key, change func(now *Trigger) error) error {
+	now, err := s.Trigger(ctx, k)
+	if err == nil {
+		_, err = s.changed(ctx, now, change)
+	}
+	return err
+}
+
+// changed is what a trigger will be after a change, as far as it can be changed.
+func (s *Service) changed(ctx context.Context, now *Trigger, change func(now *Trigger) error) (*Trigger, error) {
 	next := *now
 	next.Filters = slices.Clone(now.Filters)
 	if err := change(&next); err != nil {
@@ -353,7 +379,15 @@ func (s *Service) update(ctx context.Context, now *Trigger, change func(now *Tri
 	}
 	spec.Topic = now.Topic
 	next.Key, next.Spec, next.State, next.UpdateTime = now.Key, spec, Making, s.Now()
-	if err := s.Store.PutTrigger(ctx, &next); err != nil {
+	return &next, nil
+}
+
+func (s *Service) update(ctx context.Context, now *Trigger, change func(now *Trigger) error) (*Trigger, error) {
+	next, err := s.changed(ctx, now, change)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.Store.PutTrigger(ctx, next); err != nil {
 		return nil, err
 	}
 	if !slices.Equal(now.Filters, next.Filters) {
@@ -362,10 +396,10 @@ func (s *Service) update(ctx context.Context, now *Trigger, change func(now *Tri
 			return nil, err
 		}
 	}
-	if err := s.makeIt(ctx, &next); err != nil {
+	if err := s.makeIt(ctx, next); err != nil {
 		return nil, err
 	}
-	return &next, nil
+	return next, nil
 }
 
 // Put makes a trigger what it is to be, whether it exists or not; one that gets

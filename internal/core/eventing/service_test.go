@@ -46,6 +46,8 @@ func TestWhatATriggerCannotBe(t *testing.T) {
 		"a topic that cannot be":    {key, onLetters(func(s *eventing.Spec) { s.Topic, s.MakeTopic = "projects/p/topics/x", true }), sunya.InvalidArgument, "transport.pubsub.topic"},
 		"no destination":            {key, onLetters(func(s *eventing.Spec) { s.Destination = eventing.Destination{} }), sunya.InvalidArgument, "destination"},
 		"two destinations":          {key, onLetters(func(s *eventing.Spec) { s.Destination.Function = "projects/p/locations/local/functions/f" }), sunya.InvalidArgument, "destination"},
+		"a destination elsewhere":   {key, onLetters(func(s *eventing.Spec) { s.Destination.Service = "projects/q/locations/local/services/reader" }), sunya.InvalidArgument, "destination"},
+		"a destination of no form":  {key, onLetters(func(s *eventing.Spec) { s.Destination = eventing.Destination{Function: "f"} }), sunya.InvalidArgument, "destination"},
 		"an account that cannot be": {key, onLetters(func(s *eventing.Spec) { s.Account = "me" }), sunya.InvalidArgument, "service_account"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -168,7 +170,9 @@ func TestUpdate(t *testing.T) {
 	}
 	_, err = w.Update(t.Context(), key, func(now *eventing.Trigger) error { now.Filters[0].Value = eventing.MessagePublished; return nil })
 	wantCode(t, err, sunya.InvalidArgument, "event_filters")
-	_, err = w.Update(t.Context(), key, func(now *eventing.Trigger) error { now.Filters[1].Value = "none"; return nil })
+	elsewhere := func(now *eventing.Trigger) error { now.Filters[1].Value = "none"; return nil }
+	wantCode(t, w.CheckUpdate(t.Context(), key, elsewhere), sunya.NotFound, "")
+	_, err = w.Update(t.Context(), key, elsewhere)
 	wantCode(t, err, sunya.NotFound, "")
 
 	// What somebody has set on the subscription stays.
@@ -179,7 +183,7 @@ func TestUpdate(t *testing.T) {
 		t.Fatal(err)
 	}
 	after, err := w.Update(t.Context(), key, func(now *eventing.Trigger) error {
-		now.Destination = eventing.Destination{Service: "projects/p/locations/local/services/reader", Path: "/other"}
+		now.Destination = eventing.Destination{Service: "projects/p/locations/local/services/reader", Path: "other"}
 		now.Filters = append(now.Filters, eventing.Filter{Attribute: "object", Value: "x"})
 		return nil
 	})

@@ -111,6 +111,35 @@ func (d Destination) ServiceName() string {
 	return d.Service
 }
 
+// under is the address of the destination below that of its service.
+func (d Destination) under(url string) string {
+	if d.Path == "" {
+		return url
+	}
+	return url + "/" + strings.TrimPrefix(d.Path, "/")
+}
+
+// check reports whether a trigger of a project can have the destination, which
+// need not exist yet.
+func (d Destination) check(project string) error {
+	const field = "destination"
+	if (d.Function == "") == (d.Service == "") {
+		return sunya.Invalid(field, "name a Cloud Run service or a function")
+	}
+	name, collection := d.Service, "services"
+	if d.Function != "" {
+		name, collection = d.Function, "functions"
+	}
+	parts := strings.Split(name, "/")
+	if len(parts) != 6 || parts[0] != "projects" || parts[2] != "locations" || parts[4] != collection || parts[5] == "" {
+		return sunya.Invalid(field, "%q is not a name of the form projects/*/locations/*/%s/*", name, collection)
+	}
+	if parts[1] != project {
+		return sunya.Invalid(field, "%s is of another project than the trigger: %s", name, project)
+	}
+	return nil
+}
+
 // Form is what the requests look like.
 type Form string
 

@@ -3,6 +3,7 @@ package functions
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"hash/crc32"
 
@@ -71,7 +72,19 @@ func (a *Admin) checkTrigger(ctx context.Context, k Key, s *Spec) error {
 		return sunya.Invalid(s.fields().timeout, "%v is not allowed: a function that events run has up to %d seconds", s.Timeout, maxEventTimeout)
 	}
 	f := Function{Key: k, Spec: *s}
-	return a.Triggers.Check(ctx, f.TriggerKey(), &s.Event.Spec)
+	err := a.Triggers.Check(ctx, f.TriggerKey(), &s.Event.Spec)
+	var wrong *sunya.Error
+	if errors.As(err, &wrong) && eventFields[wrong.Field] != "" {
+		return sunya.InField(eventFields[wrong.Field], err)
+	}
+	return err
+}
+
+// eventFields are how requests about functions spell the fields of a trigger.
+var eventFields = map[string]string{
+	"event_filters":          "function.event_trigger.event_filters",
+	"transport.pubsub.topic": "function.event_trigger.pubsub_topic",
+	"service_account":        "function.event_trigger.service_account_email",
 }
 
 // applyTrigger gives a function the trigger that it is to have, and takes that

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"hash/fnv"
+	"strings"
 
 	pb "cloud.google.com/go/eventarc/apiv1/eventarcpb"
 	"google.golang.org/genproto/googleapis/rpc/code"
@@ -55,8 +56,8 @@ func destination(k eventing.Key, d *pb.Destination) (eventing.Destination, error
 	case nil:
 		return eventing.Destination{}, sunya.Invalid("trigger.destination", "is missing: name a Cloud Run service or a function")
 	case *pb.Destination_CloudRun:
-		if x.CloudRun.GetService() == "" {
-			return eventing.Destination{}, sunya.Invalid("trigger.destination.cloud_run.service", "is missing")
+		if id := x.CloudRun.GetService(); id == "" || strings.Contains(id, "/") {
+			return eventing.Destination{}, sunya.Invalid("trigger.destination.cloud_run.service", "%q is not the name of a service: give that alone, without its project", id)
 		}
 		location := cmp.Or(x.CloudRun.GetRegion(), k.Location)
 		return eventing.Destination{Service: sunya.LocationName(k.Project, location) + "/services/" + x.CloudRun.GetService(), Path: x.CloudRun.GetPath()}, nil

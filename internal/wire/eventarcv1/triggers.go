@@ -2,6 +2,7 @@ package eventarcv1
 
 import (
 	"context"
+	"errors"
 	"strings"
 
 	pb "cloud.google.com/go/eventarc/apiv1/eventarcpb"
@@ -87,18 +88,32 @@ func (a *API) CreateTrigger(ctx context.Context, req *pb.CreateTriggerRequest) (
 		return nil, err
 	}
 	if req.GetValidateOnly() {
-		if err := a.Events.Check(ctx, k, &spec); err != nil {
-			return nil, err
+		if err := a.Events.CheckCreate(ctx, k, spec); err != nil {
+			return nil, inTrigger(err)
 		}
 		return a.done(ctx, "CreateTrigger", k)
 	}
 	if _, err := a.Events.Create(ctx, k, spec); err != nil {
-		return nil, err
+		return nil, inTrigger(err)
 	}
 	return a.done(ctx, "CreateTrigger", k)
 }
 
-// UpdateTrigger implements the service.
+// inTrigger spells the field of an error about a trigger as requests do.
+func inTrigger(err error) error {
+	var e *sunya.Error
+	if !errors.As(err, &e) {
+		return err
+	}
+	switch e.Field {
+	case "event_filters", "destination", "service_account", "transport.pubsub.topic":
+		return sunya.InField("trigger."+e.Field, err)
+	}
+	return err
+}
+
+// UpdateTrigger implements the service. The mask means nothing to a trigger that
+// is made.
 func (a *API) UpdateTrigger(ctx context.Context, req *pb.UpdateTriggerRequest) (*longrunningpb.Operation, error) {
 	k, err := eventing.ParseName("trigger.name", req.GetTrigger().GetName())
 	if err != nil {
@@ -135,15 +150,19 @@ func (a *API) UpdateTrigger(ctx context.Context, req *pb.UpdateTriggerRequest) (
 		return nil
 	}
 	if req.GetValidateOnly() {
-		t, err := a.Events.Trigger(ctx, k)
-		if err != nil {
-			return nil, err
+		err = a.Events.CheckUpdate(ctx, k, change)
+	} else {
+		_, err = a.Events.Update(ctx, k, change)
+	}
+	if sunya.CodeOf(err) == sunya.NotFound && req.GetAllowMissing() {
+		if _, gone := a.Events.Trigger(ctx, k); sunya.CodeOf(gone) == sunya.NotFound {
+			return a.CreateTrigger(ctx, &pb.CreateTriggerRequest{
+				Parent: sunya.LocationName(k.Project, k.Location), TriggerId: k.ID, Trigger: req.GetTrigger(), ValidateOnly: req.GetValidateOnly(),
+			})
 		}
-		if err := change(t); err != nil {
-			return nil, err
-		}
-	} else if _, err := a.Events.Update(ctx, k, change); err != nil {
-		return nil, err
+	}
+	if err != nil {
+		return nil, inTrigger(err)
 	}
 	return a.done(ctx, "UpdateTrigger", k)
 }
