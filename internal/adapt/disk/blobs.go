@@ -42,9 +42,9 @@ var _ objects.Blobs = (*Blobs)(nil)
 
 var blobRE = regexp.MustCompile(`^[0-9a-f]{32}$`)
 
-// OpenBlobs opens the store in dir, which is made when missing, and removes
-// what a crash left half-written, not what another server is still writing. Sweep spares what was written less than
-// grace ago; an upload must be recorded within that time.
+// OpenBlobs opens the store in dir, which is made when missing, and removes what a
+// crash left half-written, not what another server is still writing. Sweep spares what
+// was written less than grace ago; an upload must be recorded within that time.
 func OpenBlobs(dir string, grace time.Duration, now func() time.Time) (*Blobs, error) {
 	b := &Blobs{dir: dir, grace: grace, now: now}
 	if err := b.openTmp(filepath.Join(dir, "tmp")); err != nil {

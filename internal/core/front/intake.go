@@ -185,7 +185,7 @@ func (in *Intake) served(s *Session) (rest []byte, over bool) {
 }
 
 func shakeHands(t *tls.Conn) bool {
-	ctx, cancel := context.WithTimeout(context.Background(), headerTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), HeaderTimeout)
 	defer cancel()
 	return t.HandshakeContext(ctx) == nil
 }

@@ -236,7 +236,7 @@ type opener struct {
 // read reads up to the first request; ready says that there is one. What is not
 // there in time, or odd, is left to net/http to judge.
 func (o *opener) read(now func() time.Time) (opening *http2.Opening, ready bool) {
-	if o.conn.SetDeadline(now().Add(headerTimeout)) != nil {
+	if o.conn.SetDeadline(now().Add(HeaderTimeout)) != nil {
 		return nil, false
 	}
 	for {

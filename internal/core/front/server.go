@@ -18,8 +18,8 @@ import (
 // Robustness rule 27, and what a header may weigh (a Google front end takes
 // about as much).
 const (
-	headerTimeout = 10 * time.Second
-	idleTimeout   = 120 * time.Second
+	HeaderTimeout = 10 * time.Second
+	IdleTimeout   = 120 * time.Second
 	maxHeader     = 64 << 10
 )
 
@@ -229,8 +229,8 @@ func (s *Server) httpServer(l Listener) *http.Server {
 	srv := &http.Server{
 		Handler:           s.front.Handler(l.Roles),
 		Protocols:         &p,
-		ReadHeaderTimeout: headerTimeout,
-		IdleTimeout:       idleTimeout,
+		ReadHeaderTimeout: HeaderTimeout,
+		IdleTimeout:       IdleTimeout,
 		MaxHeaderBytes:    maxHeader,
 		HTTP2:             &http.HTTP2Config{MaxReadFrameSize: MaxFrame, MaxConcurrentStreams: MaxStreams, MaxReceiveBufferPerStream: StreamWindow},
 		ConnContext:       s.front.connContext(s.lookup),

@@ -40,10 +40,9 @@ func (s *Service) change(ctx context.Context, do func(*work) error) error {
 	return nil
 }
 
-// unused returns what was dropped and is not used elsewhere, but for the rows,
-// which it removes. Writers come one
-// after the other and can only use a blob that something has, so nobody can
-// begin to use these.
+// unused returns what was dropped and is not used elsewhere, but for the rows, which
+// it removes. Writers come one after the other and can only use a blob that something
+// has, so nobody can begin to use these.
 func (w *work) unused() ([]string, error) {
 	var out []string
 	slices.Sort(w.dropped)

@@ -100,23 +100,49 @@ func (l *accessControlList) grants() ([]media.Grant, error) {
 	return out, nil
 }
 
-// askedACL reads the list of a request: a document, or the name of a list in the
-// header x-goog-acl (public-read).
+// askedACL reads the list of a request: a document, or the name of a list.
 func (h *handler) askedACL(r *http.Request, project string) ([]media.Grant, error) {
 	if name := header(r.Header, "Acl"); name != "" {
-		words := strings.Split(name, "-")
-		for i, w := range words[1:] {
-			if w != "" {
-				words[i+1] = strings.ToUpper(w[:1]) + w[1:]
-			}
-		}
-		return h.Model.Predefined(strings.Join(words, ""), project)
+		return h.named(name, project)
 	}
 	var doc accessControlList
 	if err := decode(r, &doc); err != nil {
 		return nil, err
 	}
 	return doc.grants()
+}
+
+// named is the list that x-goog-acl names: public-read.
+func (h *handler) named(name, project string) ([]media.Grant, error) {
+	words := strings.Split(name, "-")
+	for i, w := range words[1:] {
+		if w != "" {
+			words[i+1] = strings.ToUpper(w[:1]) + w[1:]
+		}
+	}
+	return h.Model.Predefined(strings.Join(words, ""), project)
+}
+
+// withACL gives a new object of a bucket the list that a request names for it.
+func (h *handler) withACL(r *http.Request, bucket string, n *objects.NewObject) error {
+	name := header(r.Header, "Acl")
+	if name == "" {
+		return nil
+	}
+	b, err := h.Objects.GetBucket(r.Context(), bucket, objects.Conditions{})
+	if err != nil {
+		return err
+	}
+	list, err := h.named(name, b.Project)
+	if err != nil {
+		return err
+	}
+	o := objects.Object{Document: n.Document}
+	if err := h.Model.SetObjectGrants(b, &o, list); err != nil {
+		return err
+	}
+	n.Document = o.Document
+	return nil
 }
 
 func (h *handler) bucketACL(name string) endpoint {

@@ -25,7 +25,7 @@ func (h *handler) compose(w http.ResponseWriter, r *http.Request, t target) erro
 	if len(asked.Component) == 0 {
 		return malformed("a ComposeRequest names its Component elements")
 	}
-	n, err := newObject(r.Header, t)
+	n, err := h.asked(r, t)
 	if err != nil {
 		return err
 	}

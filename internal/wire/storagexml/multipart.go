@@ -28,7 +28,7 @@ type initiateResult struct {
 
 // startParts answers POST ?uploads.
 func (h *handler) startParts(w http.ResponseWriter, r *http.Request, t target) error {
-	n, err := newObject(r.Header, t)
+	n, err := h.asked(r, t)
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package storagexml
 
 import (
+	"cmp"
 	"encoding/json"
 	"encoding/xml"
 	"net/http"
@@ -45,7 +46,7 @@ func (h *handler) putObject(w http.ResponseWriter, r *http.Request, t target) er
 	if r.Header.Get("X-Goog-Resumable") == "start" {
 		return h.startUpload(w, r, t)
 	}
-	n, err := newObject(r.Header, t)
+	n, err := h.asked(r, t)
 	if err != nil {
 		return err
 	}
@@ -61,6 +62,15 @@ func (h *handler) putObject(w http.ResponseWriter, r *http.Request, t target) er
 	w.Header().Set("Content-Length", "0")
 	w.WriteHeader(http.StatusOK)
 	return nil
+}
+
+// asked is the object that a request is to make.
+func (h *handler) asked(r *http.Request, t target) (objects.NewObject, error) {
+	n, err := newObject(r.Header, t)
+	if err != nil {
+		return n, err
+	}
+	return n, h.withACL(r, t.bucket, &n)
 }
 
 // newObject reads what the headers of an upload say of the object.
@@ -185,7 +195,7 @@ func (h *handler) copyObject(w http.ResponseWriter, r *http.Request, t target) e
 	if err != nil {
 		return err
 	}
-	n, err := newObject(r.Header, t)
+	n, err := h.asked(r, t)
 	if err != nil {
 		return err
 	}
@@ -193,8 +203,11 @@ func (h *handler) copyObject(w http.ResponseWriter, r *http.Request, t target) e
 	switch {
 	case strings.EqualFold(header(r.Header, "Metadata-Directive"), "REPLACE"):
 		c.Replace = &n
-	case n.Properties.StorageClass != "":
-		if err := h.inClass(r, &c, n.Properties.StorageClass); err != nil {
+	case n.Properties.StorageClass != "", header(r.Header, "Acl") != "":
+		if err := h.likeSource(r, &c, n.Properties.StorageClass); err != nil {
+			return err
+		}
+		if err := h.withACL(r, t.bucket, c.Replace); err != nil {
 			return err
 		}
 	}
@@ -206,15 +219,16 @@ func (h *handler) copyObject(w http.ResponseWriter, r *http.Request, t target) e
 	return reply(w, r, http.StatusOK, copyResult{XMLName: xml.Name{Local: "CopyObjectResult"}, LastModified: stamp(o.UpdateTime), ETag: hexETag(o)})
 }
 
-// inClass lets a copy have all that its source says but the storage class.
-func (h *handler) inClass(r *http.Request, c *objects.Copy, class string) error {
+// likeSource lets a copy have all that its source says but for the storage class, if
+// there is one.
+func (h *handler) likeSource(r *http.Request, c *objects.Copy, class string) error {
 	source, err := h.Objects.Get(r.Context(), c.Bucket, c.Name, c.Generation, c.SourceConditions)
 	if err != nil {
 		return err
 	}
 	c.Generation = source.Generation
 	c.Replace = &objects.NewObject{ContentType: source.ContentType, Metadata: source.Metadata, Document: source.Document,
-		Properties: objects.Properties{CustomTime: source.Properties.CustomTime, StorageClass: class}}
+		Properties: objects.Properties{CustomTime: source.Properties.CustomTime, StorageClass: cmp.Or(class, source.Properties.StorageClass)}}
 	return nil
 }
 

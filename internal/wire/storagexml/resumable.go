@@ -16,7 +16,7 @@ func (h *handler) startUpload(w http.ResponseWriter, r *http.Request, t target) 
 	if r.Header.Get("X-Goog-Resumable") != "start" {
 		return sunya.Invalid("x-goog-resumable", "a POST of an object begins a resumable upload with x-goog-resumable: start")
 	}
-	n, err := newObject(r.Header, t)
+	n, err := h.asked(r, t)
 	if err != nil {
 		return err
 	}

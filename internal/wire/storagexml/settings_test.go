@@ -121,6 +121,30 @@ func TestLists(t *testing.T) {
 			t.Errorf("%s, public: %s", path, body)
 		}
 	}
+	// Who writes an object can say it along.
+	wantList := func(path string) {
+		t.Helper()
+		if _, body := s.do(t, "GET", path+"?acl", ""); !strings.Contains(body, "AllAuthenticatedUsers") {
+			t.Errorf("%s: %s", path, body)
+		}
+	}
+	const named, name = "X-Goog-Acl", "authenticated-read"
+	s.do(t, "PUT", "/stuff/new", "text", named, name)
+	wantList("/stuff/new")
+	res, _ := s.do(t, "POST", "/stuff/later", "", named, name, "X-Goog-Resumable", "start")
+	s.do(t, "PUT", strings.TrimPrefix(res.Header.Get("Location"), s.url), "text")
+	wantList("/stuff/later")
+	s.do(t, "PUT", "/stuff/joined?compose", "<ComposeRequest><Component><Name>new</Name></Component></ComposeRequest>", named, name)
+	wantList("/stuff/joined")
+	s.do(t, "PUT", "/stuff/typed", "text", "Content-Type", "text/plain")
+	s.do(t, "PUT", "/stuff/copied", "", named, name, "X-Goog-Copy-Source", "/stuff/typed")
+	wantList("/stuff/copied")
+	if res, _ := s.do(t, "GET", "/stuff/copied", ""); res.Header.Get("Content-Type") != "text/plain" {
+		t.Errorf("the copy has not what its source says: %v", res.Header)
+	}
+	if res, body := s.do(t, "PUT", "/stuff/bad", "text", named, "everybody"); res.StatusCode != http.StatusBadRequest || !strings.Contains(body, "everybody") {
+		t.Errorf("a list without such a name: %s %s", res.Status, body)
+	}
 	if _, err := s.UpdateBucket(t.Context(), "stuff", objects.Conditions{}, func(b *objects.Bucket) error { b.Rules.Uniform = true; return nil }); err != nil {
 		t.Fatal(err)
 	}

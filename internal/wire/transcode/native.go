@@ -43,14 +43,9 @@ func (s *Services) RegisterService(desc *grpc.ServiceDesc, impl any) {
 	s.Server.RegisterService(desc, impl)
 }
 
-// What a native server lets a connection have; front has the same for net/http.
-const (
-	headerTimeout = 10 * time.Second
-	idleTimeout   = 120 * time.Second
-	// pingEvery is how often clients may ask whether the server is still there:
-	// some of Google's do twice a minute, without a call under way.
-	pingEvery = time.Second
-)
+// pingEvery is how often clients may ask whether the server is still there: some of
+// Google's do twice a minute, without a call under way.
+const pingEvery = time.Second
 
 // Native returns a server of all services for connections that are *front.Calls.
 func (s *Services) Native() front.Native {
@@ -61,8 +56,8 @@ func (s *Services) Native() front.Native {
 		grpc.MaxHeaderListSize(front.MaxHeaderList),
 		grpc.StaticStreamWindowSize(front.StreamWindow),
 		grpc.StaticConnWindowSize(front.StreamWindow),
-		grpc.ConnectionTimeout(headerTimeout),
-		grpc.KeepaliveParams(keepalive.ServerParameters{MaxConnectionIdle: idleTimeout}),
+		grpc.ConnectionTimeout(front.HeaderTimeout),
+		grpc.KeepaliveParams(keepalive.ServerParameters{MaxConnectionIdle: front.IdleTimeout}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: pingEvery, PermitWithoutStream: true}),
 	)...)
 	for _, x := range s.all {
